@@ -1,0 +1,13 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["{src,scripts,inmates,examples,bench}/**/*.test.ts"],
+    // a machine is a few hundred MiB of address space and one thread: threads would only
+    // share what must not be shared, and forks start in the same time
+    pool: "forks",
+    // emulated seconds take real ones on a busy two-core machine; nothing here asserts time
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+});
