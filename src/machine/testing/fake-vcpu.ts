@@ -1,0 +1,97 @@
+/** A vCPU for tests: its program is a function called once an instruction. */
+
+import type {
+  InterruptController,
+  MemoryMap,
+  Moderator,
+  Registers,
+  Stop,
+  Vcpu,
+  VcpuState,
+} from "../../engine/vcpu.ts";
+
+/** What an instruction did: undefined retires, a stop leaves `run` without retiring. */
+export type Effect = undefined | Stop;
+
+export class FakeVcpu implements Vcpu {
+  readonly index: number;
+  readonly registers = undefined as unknown as Registers;
+  retired = 0;
+  halted = false;
+  interruptsEnabled = true;
+  map: MemoryMap = { find: () => undefined };
+  moderator: Moderator = { exit: () => "native" };
+  interrupts: InterruptController = { pending: () => -1, acknowledge: () => -1, taskPriority: 0 };
+  time: () => number = () => 0;
+  resets = 0;
+  nmis = 0;
+  /** Vectors taken, with the local time at which they were. */
+  readonly taken: { vector: number; at: number }[] = [];
+  #yielding = false;
+  step: (vcpu: FakeVcpu) => Effect;
+
+  constructor(index: number, step: (vcpu: FakeVcpu) => Effect = () => undefined) {
+    this.index = index;
+    this.step = step;
+  }
+
+  reset(): void {
+    this.resets++;
+    this.halted = false;
+  }
+
+  run(budget: number): Stop {
+    const end = this.retired + budget;
+    this.#yielding = false;
+    while (this.retired < end) {
+      if (this.interruptsEnabled && this.interrupts.pending() >= 0) {
+        this.halted = false;
+        this.taken.push({ vector: this.interrupts.acknowledge(), at: this.time() });
+      }
+      if (this.halted) return { kind: "halted" };
+      const effect = this.step(this);
+      if (effect !== undefined && effect.kind !== "halted") return effect;
+      this.retired++;
+      if (effect !== undefined) this.halted = true;
+      else if (this.#yielding) break;
+    }
+    return { kind: "budget" };
+  }
+
+  yield(): void {
+    this.#yielding = true;
+  }
+
+  nmi(): void {
+    this.nmis++;
+    this.halted = false;
+  }
+
+  mapChanged(): void {}
+  memoryChanged(): void {}
+
+  save(): VcpuState {
+    return { engine: "fake", bytes: new TextEncoder().encode(`${this.retired} ${this.halted}`) };
+  }
+
+  load(state: VcpuState): void {
+    const [retired, halted] = new TextDecoder().decode(state.bytes).split(" ");
+    this.retired = Number(retired);
+    this.halted = halted === "true";
+  }
+}
+
+/** HLT, as a {@link FakeVcpu} instruction. */
+export const HLT: Stop = { kind: "halted" };
+
+/** An interrupt controller that holds whatever vectors it is given, first in first out. */
+export class FakeInterrupts implements InterruptController {
+  readonly vectors: number[] = [];
+  taskPriority = 0;
+  pending(): number {
+    return this.vectors[0] ?? -1;
+  }
+  acknowledge(): number {
+    return this.vectors.shift() ?? -1;
+  }
+}
