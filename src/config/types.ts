@@ -51,7 +51,7 @@ export interface SystemFlags {
   readonly unknownBits: number;
 }
 
-export interface X86Platform {
+export interface X86Platform extends Preserved {
   readonly kind: "x86";
   /** I/O port of the ACPI PM timer; its four ports are readable by every cell. 0 = none. */
   readonly pmTimerAddress: number;
@@ -67,7 +67,7 @@ export interface X86Platform {
 
 export type ApicMode = "auto" | "xapic" | "x2apic";
 
-export interface ArmPlatform {
+export interface ArmPlatform extends Preserved {
   readonly kind: "arm";
   readonly maintenanceIrq: number;
   /** 2 or 3. Always 0 below revision 8. */
@@ -262,7 +262,7 @@ export interface PciDevice extends Preserved {
   readonly shmemRegionsStart: number;
   /** ivshmem: this end's number, 0 ... peers - 1. Always 0 below revision 12. */
   readonly shmemDevId: number;
-  /** ivshmem: ends of the link at most. Always 2 below revision 12. */
+  /** ivshmem: ends of the link at most. Always 0 below revision 12, where every link has two. */
   readonly shmemPeers: number;
   /** ivshmem: what is spoken over the link; the codes changed in revision 12. */
   readonly shmemProtocol: number;

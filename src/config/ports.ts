@@ -1,0 +1,40 @@
+/** The two forms in which a configuration lists permitted I/O ports, and questions about them. */
+import type { PortRange } from "./types.ts";
+
+/** Ports of an x86 machine. */
+export const PORT_COUNT = 0x1_0000;
+
+/**
+ * May the cell access all of `width` ports from `port` on? For many questions build a
+ * {@link deniedPorts} bitmap once.
+ */
+export function isPortPermitted(ports: readonly PortRange[], port: number, width = 1): boolean {
+  for (let each = port; each < port + width; each++)
+    if (!ports.some(({ base, length }) => each >= base && each < base + length)) return false;
+  return true;
+}
+
+/** Bit n % 8 of byte n / 8 is 1 where port n is denied. */
+export function deniedPorts(ports: readonly PortRange[], bytes = PORT_COUNT / 8): Uint8Array {
+  const bitmap = new Uint8Array(bytes).fill(0xff);
+  for (const { base, length } of ports)
+    for (let port = base; port < Math.min(base + length, bytes * 8); port++)
+      bitmap[port >> 3] = (bitmap[port >> 3] as number) & ~(1 << (port & 7));
+  return bitmap;
+}
+
+/** The ports whose bit is 0, as few ranges in ascending order. */
+export function permittedPorts(denied: Uint8Array): PortRange[] {
+  const ranges: PortRange[] = [];
+  let base = -1;
+  for (let port = 0; port <= denied.length * 8; port++) {
+    const permitted =
+      port < denied.length * 8 && ((denied[port >> 3] as number) & (1 << (port & 7))) === 0;
+    if (permitted && base < 0) base = port;
+    if (!permitted && base >= 0) {
+      ranges.push({ base, length: port - base });
+      base = -1;
+    }
+  }
+  return ranges;
+}
