@@ -1,0 +1,116 @@
+/** Puts a bare CPU into a mode in which flat code runs at once, without any set-up of its own. */
+import type { GuestMemory } from "../engine/guest-memory.ts";
+import type { Registers, Segment } from "../engine/vcpu.ts";
+
+/** 16: real mode; 32: protected mode, flat segments, no paging; 64: long mode, identity-mapped. */
+export type FlatMode = 16 | 32 | 64;
+
+/** Where flat code stands if nothing is said: the boot sector's place, and the first megabyte's end. */
+export const DEFAULT_FLAT_ADDRESS: Readonly<Record<FlatMode, number>> = {
+  16: 0x7c00,
+  32: 0x100000,
+  64: 0x100000,
+};
+
+/** First free byte above the stack, which grows down to address 0. */
+export const STACK_TOP = 0x7000;
+
+/** Descriptor table, then page tables: one page of each level, four page directories of 2 MiB pages. */
+const GDT = 0x70000;
+const PAGE_TABLES = 0x71000;
+/** What {@link enterFlatMode} writes in the 32 and 64-bit modes: bytes [start, end). */
+export const FLAT_TABLES = { start: GDT, end: PAGE_TABLES + 6 * 0x1000 };
+
+const SELECTOR_CODE = 0x08;
+const SELECTOR_DATA = 0x10;
+/** Present, accessed, code readable or data writable, DPL 0; limit 4 GiB. Code is 32 bit (D) or 64 bit (L). */
+const CODE_DESCRIPTOR = { 32: 0x00cf9b000000ffffn, 64: 0x00af9b000000ffffn };
+const DATA_DESCRIPTOR = 0x00cf93000000ffffn;
+
+const CR0_PE = 1n;
+const CR0_PG = 1n << 31n;
+const CR0_ET = 1n << 4n;
+const CR4_PAE = 1n << 5n;
+const CR4_OSFXSR = 1n << 9n;
+const CR4_OSXMMEXCPT = 1n << 10n;
+const EFER_LME = 1n << 8n;
+const EFER_LMA = 1n << 10n;
+
+/** Access rights word of a VMCS from a descriptor's bits 40..47 and 52..55. */
+function segmentOf(selector: number, descriptor: bigint): Segment {
+  return {
+    selector,
+    base: 0n,
+    limit: 0xffffffff,
+    attributes: Number(((descriptor >> 40n) & 0xffn) | ((descriptor >> 40n) & 0xf000n)),
+  };
+}
+
+/** Flat 32-bit segments, as the multiboot specification also asks for. */
+export function loadFlatSegments(registers: Registers, bits: 32 | 64): void {
+  registers.setSegment("cs", segmentOf(SELECTOR_CODE, CODE_DESCRIPTOR[bits]));
+  for (const name of ["ss", "ds", "es", "fs", "gs"] as const)
+    registers.setSegment(name, segmentOf(SELECTOR_DATA, DATA_DESCRIPTOR));
+}
+
+/** The state of a CPU after reset is assumed. SSE and x87 are enabled in every mode. */
+export function enterFlatMode(
+  registers: Registers,
+  memory: GuestMemory,
+  mode: FlatMode,
+  address: number,
+): void {
+  registers.set("rflags", 2n);
+  registers.set("rsp", BigInt(STACK_TOP));
+  registers.set("rdx", 0n);
+  // caches on, no emulation of the FPU: what firmware leaves behind
+  registers.set("cr0", CR0_ET);
+  registers.set("cr4", CR4_OSFXSR | CR4_OSXMMEXCPT);
+  if (mode === 16) {
+    enterRealMode(registers, address);
+    return;
+  }
+  memory.view.setBigUint64(GDT, 0n, true);
+  memory.view.setBigUint64(GDT + SELECTOR_CODE, CODE_DESCRIPTOR[mode], true);
+  memory.view.setBigUint64(GDT + SELECTOR_DATA, DATA_DESCRIPTOR, true);
+  registers.setGdtr({ base: BigInt(GDT), limit: 3 * 8 - 1 });
+  registers.setIdtr({ base: 0n, limit: 0 });
+  if (mode === 64) {
+    writeIdentityMap(memory);
+    registers.set("cr3", BigInt(PAGE_TABLES));
+    registers.set("cr4", CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_PAE);
+    registers.set("efer", EFER_LME | EFER_LMA);
+    registers.set("cr0", CR0_ET | CR0_PE | CR0_PG);
+  } else registers.set("cr0", CR0_ET | CR0_PE);
+  loadFlatSegments(registers, mode);
+  registers.set("rip", BigInt(address));
+}
+
+function enterRealMode(registers: Registers, address: number): void {
+  const base = address < 0x10000 ? 0 : Math.floor(address / 0x10000) * 0x10000;
+  const segment = (from: number, attributes: number): Segment => ({
+    selector: from >>> 4,
+    base: BigInt(from),
+    limit: 0xffff,
+    attributes,
+  });
+  registers.setSegment("cs", segment(base, 0x9b));
+  for (const name of ["ss", "ds", "es", "fs", "gs"] as const)
+    registers.setSegment(name, segment(0, 0x93));
+  registers.set("rip", BigInt(address - base));
+}
+
+/** Four GiB, each address to itself. */
+function writeIdentityMap(memory: GuestMemory): void {
+  const PRESENT_WRITABLE_USER = 7;
+  const LARGE = 0x80;
+  const entry = (address: number, value: number) =>
+    memory.view.setBigUint64(address, BigInt(value), true);
+  const directories = PAGE_TABLES + 0x2000;
+  memory.bytes(PAGE_TABLES, 0x2000).fill(0);
+  entry(PAGE_TABLES, (PAGE_TABLES + 0x1000) | PRESENT_WRITABLE_USER);
+  for (let gib = 0; gib < 4; gib++)
+    entry(PAGE_TABLES + 0x1000 + gib * 8, (directories + gib * 0x1000) | PRESENT_WRITABLE_USER);
+  for (let page = 0; page < 4 * 512; page++)
+    entry(directories + page * 8, page * 0x200000 + LARGE + PRESENT_WRITABLE_USER);
+}
