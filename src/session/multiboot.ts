@@ -2,7 +2,7 @@
  * Loads and enters a kernel as the Multiboot Specification, version 0.6.96, says (sections 3.1 to
  * 3.3): ELF of either class, or any image with the address fields of its header.
  */
-import { type Elf, isElf, readElf } from "../debug/elf.ts";
+import { type Elf, EM_386, EM_X86_64, isElf, readElf } from "../debug/elf.ts";
 import type { GuestMemory } from "../engine/guest-memory.ts";
 import type { Registers } from "../engine/vcpu.ts";
 import { loadFlatSegments } from "./flat.ts";
@@ -91,6 +91,8 @@ function addressedImage(file: Uint8Array, view: DataView, header: number): Multi
 }
 
 function elfImage(elf: Elf): MultibootImage {
+  if (elf.machine !== EM_386 && elf.machine !== EM_X86_64)
+    throw new MultibootError(`e_machine is ${elf.machine}: not an x86 program`);
   const pieces = elf.segments.map(({ physicalAddress, bytes, memorySize }) => ({
     address: physicalAddress,
     bytes,
@@ -178,8 +180,6 @@ export function enterMultiboot(
   });
   const loaderName = mapAddress + map.length * 24;
   const commandLineAddress = text(loaderName, LOADER_NAME);
-  if (commandLine.length >= info + INFO_BYTES - commandLineAddress)
-    throw new MultibootError(`the command line of ${commandLine.length} bytes is too long`);
   text(commandLineAddress, commandLine);
   view.setUint32(info + 16, commandLineAddress, true);
   view.setUint32(info + 64, loaderName, true);

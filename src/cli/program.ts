@@ -1,0 +1,200 @@
+/**
+ * The command line: which commands there are and what they take. What a command does is loaded only
+ * when it runs, so that help and version answer at once.
+ */
+import { readFileSync } from "node:fs";
+import { Command, CommanderError, type CommandOptions } from "commander";
+import { type CellArguments, cellOptions } from "./cell-arguments.ts";
+import { isInputError } from "./usage-error.ts";
+import { address, assignment, duration, pattern, size } from "./values.ts";
+
+/** Exit status for bad usage or bad input. */
+const BAD_USAGE = 2;
+
+export interface RunOptions {
+  system?: string;
+  cells: CellArguments[];
+  for?: number;
+  until?: RegExp;
+  realtime?: true;
+  json?: string;
+  jit: boolean;
+  engine: string;
+}
+
+export interface ExecOptions {
+  mode?: string;
+  at?: number;
+  set: { name: string; value: bigint }[];
+  memory: number;
+  cmdline: string;
+  for?: number;
+  json?: string;
+}
+
+type Values = ReturnType<typeof assignment>[];
+const collect = (text: string, previous: Values): Values => [...previous, assignment(text)];
+
+/** Set by the command that ran. */
+let status = 0;
+
+function command(parent: Command, usage: string, summary: string, options?: CommandOptions) {
+  const sentence = `${summary[0].toUpperCase()}${summary.slice(1)}.`;
+  return parent.command(usage, options).summary(summary).description(sentence);
+}
+
+const examples = (...lines: string[]) =>
+  `\nExamples:\n${lines.map((line) => `  ${line}`).join("\n")}\n`;
+
+function build(): Command {
+  const program = new Command("gaoler")
+    .description("A partitioning hypervisor that runs Jailhouse's cells and inmates anywhere.")
+    .version(version(), "--version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .showHelpAfterError("(add --help for what it takes)")
+    .exitOverride()
+    .configureOutput({
+      outputError: (text, write) => write(text.replace(/^error: /, "gaoler: ")),
+    })
+    .addHelpText(
+      "after",
+      `${examples(
+        "gaoler demo",
+        "gaoler run --system qemu.cell --cell apic-demo.cell --load apic-demo.bin --for 2s",
+        "gaoler exec boot.bin --mode 16",
+        "gaoler config show apic-demo.cell",
+      )}\nExit status: 0 ended as asked, 1 a cell failed or the wanted line never came, 2 bad usage or input.`,
+    );
+
+  const demo = command(program, "demo", "run a shipped demo")
+    .argument("[name]", "which one (without: apic-demo)")
+    .option("--list", "list the demos");
+  withRunOptions(demo)
+    .addHelpText(
+      "after",
+      examples("gaoler demo --list", "gaoler demo", "gaoler demo smp-demo --json report.json"),
+    )
+    .action(async (name: string | undefined, options: RunOptions & { list?: true }) => {
+      const { demo } = await import("./demo.ts");
+      status = await demo(name, options);
+    });
+
+  const run = command(
+    program,
+    "run",
+    "run cells, from a scenario or from configurations and images",
+  )
+    .argument("[scenario]", "a TypeScript file that exports a scenario")
+    .option("--system <file>", "system configuration: the machine and its root cell");
+  const cells = cellOptions(run);
+  withRunOptions(run)
+    .addHelpText(
+      "after",
+      `\nOptions --load and --cmdline belong to the --cell before them. Without an address they go where
+the revision of the cell's configuration wants them. A run ends when every cell has ended.
+${examples(
+  "gaoler run plant.ts",
+  "gaoler run --system qemu.cell --cell apic-demo.cell --load apic-demo.bin --for 2s",
+  "gaoler run --system qemu.cell --cell tiny-demo.cell --load tiny-demo.bin --cmdline con-base=0x2f8",
+  'gaoler run --system qemu.cell --cell a.cell --load a.bin@0xf0000 --until "jitter" --json -',
+)}`,
+    )
+    .action(async (scenario: string | undefined, options: RunOptions) => {
+      const { run } = await import("./run.ts");
+      status = await run(scenario, { ...options, cells });
+    });
+
+  command(program, "exec", "run code on one bare CPU until HLT and print its registers")
+    .argument("<image>", "flat code, or an ELF file with a multiboot header")
+    .option("--mode <bits>", "flat code: 16 (real mode), 32 or 64", "64")
+    .option("--at <address>", "flat code: where it is loaded and entered", address)
+    .option("--set <register=value>", "a register to set before (repeatable)", collect, [])
+    .option("--memory <size>", "RAM of the machine", size, 128 * 1024 ** 2)
+    .option("--cmdline <text>", "multiboot: command line of the kernel", "")
+    .option("--for <time>", "end after this much virtual time", duration)
+    .option("--json <file>", "write the registers as JSON (- for standard output)")
+    .addHelpText(
+      "after",
+      `\nFlat code is entered with a stack, flat segments, SSE enabled and, in 64-bit mode, the first 4 GiB
+mapped to themselves. It stands at 0x7c00 (16 bits) or 0x100000 (32 and 64 bits).
+A multiboot kernel has the devices of a PC; COM1 is standard output. It ends by HLT with interrupts
+off, or by writing V to port 0xf4, with exit status (V << 1) | 1 as QEMU's isa-debug-exit.
+${examples(
+  "gaoler exec boot.bin --mode 16",
+  "gaoler exec code.bin --set rdi=0x10 --set xmm0=0x3ff0000000000000 --json -",
+  'gaoler exec kernel.elf --memory 256M --cmdline "test=all" --for 10s',
+)}`,
+    )
+    .action(async (image: string, options: ExecOptions) => {
+      const { exec } = await import("./exec.ts");
+      status = await exec(image, options);
+    });
+
+  const config = command(program, "config", "configuration tools");
+  command(config, "show", "show a configuration, of a system or a cell, of any revision")
+    .argument("<file>", "a binary configuration (.cell)")
+    .option("--json", "as JSON")
+    .addHelpText(
+      "after",
+      examples("gaoler config show qemu.cell", "gaoler config show a.cell --json"),
+    )
+    .action(async (file: string, options: { json?: true }) => {
+      const { configShow } = await import("./config-show.ts");
+      status = await configShow(file, options);
+    });
+
+  const inmate = command(program, "inmate", "write an inmate of your own");
+  command(inmate, "new", "make a folder with an inmate that builds at once")
+    .argument("<name>", "name of the inmate and of the folder")
+    .addHelpText("after", examples("gaoler inmate new pump && make -C pump"))
+    .action(async (name: string) => {
+      const { inmateNew } = await import("./inmate-new.ts");
+      status = await inmateNew(name);
+    });
+
+  inheritSettings(program);
+  return program;
+}
+
+function withRunOptions(command: Command): Command {
+  return command
+    .option("--for <time>", "end after this much virtual time: 500us, 2s, 1min", duration)
+    .option("--until <regex>", "end when a console line matches", pattern)
+    .option("--realtime", "pace virtual time against the wall clock")
+    .option("--json <file>", "write a final report (- for standard output)")
+    .option("--no-jit", "do not compile hot code, tier 0 only")
+    .option("--engine <name>", "wasm, kvm or auto", "auto");
+}
+
+/** Commands made by `command()` take over some settings of their parent, not these. */
+function inheritSettings(command: Command): void {
+  for (const child of command.commands) {
+    child.helpOption("-h, --help", "print this help");
+    inheritSettings(child);
+  }
+}
+
+/** From the package's own description: the same place seen from `src/cli` and from `dist/cli`. */
+function version(): string {
+  const path = new URL("../../package.json", import.meta.url);
+  return JSON.parse(readFileSync(path, "utf8")).version;
+}
+
+/** @returns the exit status */
+export async function main(words: readonly string[]): Promise<number> {
+  try {
+    const program = build();
+    if (words.length === 0) {
+      program.outputHelp();
+      return BAD_USAGE;
+    }
+    await program.parseAsync([...words], { from: "user" });
+    return status;
+  } catch (error) {
+    // commander has printed its message, or the help that was asked for
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : BAD_USAGE;
+    if (!isInputError(error)) throw error;
+    console.error(`gaoler: ${error.message}`);
+    return BAD_USAGE;
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * A scenario: which system to enable, which cells to create in it, what to load into them, and when
+ * to end. Files may be given by name; whoever runs the scenario knows how to read them.
+ */
+import { decodeConfig } from "../config/codec/index.ts";
+import { releaseOf } from "../config/releases.ts";
+import type { CellConfig, Config, SystemConfig } from "../config/types.ts";
+import type { Session } from "./session.ts";
+
+/** The content of a file, or its name relative to the scenario's own file. */
+export type File = string | Uint8Array;
+
+export interface Scenario {
+  /** The machine and its root cell, as a configuration or a binary one. */
+  readonly system: SystemConfig | File;
+  /** Created, loaded and started in this order. */
+  readonly cells: readonly ScenarioCell[];
+  /** Length of one guest instruction in virtual time. Default 1. */
+  readonly nanosecondsPerInstruction?: number;
+  /** End after this much virtual time, in nanoseconds. */
+  readonly forNs?: number;
+  /** End when a cell prints a line that matches. */
+  readonly until?: RegExp;
+  /**
+   * What the person at the root cell does once every cell is started. The scenario ends with it,
+   * unless `forNs` or `until` ends it earlier.
+   */
+  readonly script?: (session: Session) => Promise<void>;
+}
+
+export interface ScenarioCell {
+  readonly config: CellConfig | File;
+  /** In this order: where two overlap, the later one is what the cell sees. */
+  readonly load: readonly ScenarioLoad[];
+}
+
+/** `address`: guest-physical in the cell; by default what the cell's revision prescribes. */
+export type ScenarioLoad =
+  | { readonly image: File; readonly address?: number }
+  | { readonly commandLine: string; readonly address?: number };
+
+/** Gives a scenario its type. */
+export function defineScenario(scenario: Scenario): Scenario {
+  return scenario;
+}
+
+/** Input that cannot be run: what was wrong, where, and what would be right. */
+export class ScenarioError extends Error {
+  override readonly name = "ScenarioError";
+}
+
+/** A scenario whose files are read and decoded. */
+export interface LoadedScenario {
+  readonly system: SystemConfig;
+  readonly cells: readonly LoadedCell[];
+  readonly nanosecondsPerInstruction: number;
+  readonly forNs: number | undefined;
+  readonly until: RegExp | undefined;
+  readonly script: Scenario["script"];
+}
+
+export interface LoadedCell {
+  readonly config: CellConfig;
+  readonly images: readonly Image[];
+}
+
+export interface Image {
+  /** For messages: a file's name, or "command line". */
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  /** Guest-physical. */
+  readonly address: number;
+}
+
+/** Reads a file of a scenario. Its errors are passed on. */
+export type ReadFile = (name: string) => Promise<Uint8Array>;
+
+/** @throws ConfigError for a malformed configuration, ScenarioError for one of the wrong kind */
+export async function loadScenario(scenario: Scenario, read: ReadFile): Promise<LoadedScenario> {
+  const { system: systemFile, cells, nanosecondsPerInstruction = 1 } = scenario;
+  const system = await readConfig(systemFile, "system", read);
+  return {
+    system,
+    cells: await Promise.all(cells.map((cell) => loadCell(cell, system, read))),
+    nanosecondsPerInstruction,
+    forNs: scenario.forNs,
+    until: scenario.until,
+    script: scenario.script,
+  };
+}
+
+async function loadCell(
+  { config: cellFile, load }: ScenarioCell,
+  system: SystemConfig,
+  read: ReadFile,
+): Promise<LoadedCell> {
+  const config = await readConfig(cellFile, "cell", read);
+  for (const field of ["architecture", "revision"] as const)
+    if (config[field] !== system[field])
+      throw new ScenarioError(
+        `cell "${config.name}" has ${field} ${config[field]}, the system ${system[field]}: ` +
+          "both must come from the same release",
+      );
+  const release = releaseOf(config.revision);
+  const images = load.map(async (entry): Promise<Image> => {
+    if ("commandLine" in entry)
+      return {
+        name: "command line",
+        bytes: new TextEncoder().encode(`${entry.commandLine}\0`),
+        address: entry.address ?? release.cmdlineAddress,
+      };
+    const { image, address = release.imageAddress } = entry;
+    const name = typeof image === "string" ? image : "image";
+    return { name, bytes: typeof image === "string" ? await read(image) : image, address };
+  });
+  return { config, images: await Promise.all(images) };
+}
+
+interface ConfigOf {
+  readonly system: SystemConfig;
+  readonly cell: CellConfig;
+}
+
+async function readConfig<Kind extends Config["kind"]>(
+  source: ConfigOf[Kind] | File,
+  kind: Kind,
+  read: ReadFile,
+): Promise<ConfigOf[Kind]> {
+  const file = typeof source === "string" ? source : `${kind} configuration`;
+  const config =
+    typeof source === "string" || source instanceof Uint8Array
+      ? decodeConfig(typeof source === "string" ? await read(source) : source, { file })
+      : source;
+  if (config.kind !== kind)
+    throw new ScenarioError(
+      kind === "system"
+        ? `${file} describes the cell "${(config as CellConfig).name}"; a system is wanted here`
+        : `${file} describes a whole system; a cell is wanted here`,
+    );
+  return config as ConfigOf[Kind];
+}
