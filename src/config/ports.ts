@@ -27,14 +27,18 @@ export function deniedPorts(ports: readonly PortRange[], bytes = PORT_COUNT / 8)
 export function permittedPorts(denied: Uint8Array): PortRange[] {
   const ranges: PortRange[] = [];
   let base = -1;
-  for (let port = 0; port <= denied.length * 8; port++) {
-    const permitted =
-      port < denied.length * 8 && ((denied[port >> 3] as number) & (1 << (port & 7))) === 0;
-    if (permitted && base < 0) base = port;
-    if (!permitted && base >= 0) {
-      ranges.push({ base, length: port - base });
-      base = -1;
+  denied.forEach((byte, index) => {
+    if (byte === (base < 0 ? 0xff : 0)) return; // eight ports that change nothing
+    for (let bit = 0; bit < 8; bit++) {
+      const port = index * 8 + bit;
+      const permitted = (byte & (1 << bit)) === 0;
+      if (permitted && base < 0) base = port;
+      if (!permitted && base >= 0) {
+        ranges.push({ base, length: port - base });
+        base = -1;
+      }
     }
-  }
+  });
+  if (base >= 0) ranges.push({ base, length: denied.length * 8 - base });
   return ranges;
 }

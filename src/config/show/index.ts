@@ -1,0 +1,2 @@
+export { configToJson } from "./json.ts";
+export { showConfig } from "./text.ts";
