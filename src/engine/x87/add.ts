@@ -1,0 +1,144 @@
+import { type Context, DOWN } from "./context.ts";
+import {
+  classify,
+  denormalOperand,
+  Float80,
+  INFINITY,
+  INTEGER_BIT,
+  invalid,
+  isDenormal,
+  NORMAL,
+  normalize,
+  propagateNaNs,
+  QNAN,
+  SIGN,
+  ZERO,
+} from "./float80.ts";
+import { roundPack, shiftRightSticky } from "./round.ts";
+import { below } from "./wide.ts";
+
+const normalA = new Float80();
+const normalB = new Float80();
+const aligned = new Float80();
+
+/** FADD: out = a + b. `out` may be `a` or `b`. */
+export function add(context: Context, out: Float80, a: Float80, b: Float80): void {
+  addSigned(context, out, a, b, 0);
+}
+
+/** FSUB: out = a - b. */
+export function subtract(context: Context, out: Float80, a: Float80, b: Float80): void {
+  addSigned(context, out, a, b, SIGN);
+}
+
+/** @param flip {@link SIGN} to change the sign of b, unless b is a NaN */
+function addSigned(context: Context, out: Float80, a: Float80, b: Float80, flip: number): void {
+  let ea = a.signExponent & 0x7fff;
+  let eb = b.signExponent & 0x7fff;
+  const aKind = classify(a);
+  const bKind = classify(b);
+  const signA = a.signExponent & SIGN;
+  const signB = (b.signExponent & SIGN) ^ flip;
+  if ((aKind | bKind) !== NORMAL) {
+    if (aKind >= QNAN || bKind >= QNAN) return propagateNaNs(context, out, a, aKind, b, bKind);
+    if (aKind === INFINITY && bKind === INFINITY) {
+      if (signA !== signB) return invalid(context, out);
+      return out.setInfinity(signA);
+    }
+    if (isDenormal(aKind) || isDenormal(bKind)) {
+      if (denormalOperand(context)) return;
+    }
+    if (aKind === INFINITY) return out.setInfinity(signA);
+    if (bKind === INFINITY) return out.setInfinity(signB);
+    if (aKind === ZERO && bKind === ZERO) {
+      return out.setZero(signA === signB ? signA : zeroSign(context));
+    }
+    if (isDenormal(aKind)) {
+      ea = normalize(a, normalA);
+      a = normalA;
+    }
+    if (isDenormal(bKind)) {
+      eb = normalize(b, normalB);
+      b = normalB;
+    }
+    // a zero only brings the other operand to rounding
+    if (aKind === ZERO) return roundPack(context, out, signB, eb, b.hi, b.lo, 0, context.precision);
+    if (bKind === ZERO) return roundPack(context, out, signA, ea, a.hi, a.lo, 0, context.precision);
+  }
+  if (signA === signB) {
+    if (ea >= eb) addMagnitudes(context, out, signA, ea, a.hi, a.lo, ea - eb, b.hi, b.lo);
+    else addMagnitudes(context, out, signA, eb, b.hi, b.lo, eb - ea, a.hi, a.lo);
+  } else if (ea > eb || (ea === eb && !below(a.hi, a.lo, b.hi, b.lo))) {
+    subtractMagnitudes(context, out, signA, ea, a.hi, a.lo, ea - eb, b.hi, b.lo);
+  } else {
+    subtractMagnitudes(context, out, signB, eb, b.hi, b.lo, eb - ea, a.hi, a.lo);
+  }
+}
+
+/** The sign of an exact zero difference. */
+function zeroSign(context: Context): number {
+  return context.rounding === DOWN ? SIGN : 0;
+}
+
+/** a + b * 2^-shift, both significands with their integer bit set. */
+function addMagnitudes(
+  context: Context,
+  out: Float80,
+  sign: number,
+  exponent: number,
+  aHi: number,
+  aLo: number,
+  shift: number,
+  bHi: number,
+  bLo: number,
+): void {
+  let extra = shiftRightSticky(aligned, bHi, bLo, 0, shift);
+  const lo = (aLo + aligned.lo) | 0;
+  const carry = lo >>> 0 < aLo >>> 0 ? 1 : 0;
+  const sum = (aHi >>> 0) + (aligned.hi >>> 0) + carry;
+  const hi = sum | 0;
+  if (sum <= 0xffff_ffff) {
+    return roundPack(context, out, sign, exponent, hi, lo, extra, context.precision);
+  }
+  extra = (lo << 31) | (extra >>> 1) | (extra & 1);
+  const halfHi = (hi >>> 1) | INTEGER_BIT;
+  const halfLo = (lo >>> 1) | (hi << 31);
+  roundPack(context, out, sign, exponent + 1, halfHi, halfLo, extra, context.precision);
+}
+
+/** a - b * 2^-shift, not negative. */
+function subtractMagnitudes(
+  context: Context,
+  out: Float80,
+  sign: number,
+  exponent: number,
+  aHi: number,
+  aLo: number,
+  shift: number,
+  bHi: number,
+  bLo: number,
+): void {
+  let extra = -shiftRightSticky(aligned, bHi, bLo, 0, shift) | 0;
+  const low = (aLo >>> 0) - (aligned.lo >>> 0) - (extra !== 0 ? 1 : 0);
+  let lo = low | 0;
+  let hi = (aHi - aligned.hi - (low < 0 ? 1 : 0)) | 0;
+  if (hi >= 0) {
+    if ((hi | lo | extra) === 0) return out.setZero(zeroSign(context));
+    // by more than one place only where shift < 2: then extra holds every bit
+    while (hi === 0) {
+      hi = lo;
+      lo = extra;
+      extra = 0;
+      exponent -= 32;
+    }
+    const places = Math.clz32(hi);
+    if (places !== 0) {
+      const down = 32 - places;
+      hi = (hi << places) | (lo >>> down);
+      lo = (lo << places) | (extra >>> down);
+      extra <<= places;
+      exponent -= places;
+    }
+  }
+  roundPack(context, out, sign, exponent, hi, lo, extra, context.precision);
+}

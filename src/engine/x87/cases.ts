@@ -1,0 +1,235 @@
+/**
+ * Random x87 cases for the tests, biased to where arithmetic goes wrong: exponents at
+ * and beside every limit, significands beside powers of two and halfway points, NaNs,
+ * infinities, denormals, unsupported forms, empty registers, unmasked exceptions.
+ */
+import { x87Row } from "./table.ts";
+
+/** xorshift128+ by 32-bit halves would be more than tests need: this is Marsaglia's xorshift32. */
+export class Random {
+  #state: number;
+
+  /** @param seed not 0 */
+  constructor(seed: number) {
+    this.#state = seed | 0;
+    for (let i = 0; i < 16; i++) this.word();
+  }
+
+  /** 32 bits, signed. */
+  word(): number {
+    let x = this.#state;
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    this.#state = x;
+    return Math.imul(x, 0x9e3779b1) ^ (x >>> 15);
+  }
+
+  /** 0 .. limit-1 */
+  below(limit: number): number {
+    return (this.word() >>> 0) % limit;
+  }
+
+  chance(percent: number): boolean {
+    return this.below(100) < percent;
+  }
+
+  pick<T>(from: readonly T[]): T {
+    return from[this.below(from.length)];
+  }
+}
+
+/** One instruction on one state: the record that silicon.c reads and answers. */
+export const CASE_BYTES = 304;
+export const CODE = 0;
+export const FLAGS_AT = 16;
+export const RAX_AT = 24;
+export const IMAGE_AT = 32;
+export const MEMORY_AT = 140;
+/** Bytes of an FSAVE image before ST(0). */
+export const ENVIRONMENT_BYTES = 28;
+
+const EDGE_EXPONENTS = [
+  0, 1, 2, 62, 63, 64, 65, 0x3ffe, 0x3fff, 0x4000, 0x7ffd, 0x7ffe, 0x7fff,
+  0x3fff - 1074, 0x3fff - 1023, 0x3fff - 1022, 0x3fff - 149, 0x3fff - 127, 0x3fff - 126,
+  0x3fff + 127, 0x3fff + 128, 0x3fff + 1023, 0x3fff + 1024,
+  0x3fff + 14, 0x3fff + 15, 0x3fff + 30, 0x3fff + 31, 0x3fff + 59, 0x3fff + 62, 0x3fff + 63, 0x3fff + 64,
+  0x3fff - 24576, 0x3fff + 24576 > 0x7fff ? 0x6000 : 0x6000, 0x2000,
+];
+
+/** A significand: dense, sparse, all ones in a run, or a halfway case of some width. */
+function significand(random: Random): bigint {
+  const dense = (BigInt(random.word() >>> 0) << 32n) | BigInt(random.word() >>> 0);
+  switch (random.below(8)) {
+    case 0:
+      return 1n << 63n;
+    case 1:
+      return (1n << 64n) - 1n - (random.chance(50) ? 1n << BigInt(random.below(64)) : 0n);
+    case 2:
+      return (1n << 63n) | (1n << BigInt(random.below(64)));
+    case 3: {
+      // halfway, or beside it, at 24, 53 or another number of bits
+      const half = 1n << BigInt(random.pick([39, 10, random.below(63)]));
+      const upper = dense & ~(2n * half - 1n);
+      return upper | (half + BigInt(random.below(3)) - 1n);
+    }
+    case 4:
+      return dense & (dense << 13n) & (dense >> 7n) & ((1n << 64n) - 1n);
+    case 5:
+      return BigInt(random.below(4));
+    case 6:
+      // as converted from a double
+      return dense & ~0x7ffn;
+    default:
+      return dense;
+  }
+}
+
+/** 80 bits, sign and exponent uppermost. */
+export function float80(random: Random, near?: bigint): bigint {
+  let exponent: number;
+  switch (random.below(6)) {
+    case 0:
+      exponent = random.pick(EDGE_EXPONENTS);
+      break;
+    case 1:
+      exponent = random.below(0x8000);
+      break;
+    case 2:
+      exponent = 0x3fff + random.below(160) - 80;
+      break;
+    case 3:
+      if (near !== undefined) {
+        exponent = Number((near >> 64n) & 0x7fffn) + random.below(140) - 70;
+        exponent = Math.min(Math.max(exponent, 0), 0x7fff);
+        break;
+      }
+      exponent = 0x3fff + random.below(70);
+      break;
+    default:
+      exponent = 0x3fff + random.below(8) - 4;
+  }
+  let bits = significand(random);
+  if (exponent === 0) {
+    if (random.chance(80)) bits >>= BigInt(random.below(64));
+  } else if (exponent === 0x7fff) {
+    if (random.chance(30)) bits = 0n;
+    else if (random.chance(30)) bits &= 0xffn;
+    if (random.chance(90)) bits |= 1n << 63n;
+    if (random.chance(40)) bits |= 1n << 62n;
+  } else if (random.chance(98)) {
+    bits |= 1n << 63n;
+  }
+  if (random.chance(3)) {
+    exponent = 0;
+    bits = 0n;
+  }
+  if (near !== undefined && random.chance(6)) {
+    bits = near & ((1n << 64n) - 1n);
+    if (random.chance(50)) exponent = Number((near >> 64n) & 0x7fffn);
+  }
+  const sign = random.chance(50) ? 1n : 0n;
+  return (sign << 79n) | (BigInt(exponent) << 64n) | bits;
+}
+
+function float64(random: Random): bigint {
+  const exponent = random.pick([0, 0, 1, 2, 0x3fe, 0x3ff, 0x400, 0x7fe, 0x7ff, random.below(0x800)]);
+  let fraction = significand(random) & ((1n << 52n) - 1n);
+  if (random.chance(20)) fraction = random.chance(50) ? 0n : 1n << BigInt(random.below(52));
+  return (BigInt(random.below(2)) << 63n) | (BigInt(exponent) << 52n) | fraction;
+}
+
+function float32(random: Random): bigint {
+  const exponent = random.pick([0, 0, 1, 2, 126, 127, 128, 254, 255, random.below(256)]);
+  let fraction = random.word() & 0x7fffff;
+  if (random.chance(20)) fraction = random.chance(50) ? 0 : 1 << random.below(23);
+  return (BigInt(random.below(2)) << 31n) | BigInt(((exponent << 23) | fraction) >>> 0);
+}
+
+function integer(random: Random, bits: number): bigint {
+  const all = significand(random) >> BigInt(64 - bits);
+  return random.chance(50) ? all : BigInt.asUintN(bits, BigInt(random.below(2001) - 1000));
+}
+
+/** Packed BCD with valid digits: what other digits mean is not defined. */
+function decimal(random: Random): bigint {
+  let value = BigInt(random.below(2)) << 79n;
+  const count = random.below(19);
+  for (let place = 0; place < count; place++) value |= BigInt(random.below(10)) << BigInt(4 * place);
+  return value;
+}
+
+/** Every register form and, at (%rsi), every memory form: escape and modrm. */
+export function allForms(): [number, number][] {
+  const forms: [number, number][] = [];
+  for (let escape = 0xd8; escape <= 0xdf; escape++) {
+    for (let reg = 0; reg < 8; reg++) if (x87Row(escape, (reg << 3) | 6)) forms.push([escape, (reg << 3) | 6]);
+    for (let modrm = 0xc0; modrm < 0x100; modrm++) if (x87Row(escape, modrm)) forms.push([escape, modrm]);
+  }
+  return forms;
+}
+
+/** Fills `out` with a random case for one form. */
+export function randomCase(random: Random, escape: number, modrm: number, out: DataView): void {
+  for (let i = 0; i < CASE_BYTES; i++) out.setUint8(i, 0);
+  out.setUint8(CODE, 2);
+  out.setUint8(CODE + 1, escape);
+  out.setUint8(CODE + 2, modrm);
+  out.setUint32(FLAGS_AT, 0x202 | (random.word() & 0x8d5), true);
+  randomImage(random, out, IMAGE_AT, false);
+  const kind = x87Row(escape, modrm)?.memory;
+  let operand = (significand(random) << 64n) | significand(random);
+  switch (kind) {
+    case "m32fp":
+      operand = float32(random);
+      break;
+    case "m64fp":
+      operand = float64(random);
+      break;
+    case "m80fp":
+      operand = float80(random);
+      break;
+    case "m80bcd":
+      operand = decimal(random);
+      break;
+    case "m16int":
+    case "m32int":
+      operand = integer(random, 32);
+      break;
+    case "m64int":
+      operand = integer(random, 64);
+      break;
+    case "m14/28byte":
+    case "m94/108byte":
+      return randomImage(random, out, MEMORY_AT, true);
+  }
+  for (let i = 0; i < 2; i++) out.setBigUint64(MEMORY_AT + 8 * i, (operand >> BigInt(64 * i)) & ((1n << 64n) - 1n), true);
+}
+
+/** @param pending allow unmasked exceptions to be pending */
+function randomImage(random: Random, out: DataView, at: number, pending: boolean): void {
+  const masks = random.chance(60) ? 0x3f : random.word() & 0x3f;
+  const precision = random.pick([3, 3, 3, 2, 0, random.below(4)]);
+  const control = 0x40 | masks | (precision << 8) | (random.below(4) << 10) | (random.chance(5) ? 0x1000 : 0);
+  let status = random.chance(50) ? 0 : random.word() & 0x477f;
+  if (!pending) status &= masks | ~0x3f;
+  const top = random.below(8);
+  status |= top << 11;
+  let tags = 0;
+  const emptyPercent = random.pick([2, 2, 50]);
+  for (let i = 0; i < 8; i++) {
+    const empty = i === 7 ? !random.chance(emptyPercent) : random.chance(emptyPercent);
+    if (empty) tags |= 3 << (2 * ((top + i) & 7));
+  }
+  out.setUint32(at, 0xffff_0000 | control, true);
+  out.setUint32(at + 4, 0xffff_0000 | status, true);
+  out.setUint32(at + 8, 0xffff_0000 | tags, true);
+  let previous: bigint | undefined;
+  for (let i = 0; i < 8; i++) {
+    const number = float80(random, previous);
+    const to = at + ENVIRONMENT_BYTES + 10 * i;
+    out.setBigUint64(to, number & ((1n << 64n) - 1n), true);
+    out.setUint16(to + 8, Number(number >> 64n), true);
+    if (i === 0) previous = number;
+  }
+}

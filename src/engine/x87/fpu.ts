@@ -1,0 +1,612 @@
+import { compare, UNORDERED } from "./compare.ts";
+import { type Constant, setConstant } from "./constants.ts";
+import {
+  C0,
+  C1,
+  C2,
+  C3,
+  Context,
+  DE,
+  ES,
+  EXCEPTIONS,
+  IE,
+  SF,
+  ZE,
+  ZERO as TOWARDS_ZERO,
+} from "./context.ts";
+import { fromDecimal, toDecimal } from "./convert-decimal.ts";
+import { fromFloat32, fromFloat64, loadFloat, toFloat32, toFloat64 } from "./convert-float.ts";
+import { classify, DENORMAL, Float80, INFINITY, NORMAL, QNAN, SIGN, UNSUPPORTED, ZERO } from "./float80.ts";
+import * as images from "./images.ts";
+import { setInteger, toInteger } from "./integral.ts";
+import { EFLAGS, OPERAND } from "./layout.ts";
+import { X87State } from "./state.ts";
+import type { MemoryKind, X87Row } from "./table.ts";
+
+/** out = a op b; `out` may be either. */
+export type BinaryOperation = (context: Context, out: Float80, a: Float80, b: Float80) => void;
+/** out = op a; `out` may be `a`. */
+export type UnaryOperation = (context: Context, out: Float80, a: Float80) => void;
+/** Two results of one operand, the second to be pushed; false (C2) if it is out of range. */
+export type PushingOperation = (
+  context: Context,
+  first: Float80,
+  pushed: Float80,
+  a: Float80,
+) => boolean;
+
+export const CONDITION_CODES = C0 | C1 | C2 | C3;
+const LO = OPERAND >> 2;
+const HI = LO + 1;
+const EX = LO + 2;
+const FLAGS = EFLAGS >> 2;
+const CF = 0x01;
+const PF = 0x04;
+const ZF = 0x40;
+/** OF, SF, ZF, AF, PF, CF: what FCOMI writes. */
+const ARITHMETIC_FLAGS = 0x8d5;
+
+const plusZero = new Float80();
+
+/**
+ * The x87 FPU: every instruction over an {@link X87State}. Memory operands pass
+ * through the window's operand scratch as they stand in memory.
+ *
+ * `execute` returns how many bytes of the scratch the caller has to store. If that is
+ * not 0, nothing in the FPU has changed yet: the caller stores them (or, for
+ * FNSTSW AX, sets AX) and then calls `commit`; if the store faults it does not.
+ */
+export class X87 {
+  readonly state: X87State;
+  readonly #context = new Context();
+  readonly #a = new Float80();
+  readonly #b = new Float80();
+  readonly #out = new Float80();
+  #format: images.ImageFormat = "protected-32";
+  #uncommitted: "store" | "initialize" | "mask" | "nothing" = "nothing";
+  #pops = 0;
+
+  /** @param byteOffset of a window (layout.ts), multiple of 16 */
+  constructor(buffer: ArrayBufferLike, byteOffset: number) {
+    this.state = new X87State(buffer, byteOffset);
+  }
+
+  /** Whether a waiting instruction (`row.waits`) raises #MF instead of executing. */
+  pendingException(): boolean {
+    return (this.state.status & ES) !== 0;
+  }
+
+  /**
+   * Executes one instruction whose memory operand, if it loads one, is in the scratch.
+   * @param format of FLDENV, FSTENV, FSAVE, FRSTOR images
+   */
+  execute(row: X87Row, format: images.ImageFormat = "protected-32"): number {
+    this.#format = format;
+    return row.run(this, row.index);
+  }
+
+  /** The bytes that `execute` announced are stored: pop, and raise what the store raised. */
+  commit(): void {
+    const { state } = this;
+    switch (this.#uncommitted) {
+      case "store":
+        state.raise(this.#context, C1);
+        for (; this.#pops > 0; this.#pops--) state.pop();
+        break;
+      case "initialize":
+        state.initialize();
+        break;
+      case "mask":
+        state.control |= EXCEPTIONS;
+        break;
+    }
+    this.#uncommitted = "nothing";
+  }
+
+  /** Before any MMX instruction but EMMS: TOP = 0, no register empty. */
+  enterMmx(): void {
+    this.state.top = 0;
+    this.state.tags = 0xff;
+  }
+
+  emms(): void {
+    this.state.tags = 0;
+  }
+
+  // --- arithmetic -----------------------------------------------------------------
+
+  /** ST(destination) = ST(left) op ST(right), then a pop if wanted. */
+  arithmetic(
+    operation: BinaryOperation,
+    destination: number,
+    left: number,
+    right: number,
+    pop: boolean,
+    replaced: number = C1,
+  ): number {
+    const { state } = this;
+    const context = this.#begin();
+    if (state.isEmpty(left) || state.isEmpty(right)) {
+      this.#underflow();
+    } else {
+      state.read(left, this.#a);
+      state.read(right, this.#b);
+      operation(context, this.#out, this.#a, this.#b);
+    }
+    if (!context.stopped) {
+      state.write(destination, this.#out);
+      if (pop) state.pop();
+    }
+    state.raise(context, replaced);
+    return 0;
+  }
+
+  /** ST(0) = ST(0) op memory, or memory op ST(0). */
+  arithmeticMemory(operation: BinaryOperation, kind: MemoryKind, reversed: boolean): number {
+    const { state } = this;
+    const context = this.#begin();
+    if (state.isEmpty(0)) {
+      this.#underflow();
+    } else {
+      const denormal = this.#operand(kind, this.#b);
+      state.read(0, this.#a);
+      if (reversed) operation(context, this.#out, this.#b, this.#a);
+      else operation(context, this.#out, this.#a, this.#b);
+      if (denormal) this.#denormalOperand(classify(this.#out) >= QNAN);
+    }
+    if (!context.stopped) state.write(0, this.#out);
+    state.raise(context, C1);
+    return 0;
+  }
+
+  /** ST(0) = op ST(0). */
+  unary(operation: UnaryOperation): number {
+    const { state } = this;
+    const context = this.#begin();
+    if (state.isEmpty(0)) {
+      this.#underflow();
+    } else {
+      state.read(0, this.#a);
+      operation(context, this.#out, this.#a);
+    }
+    if (!context.stopped) state.write(0, this.#out);
+    state.raise(context, C1);
+    return 0;
+  }
+
+  /** FSIN, FCOS: C2, and ST(0) as it was, if it is out of range. */
+  trigonometric(operation: (context: Context, out: Float80, a: Float80) => boolean): number {
+    const { state } = this;
+    const context = this.#begin();
+    let inRange = true;
+    if (state.isEmpty(0)) {
+      this.#underflow();
+    } else {
+      state.read(0, this.#a);
+      inRange = operation(context, this.#out, this.#a);
+    }
+    if (!inRange) context.raised |= C2;
+    else if (!context.stopped) state.write(0, this.#out);
+    state.raise(context, C1 | C2);
+    return 0;
+  }
+
+  /** FSINCOS, FPTAN, FXTRACT. */
+  pushing(operation: PushingOperation, replaced: number): number {
+    const { state } = this;
+    const context = this.#begin();
+    let inRange = true;
+    if (state.isEmpty(0) || !state.isEmpty(7)) {
+      this.#underflow();
+      if (!state.isEmpty(0)) context.raised |= C1;
+      this.#b.setIndefinite();
+    } else {
+      state.read(0, this.#a);
+      inRange = operation(context, this.#out, this.#b, this.#a);
+    }
+    if (!inRange) {
+      context.raised |= C2;
+    } else if (!context.stopped) {
+      state.write(0, this.#out);
+      state.push(this.#b);
+    }
+    state.raise(context, replaced);
+    return 0;
+  }
+
+  /** FCHS (`flip` only), FABS (`clear` only). */
+  sign(clear: number, flip: number): number {
+    const { state } = this;
+    const context = this.#begin();
+    if (state.isEmpty(0)) {
+      this.#underflow();
+    } else {
+      state.read(0, this.#out);
+      this.#out.signExponent = (this.#out.signExponent & ~clear) ^ flip;
+    }
+    if (!context.stopped) state.write(0, this.#out);
+    state.raise(context, C1);
+    return 0;
+  }
+
+  // --- comparison -----------------------------------------------------------------
+
+  /** FCOM, FUCOM and their pops. */
+  compare(i: number, quiet: boolean, pops: number): number {
+    const { state } = this;
+    const context = this.#begin();
+    let result = UNORDERED;
+    if (state.isEmpty(0) || state.isEmpty(i)) {
+      this.#underflow();
+    } else {
+      state.read(0, this.#a);
+      state.read(i, this.#b);
+      result = compare(context, this.#a, this.#b, quiet);
+    }
+    return this.#compared(result, pops);
+  }
+
+  /** FCOM, FICOM with memory. */
+  compareMemory(kind: MemoryKind, pops: number): number {
+    const { state } = this;
+    const context = this.#begin();
+    let result = UNORDERED;
+    if (state.isEmpty(0)) {
+      this.#underflow();
+    } else {
+      const denormal = this.#operand(kind, this.#b);
+      state.read(0, this.#a);
+      result = compare(context, this.#a, this.#b, false);
+      if (denormal) this.#denormalOperand(result === UNORDERED);
+    }
+    return this.#compared(result, pops);
+  }
+
+  /** FTST. */
+  test(): number {
+    const { state } = this;
+    const context = this.#begin();
+    let result = UNORDERED;
+    if (state.isEmpty(0)) {
+      this.#underflow();
+    } else {
+      state.read(0, this.#a);
+      result = compare(context, this.#a, plusZero, false);
+    }
+    return this.#compared(result, 0);
+  }
+
+  #compared(result: number, pops: number): number {
+    const { state } = this;
+    const context = this.#context;
+    if (!context.stopped) {
+      context.raised |= result;
+      for (; pops > 0; pops--) state.pop();
+    }
+    state.raise(context, CONDITION_CODES);
+    return 0;
+  }
+
+  /** FCOMI, FUCOMI: the result goes to ZF, PF and CF. */
+  compareToFlags(i: number, quiet: boolean, pop: boolean): number {
+    const { state } = this;
+    const context = this.#begin();
+    let result = UNORDERED;
+    if (state.isEmpty(0) || state.isEmpty(i)) {
+      this.#underflow();
+    } else {
+      state.read(0, this.#a);
+      state.read(i, this.#b);
+      result = compare(context, this.#a, this.#b, quiet);
+    }
+    if (!context.stopped) {
+      // C0, C2, C3 stand over CF, PF, ZF
+      state.words[FLAGS] = (state.words[FLAGS] & ~ARITHMETIC_FLAGS) | (result >> 8);
+      if (pop) state.pop();
+    }
+    state.raise(context, C1);
+    return 0;
+  }
+
+  /** FXAM: class in C3, C2, C0, sign in C1. */
+  examine(): number {
+    const { state } = this;
+    const context = this.#begin();
+    state.read(0, this.#a);
+    context.raised = (this.#a.signExponent & SIGN) !== 0 ? C1 : 0;
+    if (state.isEmpty(0)) {
+      context.raised |= C3 | C0;
+    } else {
+      const kind = classify(this.#a);
+      if (kind === NORMAL) context.raised |= C2;
+      else if (kind === ZERO) context.raised |= C3;
+      else if (kind === INFINITY) context.raised |= C2 | C0;
+      else if (kind === UNSUPPORTED) context.raised |= 0;
+      else if (kind >= QNAN) context.raised |= C0;
+      else if (kind >= DENORMAL) context.raised |= C3 | C2;
+    }
+    state.raise(context, CONDITION_CODES);
+    return 0;
+  }
+
+  // --- loads and stores -----------------------------------------------------------
+
+  load(kind: MemoryKind): number {
+    const context = this.#begin();
+    if (!this.state.isEmpty(7)) return this.#pushOverflow();
+    const denormal = this.#operand(kind, this.#out);
+    if (kind === "m32fp" || kind === "m64fp") loadFloat(context, this.#out, denormal);
+    return this.#push();
+  }
+
+  loadRegister(i: number): number {
+    this.#begin();
+    if (!this.state.isEmpty(7)) return this.#pushOverflow();
+    if (this.state.isEmpty(i)) this.#underflow();
+    else this.state.read(i, this.#out);
+    return this.#push();
+  }
+
+  loadConstant(constant: Constant): number {
+    const context = this.#begin();
+    if (!this.state.isEmpty(7)) return this.#pushOverflow();
+    setConstant(context, this.#out, constant);
+    return this.#push();
+  }
+
+  #push(): number {
+    if (!this.#context.stopped) this.state.push(this.#out);
+    this.state.raise(this.#context, C1);
+    return 0;
+  }
+
+  #pushOverflow(): number {
+    this.#underflow();
+    this.#context.raised |= C1;
+    return this.#push();
+  }
+
+  /**
+   * FST, FIST, FBSTP.
+   * @param bytes of the operand
+   * @param rounding for integers; FISTTP's is not that of the control word
+   */
+  store(kind: MemoryKind, bytes: number, pops: number, truncate = false): number {
+    const { state } = this;
+    const context = this.#begin();
+    const x = this.#a;
+    const out = this.#out;
+    if (state.isEmpty(0)) {
+      this.#underflow();
+      x.setIndefinite();
+      if (context.stopped) return this.#noStore();
+    } else {
+      state.read(0, x);
+    }
+    let storable = true;
+    switch (kind) {
+      case "m32fp":
+        storable = toFloat32(context, out, x);
+        break;
+      case "m64fp":
+        storable = toFloat64(context, out, x);
+        break;
+      case "m80bcd":
+        toDecimal(context, out, x);
+        break;
+      case "m16int":
+      case "m32int":
+      case "m64int": {
+        const bits = kind === "m16int" ? 16 : kind === "m32int" ? 32 : 64;
+        toInteger(context, out, x, bits, truncate ? TOWARDS_ZERO : context.rounding);
+        break;
+      }
+      default:
+        out.copy(x);
+    }
+    if (!storable || context.stopped) return this.#noStore();
+    state.words[LO] = out.lo;
+    state.words[HI] = out.hi;
+    state.words[EX] = out.signExponent;
+    return this.#stored(bytes, pops);
+  }
+
+  #noStore(): number {
+    this.state.raise(this.#context, C1);
+    return 0;
+  }
+
+  #stored(bytes: number, pops: number): number {
+    this.#uncommitted = "store";
+    this.#pops = pops;
+    return bytes;
+  }
+
+  /** FST ST(i), FSTP ST(i). */
+  storeRegister(i: number, pops: number): number {
+    const { state } = this;
+    const context = this.#begin();
+    if (state.isEmpty(0)) this.#underflow();
+    else state.read(0, this.#out);
+    if (!context.stopped) {
+      state.write(i, this.#out);
+      if (pops !== 0) state.pop();
+    }
+    state.raise(context, C1);
+    return 0;
+  }
+
+  exchange(i: number): number {
+    const { state } = this;
+    const context = this.#begin();
+    state.read(0, this.#a);
+    state.read(i, this.#b);
+    if (state.isEmpty(0) || state.isEmpty(i)) {
+      this.#underflow();
+      if (state.isEmpty(0)) this.#a.setIndefinite();
+      if (state.isEmpty(i)) this.#b.setIndefinite();
+    }
+    if (!context.stopped) {
+      state.write(0, this.#b);
+      state.write(i, this.#a);
+    }
+    state.raise(context, C1);
+    return 0;
+  }
+
+  /** FCMOVcc: ST(0) = ST(i) if the condition, of EFLAGS bits, is as wanted. */
+  conditionalMove(i: number, flags: number, wanted: boolean): number {
+    const { state } = this;
+    const context = this.#begin();
+    const holds = ((state.words[FLAGS] & flags) !== 0) === wanted;
+    if (state.isEmpty(0) || state.isEmpty(i)) {
+      this.#underflow();
+      if (!context.stopped) state.write(0, this.#out);
+    } else if (holds) {
+      state.read(i, this.#out);
+      state.write(0, this.#out);
+    }
+    state.raise(context, C1);
+    return 0;
+  }
+
+  // --- control --------------------------------------------------------------------
+
+  /** FFREE, FFREEP. */
+  free(i: number, pop: boolean): number {
+    this.state.free(i);
+    if (pop) this.state.pop();
+    return 0;
+  }
+
+  /** FINCSTP, FDECSTP. */
+  rotate(by: number): number {
+    const { state } = this;
+    state.top = state.top + by;
+    state.status &= ~C1;
+    return 0;
+  }
+
+  nothing(): number {
+    return 0;
+  }
+
+  clearExceptions(): number {
+    this.state.status &= ~(EXCEPTIONS | SF);
+    return 0;
+  }
+
+  initialize(): number {
+    this.state.initialize();
+    return 0;
+  }
+
+  loadControl(): number {
+    this.state.control = this.state.words[LO] & 0xffff;
+    return 0;
+  }
+
+  storeControl(): number {
+    this.state.words[LO] = this.state.control;
+    this.#uncommitted = "nothing";
+    return 2;
+  }
+
+  storeStatus(): number {
+    this.state.words[LO] = this.state.status;
+    this.#uncommitted = "nothing";
+    return 2;
+  }
+
+  loadEnvironment(): number {
+    images.loadEnvironment(this.state, this.#format);
+    return 0;
+  }
+
+  storeEnvironment(): number {
+    images.storeEnvironment(this.state, this.#format);
+    this.#uncommitted = "mask";
+    return images.environmentBytes(this.#format);
+  }
+
+  loadState(): number {
+    images.loadState(this.state, this.#format);
+    return 0;
+  }
+
+  storeState(): number {
+    images.storeState(this.state, this.#format);
+    this.#uncommitted = "initialize";
+    return images.environmentBytes(this.#format) + 80;
+  }
+
+  /** FXSAVE's first 160 bytes into the scratch, less MXCSR (bytes 24..31). */
+  storeExtended(wide: boolean): void {
+    images.storeExtended(this.state, wide);
+  }
+
+  /** FXRSTOR from the first 160 bytes in the scratch. */
+  loadExtended(wide: boolean): void {
+    images.loadExtended(this.state, wide);
+  }
+
+  // --- common ---------------------------------------------------------------------
+
+  #begin(): Context {
+    const context = this.#context;
+    context.control = this.state.control;
+    context.raised = 0;
+    return context;
+  }
+
+  /** The stack fault of an empty register, with its masked answer. */
+  #underflow(): void {
+    this.#context.raised |= IE | SF;
+    this.#out.setIndefinite();
+  }
+
+  /** A denormal operand of the short formats: invalid operands and NaNs go before it. */
+  #denormalOperand(unordered: boolean): void {
+    const context = this.#context;
+    if (unordered || (context.raised & (IE | ZE)) !== 0) return;
+    if ((context.control & DE) !== 0) context.raised |= DE;
+    else context.raised = DE;
+  }
+
+  /** The operand scratch as a number; true if it was a denormal single or double. */
+  #operand(kind: MemoryKind, out: Float80): boolean {
+    const { words } = this.state;
+    const lo = words[LO];
+    switch (kind) {
+      case "m32fp":
+        return fromFloat32(out, lo);
+      case "m64fp":
+        return fromFloat64(out, words[HI], lo);
+      case "m80fp":
+        out.set(words[EX] & 0xffff, words[HI], lo);
+        return false;
+      case "m16int": {
+        const value = (lo << 16) >> 16;
+        setInteger(out, value < 0 ? SIGN : 0, 0, Math.abs(value));
+        return false;
+      }
+      case "m32int":
+        setInteger(out, lo < 0 ? SIGN : 0, 0, lo < 0 ? -lo | 0 : lo);
+        return false;
+      case "m64int": {
+        const hi = words[HI];
+        if (hi >= 0) setInteger(out, 0, hi, lo);
+        else setInteger(out, SIGN, (~hi + (lo === 0 ? 1 : 0)) | 0, -lo | 0);
+        return false;
+      }
+      case "m80bcd":
+        fromDecimal(out, lo, words[HI], words[EX] & 0xffff);
+        return false;
+      default:
+        throw new TypeError(`x87 operand ${kind} is not a number`);
+    }
+  }
+}
+
+/** Conditions of FCMOVcc by its two bits: B, E, BE, U. */
+export const MOVE_CONDITIONS = [CF, ZF, CF | ZF, PF] as const;
