@@ -125,9 +125,12 @@ function roundToFormat(
   const carried = roundSignificand(context, out, sign, a.hi, a.lo, 0, precision);
   const rounded = carried ? exponent + 1 : exponent;
   if (rounded >= top) {
-    context.raised |= OE;
-    if ((context.control & OE) === 0) return -1;
-    context.raised |= PE;
+    if ((context.control & OE) === 0) {
+      // nothing is stored, so that nothing is inexact
+      context.raised = raisedBefore | OE;
+      return -1;
+    }
+    context.raised |= OE | PE;
     if (roundsUp(context, sign, 1, -1)) {
       context.raised |= C1;
       out.setInfinity(sign);
@@ -139,7 +142,7 @@ function roundToFormat(
   }
   if (rounded > 0) return rounded;
   if ((context.control & UE) === 0) {
-    context.raised |= UE;
+    context.raised = raisedBefore | UE;
     return -1;
   }
   context.raised = raisedBefore;

@@ -35,7 +35,7 @@ export type PushingOperation = (
   a: Float80,
 ) => boolean;
 
-export const CONDITION_CODES = C0 | C1 | C2 | C3;
+const CONDITION_CODES = C0 | C1 | C2 | C3;
 const LO = OPERAND >> 2;
 const HI = LO + 1;
 const EX = LO + 2;
@@ -122,7 +122,6 @@ export class X87 {
     left: number,
     right: number,
     pop: boolean,
-    replaced: number = C1,
   ): number {
     const { state } = this;
     const context = this.#begin();
@@ -137,7 +136,17 @@ export class X87 {
       state.write(destination, this.#out);
       if (pop) state.pop();
     }
-    state.raise(context, replaced);
+    state.raise(context, C1);
+    return 0;
+  }
+
+  /** FPREM, FPREM1: ST(0) = ST(0) rem ST(1), the quotient's low bits in C0, C3, C1. */
+  remainder(operation: BinaryOperation): number {
+    const { status } = this.state;
+    this.arithmetic(operation, 0, 0, 1, false);
+    // where there is no quotient C0 and C3 stay as they were
+    const replaced = (this.#context.raised & IE) !== 0 || classify(this.#out) >= QNAN ? C2 : C0 | C2 | C3;
+    this.state.status = (this.state.status & ~(status & replaced)) | this.#context.raised;
     return 0;
   }
 
@@ -279,10 +288,9 @@ export class X87 {
   #compared(result: number, pops: number): number {
     const { state } = this;
     const context = this.#context;
-    if (!context.stopped) {
-      context.raised |= result;
-      for (; pops > 0; pops--) state.pop();
-    }
+    // an unmasked exception keeps the operands on the stack, but silicon sets the codes all the same
+    if (!context.stopped) for (; pops > 0; pops--) state.pop();
+    context.raised |= result;
     state.raise(context, CONDITION_CODES);
     return 0;
   }
@@ -299,12 +307,10 @@ export class X87 {
       state.read(i, this.#b);
       result = compare(context, this.#a, this.#b, quiet);
     }
-    if (!context.stopped) {
-      // C0, C2, C3 stand over CF, PF, ZF
-      state.words[FLAGS] = (state.words[FLAGS] & ~ARITHMETIC_FLAGS) | (result >> 8);
-      if (pop) state.pop();
-    }
-    state.raise(context, C1);
+    // C0, C2, C3 stand over CF, PF, ZF
+    state.words[FLAGS] = (state.words[FLAGS] & ~ARITHMETIC_FLAGS) | (result >> 8);
+    if (pop && !context.stopped) state.pop();
+    state.raise(context, stackFaultOnly(context));
     return 0;
   }
 
@@ -341,8 +347,8 @@ export class X87 {
 
   loadRegister(i: number): number {
     this.#begin();
-    if (!this.state.isEmpty(7)) return this.#pushOverflow();
     if (this.state.isEmpty(i)) this.#underflow();
+    else if (!this.state.isEmpty(7)) return this.#pushOverflow();
     else this.state.read(i, this.#out);
     return this.#push();
   }
@@ -355,7 +361,8 @@ export class X87 {
   }
 
   #push(): number {
-    if (!this.#context.stopped) this.state.push(this.#out);
+    // an unmasked denormal exception does not keep a load from its register
+    if ((this.#context.raised & ~this.#context.control & IE) === 0) this.state.push(this.#out);
     this.state.raise(this.#context, C1);
     return 0;
   }
@@ -466,7 +473,7 @@ export class X87 {
       state.read(i, this.#out);
       state.write(0, this.#out);
     }
-    state.raise(context, C1);
+    state.raise(context, stackFaultOnly(context));
     return 0;
   }
 
@@ -476,6 +483,7 @@ export class X87 {
   free(i: number, pop: boolean): number {
     this.state.free(i);
     if (pop) this.state.pop();
+    this.state.status &= ~C1;
     return 0;
   }
 
@@ -606,6 +614,11 @@ export class X87 {
         throw new TypeError(`x87 operand ${kind} is not a number`);
     }
   }
+}
+
+/** The instructions that work with EFLAGS clear C1 only to tell of a stack underflow. */
+function stackFaultOnly(context: Context): number {
+  return (context.raised & SF) !== 0 ? C1 : 0;
 }
 
 /** Conditions of FCMOVcc by its two bits: B, E, BE, U. */

@@ -1,4 +1,4 @@
-import { C1, type Context, IE, PE, ZERO as TOWARDS_ZERO, PRECISION_64, ZE } from "./context.ts";
+import { C1, type Context, IE, OE, PE, PRECISION_64, UE, ZE, ZERO as TOWARDS_ZERO } from "./context.ts";
 import {
   BIAS,
   classify,
@@ -15,7 +15,7 @@ import {
   SIGN,
   ZERO,
 } from "./float80.ts";
-import { roundPack, roundsUp, shiftRightSticky } from "./round.ts";
+import { EXPONENT_WRAP, roundPack, roundsUp, shiftRightSticky } from "./round.ts";
 
 const scratch = new Float80();
 
@@ -88,7 +88,17 @@ export function scale(context: Context, out: Float80, a: Float80, b: Float80): v
   const bits = (b.signExponent & 0x7fff) - BIAS;
   let by = bits < 0 ? 0 : bits > 15 ? 0x1_0000 : b.hi >>> (31 - bits);
   if (down) by = -by;
-  roundPack(context, out, sign, exponent + by, a.hi, a.lo, 0, PRECISION_64);
+  exponent += by;
+  // so far out that even an unmasked response has no exponent for it
+  if (exponent - EXPONENT_WRAP > 0x7ffe && (context.control & OE) === 0) {
+    context.raised |= OE | PE | C1;
+    return out.setInfinity(sign);
+  }
+  if (exponent + EXPONENT_WRAP < 1 && (context.control & UE) === 0) {
+    context.raised |= UE | PE;
+    return out.setZero(sign);
+  }
+  roundPack(context, out, sign, exponent, a.hi, a.lo, 0, PRECISION_64);
 }
 
 /**

@@ -2,7 +2,7 @@ import { C1, type Context, DOWN, NEAREST, OE, PE, PRECISION_24, PRECISION_53, UE
 import { type Float80, INTEGER_BIT } from "./float80.ts";
 
 /** Added to or taken from the exponent of an unmasked underflow or overflow (Intel SDM vol. 1, 8.5.4). */
-const EXPONENT_WRAP = 24576;
+export const EXPONENT_WRAP = 24576;
 
 /**
  * Whether a significand with last bit `odd` is rounded away from zero.

@@ -1,0 +1,82 @@
+import {
+  BUDGET,
+  JUMP_CACHE,
+  JUMP_CACHE_ENTRIES,
+  Leave,
+  MODE,
+  RECORD,
+  RIP,
+} from "../x86/state.ts";
+import { Bytes } from "./bytes.ts";
+import { ModuleBuilder, type Signature } from "./module-builder.ts";
+
+/** A template: (vCPU base, record address) -> reason to leave. */
+export const TEMPLATE: Signature = { parameters: ["i32", "i32"], results: ["i32"] };
+/** Enters the block at RIP: (vCPU base) -> reason to leave. */
+export const JUMP: Signature = { parameters: ["i32"], results: ["i32"] };
+
+/** Table slots of the base module's own templates. */
+export const HEADER_SLOT = 0;
+export const STALE_SLOT = 1;
+export const FIRST_FREE_SLOT = 2;
+
+/** Record of a block's header: template slot, number of instructions. */
+export const HEADER_BYTES = 8;
+
+const I32_LOAD = 0x28;
+const I64_LOAD = 0x29;
+const I32_STORE = 0x36;
+
+/**
+ * The part of tier 0 that every block needs: the header that counts the
+ * budget, what an outdated block's header becomes, and the look-up of RIP
+ * in the jump cache.
+ */
+export function buildBaseModule(memoryPages: number, tableSlots: number): Uint8Array<ArrayBuffer> {
+  const module = new ModuleBuilder();
+  const template = module.typeIndex(TEMPLATE);
+
+  const load = (code: Bytes, opcode: number, offset: number): Bytes => code.byte(opcode, 0).u32(offset);
+  const get = (code: Bytes, local: number): Bytes => code.byte(0x20).u32(local);
+  const constant = (code: Bytes, value: number): Bytes => code.byte(0x41).s32(value);
+
+  const header = new Bytes();
+  load(get(header, 0), I32_LOAD, BUDGET);
+  load(get(header, 1), I32_LOAD, 4).byte(0x6b, 0x22).u32(2);
+  constant(header, 0).byte(0x48, 0x04, 0x40);
+  load(get(get(header, 0), 1), I32_STORE, RECORD);
+  constant(header, Leave.budget).byte(0x0f, 0x0b);
+  load(get(get(header, 0), 2), I32_STORE, BUDGET);
+  constant(get(get(header, 0), 1), HEADER_BYTES).byte(0x6a);
+  load(get(header, 1), I32_LOAD, HEADER_BYTES).byte(0x13).u32(template).byte(0x00);
+  const headerFunction = module.addFunction(TEMPLATE, ["i32"], header);
+
+  const stale = constant(new Bytes(), Leave.lookup);
+  const staleFunction = module.addFunction(TEMPLATE, [], stale);
+
+  const jump = new Bytes();
+  // entry = cpu + ((rip ^ rip >> 12) & mask) * 16
+  load(get(jump, 0), I64_LOAD, RIP).byte(0x22).u32(1);
+  jump.byte(0xa7).byte(0x22).u32(2);
+  constant(get(jump, 2), 12).byte(0x76, 0x73);
+  constant(jump, JUMP_CACHE_ENTRIES - 1).byte(0x71);
+  constant(jump, 4).byte(0x74);
+  get(jump, 0).byte(0x6a).byte(0x21).u32(2);
+  load(get(jump, 2), I64_LOAD, JUMP_CACHE);
+  get(jump, 1).byte(0x51, 0x04, 0x40);
+  load(get(jump, 2), I32_LOAD, JUMP_CACHE + 8);
+  load(get(jump, 0), I32_LOAD, MODE).byte(0x46, 0x04, 0x40);
+  get(jump, 0);
+  load(get(jump, 2), I32_LOAD, JUMP_CACHE + 12).byte(0x22).u32(3);
+  load(get(jump, 3), I32_LOAD, 0).byte(0x13).u32(template).byte(0x00, 0x0b, 0x0b);
+  constant(jump, Leave.lookup);
+  const jumpFunction = module.addFunction(JUMP, ["i64", "i32", "i32"], jump);
+
+  const enter = new Bytes();
+  get(get(enter, 0), 1);
+  load(get(enter, 1), I32_LOAD, 0).byte(0x11).u32(template).byte(0x00);
+  module.exportFunction("enter", module.addFunction(TEMPLATE, [], enter));
+  module.exportFunction("jump", jumpFunction);
+  module.tableEntries(HEADER_SLOT, [headerFunction, staleFunction]);
+  return module.build(memoryPages, tableSlots);
+}

@@ -1,0 +1,212 @@
+import type { MemoryRead, MemoryWrite, Width } from "../vcpu.ts";
+import { ABANDON, CR0_AM, type Core, EFLAGS_AC } from "./core.ts";
+import { hitDataBreakpoint } from "./debug.ts";
+import { currentSet, implicitSet, moderated, translate, writeNotice } from "./paging.ts";
+import { ADDRESS, CR0, EFLAGS, Leave, VALUE } from "./state.ts";
+import { SLOW_STACK, SLOW_UPDATE, SLOW_WRITE } from "../wasm/emitter.ts";
+
+/**
+ * Accesses to linear addresses from TypeScript: those that guest code could
+ * not do through the TLB, and those of instructions that are written in
+ * TypeScript. A fault abandons the instruction.
+ */
+
+const read: MemoryRead = { kind: "memory-read", address: 0, width: 1, lo: 0, hi: 0 };
+const write: MemoryWrite = { kind: "memory-write", address: 0, width: 1, lo: 0, hi: 0 };
+
+/** Scratch for accesses in pieces: what is being moved, and where each page of it is. */
+const BYTES = new Uint8Array(512);
+const BYTES_VIEW = new DataView(BYTES.buffer);
+
+export function isCanonical(linear: number): boolean {
+  return linear >= -0x8000_0000_0000 && linear < 0x8000_0000_0000;
+}
+
+function checkCanonical(core: Core, linear: number, size: number, stack: boolean): void {
+  if (!isCanonical(linear) || !isCanonical(linear + size - 1)) core.raiseWithCode(stack ? 12 : 13, 0);
+}
+
+/** Move `size` bytes between BYTES[at] and a moderated physical address, in naturally aligned pieces. */
+function moderate(core: Core, physical: number, at: number, size: number, writes: boolean): void {
+  for (let done = 0; done < size; ) {
+    let width: Width = 8;
+    while (width > size - done || (width > 1 && (physical + done) % width !== 0 && size !== width)) width = (width >> 1) as Width;
+    const offset = at + done;
+    const exit = writes ? write : read;
+    exit.address = physical + done;
+    exit.width = width;
+    if (writes) {
+      exit.lo = width === 1 ? (BYTES[offset] as number) : width === 2 ? BYTES_VIEW.getUint16(offset, true) : BYTES_VIEW.getUint32(offset, true);
+      exit.hi = width === 8 ? BYTES_VIEW.getUint32(offset + 4, true) : 0;
+      core.exit(exit);
+    } else {
+      exit.lo = exit.hi = 0;
+      core.exit(exit);
+      if (width === 1) BYTES[offset] = exit.lo;
+      else if (width === 2) BYTES_VIEW.setUint16(offset, exit.lo, true);
+      else {
+        BYTES_VIEW.setUint32(offset, exit.lo, true);
+        if (width === 8) BYTES_VIEW.setUint32(offset + 4, exit.hi, true);
+      }
+    }
+    done += width;
+  }
+}
+
+/** Move within one page. */
+function movePiece(core: Core, linear: number, at: number, size: number, writes: boolean, set: number): void {
+  const host = translate(core, linear, writes ? "write" : "read", set);
+  if (host < 0) {
+    moderate(core, moderated.physical, at, size, writes);
+    return;
+  }
+  const memory = core.linearMemory;
+  if (writes) {
+    writeNotice(core, host, size);
+    for (let k = 0; k < size; k++) memory[host + k] = BYTES[at + k] as number;
+  } else for (let k = 0; k < size; k++) BYTES[at + k] = memory[host + k] as number;
+}
+
+/**
+ * Move `size` bytes (at most 512) between BYTES and linear memory. Both pages
+ * of an access that crosses are checked before anything is written.
+ */
+function move(core: Core, linear: number, size: number, writes: boolean, set: number): void {
+  const first = 4096 - (linear & 0xfff);
+  if (size <= first) {
+    movePiece(core, linear, 0, size, writes, set);
+    return;
+  }
+  // In 32-bit modes an address wraps at 4 GiB.
+  const second = core.is64 ? linear + first : (linear + first) % 4294967296;
+  if (writes) {
+    translate(core, linear, "write", set);
+    translate(core, second, "write", set);
+  }
+  movePiece(core, linear, 0, first, writes, set);
+  movePiece(core, second, first, size - first, writes, set);
+}
+
+/** Check that `size` bytes may be written (or read) later without a fault. */
+export function probe(core: Core, linear: number, size: number, access: "read" | "write", set = currentSet(core)): void {
+  translate(core, linear, access, set);
+  const last = linear + size - 1;
+  if (Math.floor(last / 4096) !== Math.floor(linear / 4096)) translate(core, core.is64 ? last : last % 4294967296, access, set);
+}
+
+/** As {@link move}, at the present privilege, with debug and alignment checks. */
+function moveChecked(core: Core, linear: number, size: number, writes: boolean, stack: boolean): void {
+  if (core.is64) checkCanonical(core, linear, size, stack);
+  if (core.watching) {
+    if (core.cpl === 3 && linear % size !== 0 && size <= 8 && core.get(CR0) & CR0_AM && core.get(EFLAGS) & EFLAGS_AC)
+      core.raiseWithCode(17, 0);
+    move(core, linear, size, writes, currentSet(core));
+    hitDataBreakpoint(core, linear, size, writes);
+  } else move(core, linear, size, writes, currentSet(core));
+}
+
+/** The `slow_access` function of templates: returns 0 or the reason to leave. */
+export function slowAccess(core: Core, kind: number): number {
+  const size = kind & 0xff;
+  const linear = core.address(ADDRESS);
+  const value = core.base + VALUE;
+  const memory = core.linearMemory;
+  try {
+    if (kind & SLOW_WRITE) {
+      for (let k = 0; k < size; k++) BYTES[k] = memory[value + k] as number;
+      moveChecked(core, linear, size, true, (kind & SLOW_STACK) !== 0);
+    } else {
+      if (kind & SLOW_UPDATE) {
+        if (core.is64) checkCanonical(core, linear, size, (kind & SLOW_STACK) !== 0);
+        probe(core, linear, size, "write");
+      }
+      moveChecked(core, linear, size, false, (kind & SLOW_STACK) !== 0);
+      for (let k = 0; k < size; k++) memory[value + k] = BYTES[k] as number;
+    }
+    return Leave.none;
+  } catch (problem) {
+    if (problem !== ABANDON) throw problem;
+    return core.abandoned();
+  }
+}
+
+/** Read at the present privilege; `stack` makes non-canonical addresses #SS. */
+export function readGuest8(core: Core, linear: number): number {
+  moveChecked(core, linear, 1, false, false);
+  return BYTES[0] as number;
+}
+
+export function readGuest16(core: Core, linear: number, stack = false): number {
+  moveChecked(core, linear, 2, false, stack);
+  return BYTES_VIEW.getUint16(0, true);
+}
+
+export function readGuest32(core: Core, linear: number, stack = false): number {
+  moveChecked(core, linear, 4, false, stack);
+  return BYTES_VIEW.getUint32(0, true);
+}
+
+/** A 64-bit value as a sign-extended number: exact for addresses. Its halves are in {@link lastRead}. */
+export function readGuest64(core: Core, linear: number, stack = false): number {
+  moveChecked(core, linear, 8, false, stack);
+  lastRead.lo = BYTES_VIEW.getUint32(0, true);
+  lastRead.hi = BYTES_VIEW.getUint32(4, true);
+  return BYTES_VIEW.getInt32(4, true) * 4294967296 + lastRead.lo;
+}
+export const lastRead = { lo: 0, hi: 0 };
+
+export function writeGuest8(core: Core, linear: number, value: number): void {
+  BYTES[0] = value;
+  moveChecked(core, linear, 1, true, false);
+}
+
+export function writeGuest16(core: Core, linear: number, value: number, stack = false): void {
+  BYTES_VIEW.setUint16(0, value, true);
+  moveChecked(core, linear, 2, true, stack);
+}
+
+export function writeGuest32(core: Core, linear: number, value: number, stack = false): void {
+  BYTES_VIEW.setUint32(0, value, true);
+  moveChecked(core, linear, 4, true, stack);
+}
+
+export function writeGuest64(core: Core, linear: number, lo: number, hi: number, stack = false): void {
+  BYTES_VIEW.setUint32(0, lo, true);
+  BYTES_VIEW.setUint32(4, hi, true);
+  moveChecked(core, linear, 8, true, stack);
+}
+
+/** Copy up to 512 bytes out of guest memory at the present privilege. */
+export function readGuestBytes(core: Core, linear: number, into: Uint8Array, size = into.length): void {
+  if (core.is64) checkCanonical(core, linear, size, false);
+  move(core, linear, size, false, currentSet(core));
+  into.set(BYTES.subarray(0, size));
+}
+
+export function writeGuestBytes(core: Core, linear: number, from: Uint8Array, size = from.length): void {
+  if (core.is64) checkCanonical(core, linear, size, false);
+  BYTES.set(from.subarray(0, size));
+  move(core, linear, size, true, currentSet(core));
+}
+
+/** Implicit supervisor accesses: descriptor tables, TSS, interrupt stacks. */
+export function readSystem(core: Core, linear: number, size: 1 | 2 | 4 | 8): number {
+  move(core, linear, size, false, implicitSet(core));
+  switch (size) {
+    case 1:
+      return BYTES[0] as number;
+    case 2:
+      return BYTES_VIEW.getUint16(0, true);
+    case 4:
+      return BYTES_VIEW.getUint32(0, true);
+    default:
+      return BYTES_VIEW.getInt32(4, true) * 4294967296 + BYTES_VIEW.getUint32(0, true);
+  }
+}
+
+/** `value` is an address or a number below 2^53; the bytes written are its two's complement. */
+export function writeSystem(core: Core, linear: number, size: 1 | 2 | 4 | 8, value: number, set = implicitSet(core)): void {
+  BYTES_VIEW.setUint32(0, value >>> 0, true);
+  BYTES_VIEW.setInt32(4, Math.floor(value / 4294967296), true);
+  move(core, linear, size, true, set);
+}

@@ -1,0 +1,333 @@
+import type { GuestMemory } from "../guest-memory.ts";
+import type { Exit, MemoryMap, Moderator, InterruptController, Verdict, Vcpu } from "../vcpu.ts";
+import {
+  CPL,
+  CR0,
+  CR3,
+  CR4,
+  CS,
+  EFER,
+  EFLAGS,
+  ERROR_CODE,
+  FLAGS_AUX,
+  FLAGS_RESULT,
+  GPR,
+  JUMP_CACHE,
+  JUMP_CACHE_BYTES,
+  Leave,
+  MODE,
+  SEGMENT_ATTRIBUTES,
+  segmentField,
+  SS,
+  TLB,
+  TLB_SET_BYTES,
+  TLB_SET_COUNT,
+  TLB_SETS,
+  VCPU_BYTES,
+  VCPUS_START,
+  VECTOR,
+} from "./state.ts";
+import {
+  MODE_CODE_32,
+  MODE_CODE_64,
+  MODE_CPL_0,
+  MODE_CPL_3,
+  MODE_EM,
+  MODE_LMA,
+  MODE_OSFXSR,
+  MODE_PROTECTED,
+  MODE_STACK_32,
+  MODE_TS,
+  MODE_V86,
+} from "./mode.ts";
+import { updateWatching } from "./debug.ts";
+
+export const CR0_PE = 1;
+export const CR0_MP = 2;
+export const CR0_EM = 4;
+export const CR0_TS = 8;
+export const CR0_NE = 0x20;
+export const CR0_WP = 0x1_0000;
+export const CR0_AM = 0x4_0000;
+export const CR0_PG = 0x8000_0000;
+export const CR4_PSE = 0x10;
+export const CR4_PAE = 0x20;
+export const CR4_PGE = 0x80;
+export const CR4_OSFXSR = 0x200;
+export const CR4_OSXMMEXCPT = 0x400;
+export const CR4_UMIP = 0x800;
+export const CR4_FSGSBASE = 0x1_0000;
+export const CR4_PCIDE = 0x2_0000;
+export const CR4_OSXSAVE = 0x4_0000;
+export const CR4_SMEP = 0x10_0000;
+export const CR4_SMAP = 0x20_0000;
+export const EFER_SCE = 1;
+export const EFER_LME = 0x100;
+export const EFER_LMA = 0x400;
+export const EFER_NXE = 0x800;
+export const EFLAGS_TF = 0x100;
+export const EFLAGS_IF = 0x200;
+export const EFLAGS_DF = 0x400;
+export const EFLAGS_IOPL = 0x3000;
+export const EFLAGS_NT = 0x4000;
+export const EFLAGS_RF = 0x1_0000;
+export const EFLAGS_VM = 0x2_0000;
+export const EFLAGS_AC = 0x4_0000;
+export const EFLAGS_VIF = 0x8_0000;
+export const EFLAGS_VIP = 0x10_0000;
+export const EFLAGS_ID = 0x20_0000;
+/** CF, PF, AF, ZF, SF, OF. */
+export const ARITHMETIC_FLAGS = 0x8d5;
+
+/**
+ * Thrown inside TypeScript parts of an instruction to abandon it: an
+ * exception is to be delivered, or the moderator said stop. One object, so
+ * that throwing does not allocate; what happened is in the state (VECTOR).
+ */
+export class Abandon {}
+export const ABANDON = new Abandon();
+
+/** Parity of a byte: 1 = even. */
+function evenParity(byte: number): number {
+  let x = byte & 0xff;
+  x ^= x >> 4;
+  return (0x9669 >> (x & 15)) & 1;
+}
+
+/**
+ * A vCPU's state as TypeScript sees it: typed access to its registers in
+ * linear memory, and what follows from them. The parts of the architecture
+ * (paging, segments, interrupts, ...) are functions over a Core, a file each.
+ */
+export class Core {
+  readonly index: number;
+  readonly memory: GuestMemory;
+  /** Byte address of the state in linear memory. */
+  readonly base: number;
+  readonly i32: Int32Array;
+  readonly u32: Uint32Array;
+  readonly u64: BigUint64Array;
+  /** All of linear memory, not only this vCPU's part. */
+  readonly linearMemory: Uint8Array;
+  readonly linearView: DataView;
+  map: MemoryMap;
+  moderator: Moderator;
+  interrupts: InterruptController;
+  /** The vCPU this is part of: what the moderator gets to see. */
+  vcpu: Vcpu | undefined;
+  time: () => number = () => 0;
+  /** Told before anything is written to a page that holds decoded code: host-physical address and size. */
+  codeWritten: (hostAddress: number, size: number) => void = () => {};
+  /** Every data access must be looked at (data breakpoints, alignment checks): the TLB stays empty. */
+  watching = false;
+  nmiPending = false;
+  /** NMIs wait until IRET. */
+  nmiBlocked = false;
+  halted = false;
+  /** The moderator said stop during this instruction. */
+  stopping = false;
+  /** #DB causes pending for DR6, 0 if none. */
+  debugPending = 0;
+
+  constructor(index: number, memory: GuestMemory, map: MemoryMap, moderator: Moderator, interrupts: InterruptController) {
+    this.index = index;
+    this.memory = memory;
+    this.map = map;
+    this.moderator = moderator;
+    this.interrupts = interrupts;
+    this.base = VCPUS_START + index * VCPU_BYTES;
+    const buffer = memory.memory.buffer;
+    this.i32 = new Int32Array(buffer, this.base, VCPU_BYTES / 4);
+    this.u32 = new Uint32Array(buffer, this.base, VCPU_BYTES / 4);
+    this.u64 = new BigUint64Array(buffer, this.base, VCPU_BYTES / 8);
+    this.linearMemory = new Uint8Array(buffer);
+    this.linearView = new DataView(buffer);
+  }
+
+  /** Low 32 bits, unsigned, of the state field at a byte offset. */
+  get(offset: number): number {
+    return this.u32[offset >> 2] as number;
+  }
+
+  set(offset: number, value: number): void {
+    this.u32[offset >> 2] = value;
+  }
+
+  /** A 64-bit field as a linear address: sign-extended, exact for canonical addresses. */
+  address(offset: number): number {
+    return (this.i32[(offset >> 2) + 1] as number) * 4294967296 + (this.u32[offset >> 2] as number);
+  }
+
+  setAddress(offset: number, value: number): void {
+    this.u32[offset >> 2] = value >>> 0;
+    this.i32[(offset >> 2) + 1] = Math.floor(value / 4294967296);
+  }
+
+  big(offset: number): bigint {
+    return this.u64[offset >> 3] as bigint;
+  }
+
+  setBig(offset: number, value: bigint): void {
+    this.u64[offset >> 3] = value;
+  }
+
+  /** General register, low 32 bits. */
+  register(index: number): number {
+    return this.u32[(GPR >> 2) + index * 2] as number;
+  }
+
+  /** Write a 32-bit general register: the upper half becomes 0. */
+  setRegister(index: number, value: number): void {
+    this.u32[(GPR >> 2) + index * 2] = value;
+    this.u32[(GPR >> 2) + index * 2 + 1] = 0;
+  }
+
+  get cpl(): number {
+    return this.get(CPL);
+  }
+
+  get isLong(): boolean {
+    return (this.get(EFER) & EFER_LMA) !== 0;
+  }
+
+  /** 64-bit code segment in IA-32e mode. */
+  get is64(): boolean {
+    return (this.get(MODE) & MODE_CODE_64) !== 0;
+  }
+
+  get isProtected(): boolean {
+    return (this.get(MODE) & MODE_PROTECTED) !== 0;
+  }
+
+  get isVirtual8086(): boolean {
+    return (this.get(MODE) & MODE_V86) !== 0;
+  }
+
+  get iopl(): number {
+    return (this.get(EFLAGS) & EFLAGS_IOPL) >> 12;
+  }
+
+  /** RFLAGS, all bits. */
+  rflags(): number {
+    const resultLow = this.get(FLAGS_RESULT);
+    const resultHigh = this.get(FLAGS_RESULT + 4);
+    const aux = this.get(FLAGS_AUX);
+    const carry = aux >>> 31;
+    const zero = resultLow === 0 && resultHigh === 0 ? 1 : 0;
+    const sign = (resultHigh >>> 31) ^ (aux & 1);
+    const overflow = carry ^ ((aux >>> 30) & 1);
+    return (
+      this.get(EFLAGS) | 2 | carry | (evenParity(resultLow ^ (aux >>> 8)) << 2) | (((aux >>> 3) & 1) << 4) |
+      (zero << 6) | (sign << 7) | (overflow << 11)
+    );
+  }
+
+  /** Set all of RFLAGS; nothing is checked. The mode follows. */
+  setRflags(value: number): void {
+    const carry = value & 1;
+    this.set(FLAGS_RESULT, value & 0x40 ? 0 : 0x100);
+    this.set(FLAGS_RESULT + 4, 0);
+    const overflow = (value >> 11) & 1;
+    this.set(
+      FLAGS_AUX,
+      (carry << 31) | ((carry ^ overflow) << 30) | (((value >> 4) & 1) << 3) | ((value & 4 ? 0 : 1) << 8) | ((value >> 7) & 1),
+    );
+    const before = this.get(EFLAGS);
+    this.set(EFLAGS, value & 0x3f_7700);
+    if ((before ^ value) & (EFLAGS_VM | EFLAGS_AC)) this.modeChanged();
+  }
+
+  /**
+   * Recompute MODE and the TLB set from CR0, CR4, EFER, RFLAGS, CPL and the
+   * attributes of CS and SS. Call after any of them changed.
+   */
+  modeChanged(): void {
+    const cr0 = this.get(CR0);
+    const cr4 = this.get(CR4);
+    const eflags = this.get(EFLAGS);
+    const cpl = this.get(CPL);
+    const csAttributes = this.get(segmentField(CS, SEGMENT_ATTRIBUTES));
+    const ssAttributes = this.get(segmentField(SS, SEGMENT_ATTRIBUTES));
+    let mode = 0;
+    const lma = (this.get(EFER) & EFER_LMA) !== 0;
+    if (lma) mode |= MODE_LMA;
+    if (lma && csAttributes & 0x2000) mode |= MODE_CODE_64 | MODE_STACK_32;
+    else {
+      if (csAttributes & 0x4000) mode |= MODE_CODE_32;
+      if (ssAttributes & 0x4000) mode |= MODE_STACK_32;
+    }
+    if (cr0 & CR0_PE) mode |= eflags & EFLAGS_VM ? MODE_V86 : MODE_PROTECTED;
+    if (cpl === 0) mode |= MODE_CPL_0;
+    else if (cpl === 3) mode |= MODE_CPL_3;
+    if (cr0 & CR0_TS) mode |= MODE_TS;
+    if (cr0 & CR0_EM) mode |= MODE_EM;
+    if (cr4 & CR4_OSFXSR) mode |= MODE_OSFXSR;
+    this.set(MODE, mode);
+    const set = cpl === 3 ? 1 : cr4 & CR4_SMAP && !(eflags & EFLAGS_AC) ? 2 : 0;
+    this.set(TLB, this.base + TLB_SETS + set * TLB_SET_BYTES);
+    updateWatching(this);
+  }
+
+  /** Forget every cached translation, and the jump cache, which depends on them. */
+  flushTlb(): void {
+    this.i32.fill(-1, TLB_SETS >> 2, (TLB_SETS + TLB_SET_COUNT * TLB_SET_BYTES) >> 2);
+    this.flushJumpCache();
+  }
+
+  flushJumpCache(): void {
+    // A mode of -1 never matches.
+    this.i32.fill(-1, JUMP_CACHE >> 2, (JUMP_CACHE + JUMP_CACHE_BYTES) >> 2);
+  }
+
+  /** Abandon the instruction with an exception without error code. */
+  raise(vector: number): never {
+    this.set(VECTOR, vector);
+    throw ABANDON;
+  }
+
+  raiseWithCode(vector: number, errorCode: number): never {
+    this.set(VECTOR, vector);
+    this.set(ERROR_CODE, errorCode);
+    throw ABANDON;
+  }
+
+  /** #GP with an error code, 0 by default. */
+  generalProtection(errorCode = 0): never {
+    return this.raiseWithCode(13, errorCode);
+  }
+
+  /**
+   * Hand an exit to the moderator and act on what every verdict means alike:
+   * returns on `done` and `native`, abandons the instruction otherwise.
+   */
+  exit(exit: Exit): Verdict {
+    const verdict = this.moderator.exit(this.vcpu as Vcpu, exit);
+    switch (verdict) {
+      case "fault":
+        return this.generalProtection();
+      case "undefined":
+        return this.raise(6);
+      case "stop":
+        this.stopping = true;
+        throw ABANDON;
+      default:
+        return verdict;
+    }
+  }
+
+  /** The reason to leave guest code with after {@link ABANDON} was thrown. */
+  abandoned(): Leave {
+    if (!this.stopping) return Leave.exception;
+    this.stopping = false;
+    return Leave.stopped;
+  }
+
+  get cr3(): number {
+    return this.address(CR3);
+  }
+}
+
+/** Exceptions that push an error code (SDM vol. 3, table 6-1). */
+export function pushesErrorCode(vector: number): boolean {
+  return vector === 8 || (vector >= 10 && vector <= 14) || vector === 17 || vector === 21;
+}

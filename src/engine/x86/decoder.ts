@@ -1,0 +1,361 @@
+import { codeBits, MODE_PROTECTED } from "./mode.ts";
+import type { OperandSize, OperandSpec, Row } from "./row.ts";
+import { DS, SS } from "./state.ts";
+import { TABLE } from "./table.ts";
+
+export interface RegisterOperand {
+  readonly kind: "register";
+  readonly file: "general" | "xmm" | "mmx" | "segment" | "control" | "debug";
+  readonly index: number;
+  /** AH, CH, DH, BH: bits 15:8 of register `index`. */
+  readonly high: boolean;
+  readonly bytes: number;
+  /** Named by the opcode itself, not by a field. */
+  readonly fixed: boolean;
+}
+
+export interface MemoryOperand {
+  readonly kind: "memory";
+  /** 0..15, or -1 for none, or {@link RIP_BASE}. */
+  readonly base: number;
+  readonly index: number;
+  /** log2 of the scale. */
+  readonly shift: number;
+  readonly displacement: bigint;
+  /** Segment register that applies, ES = 0 .. GS = 5. */
+  readonly segment: number;
+  readonly bytes: number;
+}
+
+export interface ImmediateOperand {
+  readonly kind: "immediate";
+  /** Sign-extended as the form says. */
+  readonly value: bigint;
+  readonly bytes: number;
+}
+
+export interface RelativeOperand {
+  readonly kind: "relative";
+  /** From the end of the instruction. */
+  readonly delta: number;
+}
+
+export interface FarOperand {
+  readonly kind: "far";
+  readonly selector: number;
+  readonly offset: number;
+}
+
+export type Operand = RegisterOperand | MemoryOperand | ImmediateOperand | RelativeOperand | FarOperand;
+
+/** `base` of a RIP-relative operand. */
+export const RIP_BASE = 16;
+
+export interface Decoded {
+  readonly row: Row;
+  readonly length: number;
+  readonly mode: number;
+  readonly operandBits: 16 | 32 | 64;
+  readonly addressBits: 16 | 32 | 64;
+  readonly operands: readonly Operand[];
+  readonly repeat: "none" | "repe" | "repne";
+  readonly lock: boolean;
+}
+
+/** No instruction: the bytes raise this exception, #UD (6) or #GP (13, longer than 15 bytes). */
+export interface Undecodable {
+  readonly row: undefined;
+  readonly vector: 6 | 13;
+}
+
+/** Thrown by a byte source that has no more bytes; decoding can be repeated with more. */
+export class OutOfBytes {}
+const OUT_OF_BYTES = new OutOfBytes();
+
+const SEGMENT_PREFIXES: Record<number, number> = { 0x26: 0, 0x2e: 1, 0x36: 2, 0x3e: 3, 0x64: 4, 0x65: 5 };
+const FIXED_INDEX: Record<string, number> = { AL: 0, AX: 0, rAX: 0, eAX: 0, CL: 1, DX: 2, AH: 0 };
+const BASE_16 = [3, 3, 5, 5, 6, 7, 5, 3];
+const INDEX_16 = [6, 7, 6, 7, -1, -1, -1, -1];
+const INVALID: Undecodable = { row: undefined, vector: 6 };
+const TOO_LONG: Undecodable = { row: undefined, vector: 13 };
+
+/** Decodes the instruction at the start of `bytes` (Intel SDM vol. 2, chapter 2). */
+export class Decoder {
+  private bytes: Uint8Array = new Uint8Array(0);
+  private position = 0;
+  private available = 0;
+  private modrm = 0;
+  private rex = 0;
+  private addressBits: 16 | 32 | 64 = 32;
+  private operandBits: 16 | 32 | 64 = 32;
+  private code: 16 | 32 | 64 = 32;
+  private segmentOverride = -1;
+  private memory: MemoryOperand | undefined;
+
+  /**
+   * @param bytes at most 15 are looked at
+   * @throws OutOfBytes if the instruction needs more than there are
+   */
+  decode(bytes: Uint8Array, mode: number): Decoded | Undecodable {
+    this.bytes = bytes;
+    this.available = Math.min(bytes.length, 15);
+    this.position = 0;
+    this.rex = 0;
+    this.segmentOverride = -1;
+    this.memory = undefined;
+    this.code = codeBits(mode);
+    try {
+      return this.instruction(mode);
+    } catch (problem) {
+      if (problem === OUT_OF_BYTES && this.available === 15) return TOO_LONG;
+      throw problem;
+    }
+  }
+
+  private next(): number {
+    if (this.position >= this.available) throw OUT_OF_BYTES;
+    return this.bytes[this.position++] as number;
+  }
+
+  private signed(count: number): bigint {
+    let value = 0n;
+    for (let k = 0; k < count; k++) value |= BigInt(this.next()) << BigInt(8 * k);
+    return BigInt.asIntN(8 * count, value);
+  }
+
+  private instruction(mode: number): Decoded | Undecodable {
+    let operandPrefix = false;
+    let addressPrefix = false;
+    let repeat = 0;
+    let lock = false;
+    let byte = this.next();
+    for (; ; byte = this.next()) {
+      const segment = SEGMENT_PREFIXES[byte];
+      if (segment !== undefined) {
+        if (this.code !== 64 || segment >= 4) this.segmentOverride = segment;
+      } else if (byte === 0x66) operandPrefix = true;
+      else if (byte === 0x67) addressPrefix = true;
+      else if (byte === 0xf0) lock = true;
+      else if (byte === 0xf2 || byte === 0xf3) repeat = byte;
+      else if (this.code === 64 && (byte & 0xf0) === 0x40) {
+        // A REX prefix counts only directly before the opcode.
+        this.rex = byte;
+        continue;
+      } else break;
+      this.rex = 0;
+    }
+    this.addressBits = addressPrefix ? (this.code === 32 ? 16 : 32) : this.code;
+    let map = 0;
+    if (byte === 0x0f) {
+      map = 1;
+      byte = this.next();
+      if (byte === 0x38 || byte === 0x3a) {
+        map = byte === 0x38 ? 2 : 3;
+        byte = this.next();
+      }
+    }
+    const candidates = TABLE.candidates(map, byte);
+    if (candidates === undefined) return INVALID;
+    let modrmRead = false;
+    let row: Row | undefined;
+    for (const candidate of candidates) {
+      if (candidate.hasModrm && !modrmRead) {
+        this.modrm = this.next();
+        modrmRead = true;
+      }
+      if (this.fits(candidate, repeat, operandPrefix)) {
+        row = candidate;
+        break;
+      }
+    }
+    if (row === undefined) return INVALID;
+    const { options } = row;
+    if (options.protectedOnly && !(mode & MODE_PROTECTED)) return INVALID;
+    const sizePrefix = operandPrefix && row.prefix !== "66";
+    if (this.code === 64) {
+      if (options.force64) this.operandBits = 64;
+      else if (this.rex & 8) this.operandBits = 64;
+      else if (sizePrefix) this.operandBits = 16;
+      else this.operandBits = options.default64 ? 64 : 32;
+    } else this.operandBits = (this.code === 32) !== sizePrefix ? 32 : 16;
+    const specs = row.operands;
+    if (row.hasModrm && this.modrm < 0xc0) {
+      const spec = specs.find((s) => "EMWQ".includes(s.method));
+      this.memory = this.decodeMemory(spec === undefined ? 0 : this.sizeOf(spec.size));
+    }
+    const operands: Operand[] = [];
+    for (const spec of specs) {
+      const operand = this.operand(spec);
+      if (operand === undefined) return INVALID;
+      operands.push(operand);
+    }
+    if (lock && !(options.lock && operands[0]?.kind === "memory")) return INVALID;
+    const memory = this.memory;
+    if (memory !== undefined && memory.base === RIP_BASE) {
+      // RIP-relative displacements count from the end of the instruction.
+      const fixed = { ...memory, displacement: memory.displacement + BigInt(this.position) };
+      const at = operands.indexOf(memory);
+      if (at >= 0) operands[at] = fixed;
+    }
+    return {
+      row,
+      length: this.position,
+      mode,
+      operandBits: this.operandBits,
+      addressBits: this.addressBits,
+      operands,
+      repeat: options.repeats ? (repeat === 0xf3 ? "repe" : repeat === 0xf2 ? "repne" : "none") : "none",
+      lock,
+    };
+  }
+
+  private fits(row: Row, repeat: number, operandPrefix: boolean): boolean {
+    if (this.code === 64 ? row.options.no64 : row.options.only64) return false;
+    switch (row.prefix) {
+      case undefined:
+        break;
+      case "NP":
+        if (repeat !== 0 || operandPrefix) return false;
+        break;
+      case "66":
+        if (repeat !== 0 || !operandPrefix) return false;
+        break;
+      case "F3":
+        if (repeat !== 0xf3) return false;
+        break;
+      case "F2":
+        if (repeat !== 0xf2) return false;
+        break;
+    }
+    if (!row.hasModrm) return true;
+    if (row.reg >= 0 && ((this.modrm >> 3) & 7) !== row.reg) return false;
+    if (row.form === "mem" && this.modrm >= 0xc0) return false;
+    if (row.form === "reg" && this.modrm < 0xc0) return false;
+    return row.rm < 0 || (this.modrm & 7) === row.rm;
+  }
+
+  private sizeOf(size: OperandSize): number {
+    switch (size) {
+      case "v":
+        return this.operandBits / 8;
+      case "z":
+        return Math.min(this.operandBits / 8, 4);
+      case "y":
+        return this.operandBits === 64 ? 8 : 4;
+      case "p":
+        return 2 + this.operandBits / 8;
+      default:
+        return size;
+    }
+  }
+
+  private general(index: number, bytes: number, fixed = false): RegisterOperand {
+    if (bytes === 1 && this.rex === 0 && index >= 4 && index < 8)
+      return { kind: "register", file: "general", index: index - 4, high: true, bytes, fixed };
+    return { kind: "register", file: "general", index, high: false, bytes, fixed };
+  }
+
+  private register(file: RegisterOperand["file"], index: number, bytes: number): RegisterOperand {
+    return { kind: "register", file, index, high: false, bytes, fixed: false };
+  }
+
+  private operand(spec: OperandSpec): Operand | undefined {
+    const bytes = this.sizeOf(spec.size);
+    const reg = ((this.modrm >> 3) & 7) | (this.rex & 4 ? 8 : 0);
+    const rm = (this.modrm & 7) | (this.rex & 1 ? 8 : 0);
+    switch (spec.method) {
+      case "E":
+        return this.memory ?? this.general(rm, bytes);
+      case "M":
+        return this.memory;
+      case "R":
+        return this.general(rm, bytes);
+      case "G":
+        return this.general(reg, bytes);
+      case "Z":
+        return this.general(((this.bytes[this.position - 1] as number) & 7) | (this.rex & 1 ? 8 : 0), bytes);
+      case "fixed":
+        return { kind: "register", file: "general", index: FIXED_INDEX[spec.text] as number, high: spec.text === "AH", bytes, fixed: true };
+      case "one":
+        return { kind: "immediate", value: 1n, bytes };
+      case "I":
+      case "S":
+        return { kind: "immediate", value: this.signed(bytes), bytes };
+      case "J":
+        return { kind: "relative", delta: Number(this.signed(bytes)) };
+      case "A": {
+        const offset = Number(BigInt.asUintN(32, this.signed(bytes - 2)));
+        return { kind: "far", offset: bytes === 4 ? offset & 0xffff : offset, selector: Number(this.signed(2)) & 0xffff };
+      }
+      case "O":
+        return {
+          kind: "memory", base: -1, index: -1, shift: 0, bytes,
+          displacement: BigInt.asUintN(this.addressBits, this.signed(this.addressBits / 8)),
+          segment: this.segmentOverride >= 0 ? this.segmentOverride : DS,
+        };
+      case "X":
+        return {
+          kind: "memory", base: 6, index: -1, shift: 0, displacement: 0n, bytes,
+          segment: this.segmentOverride >= 0 ? this.segmentOverride : DS,
+        };
+      case "Y":
+        return { kind: "memory", base: 7, index: -1, shift: 0, displacement: 0n, bytes, segment: 0 };
+      case "V":
+        return this.register("xmm", reg, bytes);
+      case "W":
+        return this.memory ?? this.register("xmm", rm, bytes);
+      case "U":
+        return this.register("xmm", rm, bytes);
+      case "P":
+        return this.register("mmx", reg & 7, bytes);
+      case "Q":
+        return this.memory ?? this.register("mmx", rm & 7, bytes);
+      case "N":
+        return this.register("mmx", rm & 7, bytes);
+      case "seg":
+        return (reg & 7) > 5 ? undefined : this.register("segment", reg & 7, 2);
+      case "C":
+        return [0, 2, 3, 4, 8].includes(reg) ? this.register("control", reg, bytes) : undefined;
+      case "D":
+        return reg < 8 ? this.register("debug", reg, bytes) : undefined;
+    }
+  }
+
+  private decodeMemory(bytes: number): MemoryOperand {
+    const mod = this.modrm >> 6;
+    const rm = this.modrm & 7;
+    let base: number;
+    let index = -1;
+    let shift = 0;
+    let displacement = 0n;
+    if (this.addressBits === 16) {
+      base = BASE_16[rm] as number;
+      index = INDEX_16[rm] as number;
+      if (mod === 0 && rm === 6) {
+        base = -1;
+        displacement = BigInt.asUintN(16, this.signed(2));
+      }
+    } else {
+      base = rm | (this.rex & 1 ? 8 : 0);
+      if (rm === 4) {
+        const sib = this.next();
+        index = ((sib >> 3) & 7) | (this.rex & 2 ? 8 : 0);
+        if (index === 4) index = -1;
+        shift = index < 0 ? 0 : sib >> 6;
+        base = (sib & 7) | (this.rex & 1 ? 8 : 0);
+        if ((sib & 7) === 5 && mod === 0) {
+          base = -1;
+          displacement = this.signed(4);
+        }
+      } else if (rm === 5 && mod === 0) {
+        base = this.code === 64 ? RIP_BASE : -1;
+        displacement = this.signed(4);
+      }
+    }
+    if (mod === 1) displacement = this.signed(1);
+    else if (mod === 2) displacement = this.signed(this.addressBits === 16 ? 2 : 4);
+    const stackBase = base === 4 || base === 5;
+    const segment = this.segmentOverride >= 0 ? this.segmentOverride : stackBase ? SS : DS;
+    return { kind: "memory", base, index, shift, displacement, segment, bytes };
+  }
+}

@@ -1,0 +1,397 @@
+import { Lift, type Intent, type Load, type Place, type Store, type UpdateCell, type Value } from "../micro/lift.ts";
+import { RIP_BASE, type Decoded, type MemoryOperand, type Operand, type RegisterOperand } from "./decoder.ts";
+import { codeBits, MODE_CPL_0, MODE_EM, MODE_OSFXSR, MODE_TS, stackBits } from "./mode.ts";
+import {
+  ADDRESS, CR0, CS, DR, ERROR_CODE, GPR, Leave, RIP, SEGMENTS, SEGMENT_BASE, SEGMENT_BYTES, SEGMENT_LIMIT,
+  SEGMENT_READ_LIMIT, SEGMENT_WRITE_LIMIT, segmentField, SS, VECTOR, X87, XMM,
+} from "./state.ts";
+
+/** Words of a record before its operands: template slot, then position and length. */
+export const RECORD_HEADER_WORDS = 2;
+
+/** Byte offset of a register operand in the state. */
+export function registerOffset(operand: RegisterOperand): number {
+  switch (operand.file) {
+    case "general":
+      return GPR + operand.index * 8 + (operand.high ? 1 : 0);
+    case "xmm":
+      return XMM + operand.index * 16;
+    case "mmx":
+      return X87 + operand.index * 16;
+    case "segment":
+      return SEGMENTS + operand.index * SEGMENT_BYTES;
+    case "control":
+      return CR0 + operand.index * 8;
+    case "debug":
+      return DR + operand.index * 8;
+  }
+}
+
+/** Whether a memory operand's segment needs attention: always outside 64-bit mode, FS and GS in it. */
+function isSegmented(operand: MemoryOperand, mode: number): boolean {
+  return codeBits(mode) !== 64 || operand.segment >= 4;
+}
+
+function isWide(displacement: bigint): boolean {
+  return BigInt.asIntN(32, displacement) !== displacement;
+}
+
+/**
+ * What of an operand belongs to the template rather than to the record. Equal
+ * shapes share one template.
+ */
+export function operandShape(operand: Operand, mode: number): number {
+  switch (operand.kind) {
+    case "register":
+      return operand.fixed ? 1 : 2;
+    case "memory":
+      return (
+        8 |
+        (operand.base === RIP_BASE ? 2 : operand.base >= 0 ? 1 : 0) |
+        (operand.index >= 0 ? 4 : 0) |
+        (isSegmented(operand, mode) ? 16 : 0) |
+        (isWide(operand.displacement) ? 32 : 0)
+      );
+    case "immediate":
+      return 3;
+    case "relative":
+      return 4;
+    case "far":
+      return 5;
+  }
+}
+
+/**
+ * Append an operand's record words, in the order in which {@link Instruction}
+ * counts them. `offset` is the instruction's distance from the block's start.
+ */
+export function operandWords(operand: Operand, decoded: Decoded, offset: number, words: number[]): void {
+  switch (operand.kind) {
+    case "register":
+      if (!operand.fixed) words.push(registerOffset(operand));
+      return;
+    case "memory": {
+      if (operand.base >= 0 && operand.base !== RIP_BASE) words.push(GPR + operand.base * 8);
+      if (operand.index >= 0) words.push(GPR + operand.index * 8, operand.shift);
+      const displacement = operand.displacement + (operand.base === RIP_BASE ? BigInt(offset) : 0n);
+      words.push(Number(BigInt.asIntN(32, displacement)));
+      if (isWide(operand.displacement)) words.push(Number(BigInt.asIntN(32, operand.displacement >> 32n)));
+      if (isSegmented(operand, decoded.mode)) words.push(SEGMENTS + operand.segment * SEGMENT_BYTES);
+      return;
+    }
+    case "immediate":
+      words.push(Number(BigInt.asIntN(32, operand.value)));
+      if (operand.bytes === 8) words.push(Number(BigInt.asIntN(32, operand.value >> 32n)));
+      return;
+    case "relative": {
+      const next = offset + decoded.length;
+      words.push(next + operand.delta, 0, next, 0);
+      return;
+    }
+    case "far":
+      words.push(operand.offset | 0, operand.selector);
+      return;
+  }
+}
+
+/** Flag of `segment_violation`: the access writes. */
+export const WRITES = 0x1000;
+
+const GENERAL_LOADS: Record<number, Load> = { 1: "i64.8u", 2: "i64.16u", 4: "i64.32u", 8: "i64" };
+const GENERAL_STORES: Record<number, Store> = { 1: "i64.8", 2: "i64.16", 4: "i64.32", 8: "i64" };
+
+interface BoundOperand {
+  readonly operand: Operand;
+  /** First record word. */
+  readonly word: number;
+  /** Kept between `update` and `write` of a read-modify-write. */
+  address: Value | undefined;
+  cell: UpdateCell | undefined;
+}
+
+/**
+ * One instruction form being lifted: what its row's semantics record their
+ * micro-operations with. Operand values are 64-bit, zero-extended from the
+ * operand's width. Rules for semantics: everything that can fault comes before
+ * the first change of a register or flag; memory is written before registers.
+ */
+export class Instruction extends Lift {
+  readonly decoded: Decoded;
+  /** Operand size in bits, as prefixes and mode give it. */
+  readonly bits: 16 | 32 | 64;
+  readonly codeBits: 16 | 32 | 64;
+  readonly stackBits: 16 | 32 | 64;
+  private readonly bound: BoundOperand[] = [];
+  /** Record words of this form. */
+  readonly words: number;
+
+  constructor(decoded: Decoded) {
+    super();
+    this.decoded = decoded;
+    this.bits = decoded.operandBits;
+    this.codeBits = codeBits(decoded.mode);
+    this.stackBits = stackBits(decoded.mode);
+    const words: number[] = [];
+    for (const operand of decoded.operands) {
+      this.bound.push({ operand, word: RECORD_HEADER_WORDS + words.length, address: undefined, cell: undefined });
+      operandWords(operand, decoded, 0, words);
+    }
+    this.words = RECORD_HEADER_WORDS + words.length;
+  }
+
+  private at(index: number): BoundOperand {
+    const bound = this.bound[index];
+    if (bound === undefined) throw new Error(`${this.decoded.row.mnemonic} has no operand ${index}`);
+    return bound;
+  }
+
+  isMemory(index: number): boolean {
+    return this.at(index).operand.kind === "memory";
+  }
+
+  /** Width of an operand in bits. */
+  width(index: number): number {
+    const { operand } = this.at(index);
+    return operand.kind === "relative" || operand.kind === "far" ? this.bits : operand.bytes * 8;
+  }
+
+  /** Where a register operand stands. */
+  place(index: number): Place {
+    const { operand, word } = this.at(index);
+    if (operand.kind !== "register") throw new Error("not a register operand");
+    return operand.fixed ? { offset: registerOffset(operand) } : { word };
+  }
+
+  /** An integer operand's value. */
+  read(index: number): Value {
+    const { operand, word } = this.at(index);
+    switch (operand.kind) {
+      case "register":
+        return this.loadState(this.place(index), GENERAL_LOADS[operand.bytes] as Load);
+      case "memory":
+        return this.loadGuest(this.linear(index, operand.bytes, "read"), GENERAL_LOADS[operand.bytes] as Load, {
+          stack: operand.segment === SS,
+        });
+      case "immediate":
+        if (this.decoded.row.operands[index]?.method === "one") return this.i64(1);
+        return operand.bytes === 8 ? this.word(word, "i64") : this.word(word, "i64.32s");
+      default:
+        throw new Error("operand has no value");
+    }
+  }
+
+  /** An immediate truncated to the operand size, or any operand's value sign-extended. */
+  readSigned(index: number): Value {
+    const value = this.read(index);
+    return this.at(index).operand.kind === "immediate" ? value : this.signExtend(value, this.width(index));
+  }
+
+  /** Source operand truncated to `bits`: for immediates, which are kept sign-extended. */
+  source(index: number, bits: number): Value {
+    const value = this.read(index);
+    return this.at(index).operand.kind === "immediate" ? this.truncate(value, bits) : value;
+  }
+
+  /** Read an operand that `write` will change: faults as a write. */
+  update(index: number): Value {
+    const bound = this.at(index);
+    const { operand } = bound;
+    if (operand.kind !== "memory") return this.read(index);
+    bound.address = this.linear(index, operand.bytes, "update");
+    bound.cell = { local: -1 };
+    return this.loadGuest(bound.address, GENERAL_LOADS[operand.bytes] as Load, {
+      intent: "update",
+      stack: operand.segment === SS,
+      cell: bound.cell,
+    });
+  }
+
+  /** Write an integer operand: 32-bit registers are zero-extended, narrower ones keep their upper bits. */
+  write(index: number, value: Value): void {
+    const bound = this.at(index);
+    const { operand } = bound;
+    if (operand.kind === "register") {
+      if (operand.bytes === 4) this.storeState(this.place(index), "i64", this.truncate(value, 32));
+      else this.storeState(this.place(index), GENERAL_STORES[operand.bytes] as Store, value);
+    } else if (operand.kind === "memory") {
+      const address = bound.address ?? this.linear(index, operand.bytes, "write");
+      const stack = operand.segment === SS;
+      const store = GENERAL_STORES[operand.bytes] as Store;
+      if (bound.cell === undefined) this.storeGuest(address, store, value, { stack });
+      else this.storeGuest(address, store, value, { stack, cell: bound.cell });
+    } else throw new Error("operand cannot be written");
+  }
+
+  /** Effective address (offset in its segment) of a memory operand. */
+  effective(index: number): Value {
+    const { operand, word } = this.at(index);
+    if (operand.kind !== "memory") throw new Error("not a memory operand");
+    let at = word;
+    let sum: Value | undefined;
+    if (operand.base === RIP_BASE) sum = this.loadState(RIP, "i64");
+    else if (operand.base >= 0) sum = this.loadState({ word: at++ }, "i64");
+    if (operand.index >= 0) {
+      const scaled = this.shl(this.loadState({ word: at }, "i64"), this.word(at + 1, "i64.32u"));
+      at += 2;
+      sum = sum === undefined ? scaled : this.add(sum, scaled);
+    }
+    const displacement = this.word(at, isWide(operand.displacement) ? "i64" : "i64.32s");
+    sum = sum === undefined ? displacement : this.add(sum, displacement);
+    return this.truncate(sum, this.decoded.addressBits);
+  }
+
+  /** Record word that holds the state offset of a memory operand's segment, or -1. */
+  private segmentWord(index: number): number {
+    const { operand, word } = this.at(index);
+    if (operand.kind !== "memory" || !isSegmented(operand, this.decoded.mode)) return -1;
+    const words: number[] = [];
+    operandWords(operand, this.decoded, 0, words);
+    return word + words.length - 1;
+  }
+
+  /**
+   * Linear address of a memory operand of `bytes` bytes after the segment's
+   * checks. `offset` replaces the operand's own effective address.
+   */
+  linear(index: number, bytes: number, intent: Intent, offset: Value = this.effective(index)): Value {
+    const word = this.segmentWord(index);
+    if (word < 0) return offset;
+    return this.segmented({ word }, offset, bytes, intent);
+  }
+
+  /** Linear address of `offset` in the segment whose state stands at `place`. */
+  private segmented(place: Place, offset: Value, bytes: number, intent: Intent): Value {
+    const field = (which: number): Place =>
+      "word" in place ? { word: place.word, plus: which } : { offset: place.offset + which };
+    const base = this.loadState(field(SEGMENT_BASE), "i64");
+    if (this.codeBits === 64) return this.add(base, offset);
+    const limit = this.loadState(field(intent === "read" ? SEGMENT_READ_LIMIT : SEGMENT_WRITE_LIMIT), "i64");
+    const last = bytes === 1 ? offset : this.add(offset, this.i64(bytes - 1));
+    this.if(this.op("i64.gt_s", last, limit), () => {
+      this.storeState(ADDRESS, "i64", offset);
+      const segment = "word" in place ? this.word(place.word, "i32") : this.i32(place.offset);
+      this.run("segment_violation", [segment, this.i32(bytes | (intent === "read" ? 0 : WRITES))], true);
+    });
+    return this.truncate(this.add(base, offset), 32);
+  }
+
+  /** Linear address of an offset in a fixed segment (stack, string operands). */
+  inSegment(segment: number, offset: Value, bytes: number, intent: Intent): Value {
+    if (this.codeBits === 64 && segment < 4) return offset;
+    return this.segmented({ offset: SEGMENTS + segment * SEGMENT_BYTES }, offset, bytes, intent);
+  }
+
+  /** A general register by number, `bits` wide. */
+  general(index: number, bits: number): Value {
+    return this.loadState(GPR + index * 8, GENERAL_LOADS[bits / 8] as Load);
+  }
+
+  setGeneral(index: number, bits: number, value: Value): void {
+    if (bits === 32) this.storeState(GPR + index * 8, "i64", this.truncate(value, 32));
+    else this.storeState(GPR + index * 8, GENERAL_STORES[bits / 8] as Store, value);
+  }
+
+  /** Write RSP, ESP or SP by the stack's width. */
+  setStackPointer(value: Value): void {
+    this.setGeneral(4, this.stackBits, value);
+  }
+
+  /** Stack pointer + `delta`, wrapped to the stack's width. */
+  stackPointer(delta = 0): Value {
+    const pointer = this.general(4, this.stackBits);
+    return delta === 0 ? pointer : this.truncate(this.add(pointer, this.i64(delta)), this.stackBits);
+  }
+
+  /** Store below the stack pointer and move it; `bits` wide. */
+  push(value: Value, bits: number = this.bits): void {
+    const pointer = this.stackPointer(-bits / 8);
+    const address = this.inSegment(SS, pointer, bits / 8, "write");
+    this.storeGuest(address, GENERAL_STORES[bits / 8] as Store, value, { stack: true });
+    this.setStackPointer(pointer);
+  }
+
+  /** Load from the top of the stack (plus `offset`) without moving the pointer. */
+  peek(offset = 0, bits: number = this.bits): Value {
+    const address = this.inSegment(SS, this.stackPointer(offset), bits / 8, "read");
+    return this.loadGuest(address, GENERAL_LOADS[bits / 8] as Load, { stack: true });
+  }
+
+  /** RIP of this instruction plus its length. */
+  nextRip(): Value {
+    const position = this.word(1, "i32");
+    const offset = this.op("i32.and", position, this.i32(0xffff));
+    const length = this.op("i32.and", this.op("i32.shr_u", position, this.i32(16)), this.i32(15));
+    return this.truncate(this.add(this.loadState(RIP, "i64"), this.extend(this.op("i32.add", offset, length))), this.codeBits === 16 ? 32 : this.codeBits);
+  }
+
+  /** Raise an exception; nothing after it is executed. */
+  raise(vector: number, errorCode = 0): void {
+    this.storeState(VECTOR, "i32", this.i32(vector));
+    this.storeState(ERROR_CODE, "i32", this.i32(errorCode));
+    this.leave(Leave.exception);
+  }
+
+  /** #GP(0) for a near branch out of the code segment or to a non-canonical address. */
+  checkTarget(target: Value): void {
+    const bad =
+      this.codeBits === 64
+        ? this.ne(this.shrS(this.shl(target, this.i64(16)), this.i64(16)), target)
+        : this.op("i64.gt_u", target, this.loadState(segmentField(CS, SEGMENT_LIMIT), "i64.32u"));
+    this.if(bad, () => this.raise(13));
+  }
+
+  /** Go on at the next instruction through the run loop: for instructions that change what runs next. */
+  finish(reason: Leave = Leave.dispatch): void {
+    this.storeState(RIP, "i64", this.nextRip());
+    this.leave(reason);
+  }
+
+  /** Continue at `target` (i64), checked already. */
+  jumpTo(target: Value): void {
+    this.storeState(RIP, "i64", target);
+    this.jumpIndirect();
+  }
+
+  /** Take operand `index` (relative) as a direct jump; `taken` false: fall through to the next instruction. */
+  jumpRelative(index: number, taken: boolean): void {
+    const word = this.at(index).word + (taken ? 0 : 2);
+    // With a 16-bit operand size IP wraps at 64 KiB.
+    const bits = taken ? this.bits : this.codeBits === 16 ? 32 : this.codeBits;
+    const target = this.truncate(this.add(this.loadState(RIP, "i64"), this.word(word, "i64.32s")), bits);
+    if (taken) this.checkTarget(target);
+    this.storeState(RIP, "i64", target);
+    this.jump(word + 1);
+  }
+
+  /**
+   * Hand the instruction to a TypeScript function of helpers.ts. The record's
+   * words and ADDRESS (if set by {@link passAddress}) are its arguments. It
+   * returns 0, or the reason to leave guest code.
+   */
+  helper(name: string): void {
+    this.run(name, [], true);
+  }
+
+  /** Put the checked linear address of a memory operand of `bytes` bytes where a helper finds it. */
+  passAddress(index: number, bytes: number, intent: Intent): void {
+    this.storeState(ADDRESS, "i64", this.linear(index, bytes, intent));
+  }
+
+  /**
+   * The exception that this form raises in this mode whatever its operands:
+   * #GP for privileged instructions, #UD or #NM for units that are switched
+   * off (Intel SDM vol. 3, table 2-2 and 13.1), or -1.
+   */
+  unavailable(): number {
+    const { row, mode } = this.decoded;
+    const { cpl0, unit } = row.options;
+    if (unit === "sse") {
+      if (mode & MODE_EM || !(mode & MODE_OSFXSR)) return 6;
+      if (mode & MODE_TS) return 7;
+    } else if (unit === "mmx") {
+      if (mode & MODE_EM) return 6;
+      if (mode & MODE_TS) return 7;
+    } else if (unit === "x87" && mode & (MODE_EM | MODE_TS)) return 7;
+    return cpl0 && !(mode & MODE_CPL_0) ? 13 : -1;
+  }
+}

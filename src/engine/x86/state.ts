@@ -1,0 +1,144 @@
+/**
+ * Where a vCPU's registers stand in linear memory, as byte offsets from the
+ * vCPU's base. Everything that executes guest code, WebAssembly or TypeScript,
+ * shares this one copy.
+ */
+
+/** RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8 .. R15: 8 bytes each. */
+export const GPR = 0;
+/**
+ * RIP of the running block's first instruction while guest code runs; the
+ * architectural RIP otherwise.
+ */
+export const RIP = 128;
+/**
+ * Arithmetic flags are kept unevaluated, as the last result and an auxiliary
+ * word, from which each flag follows by one or two operations:
+ * ZF = result is 0, SF = sign of result xor aux bit 0, PF = parity of the low
+ * byte of result xor aux bits 15:8, CF = aux bit 31, OF = aux bit 31 xor bit
+ * 30, AF = aux bit 3.
+ */
+export const FLAGS_RESULT = 136;
+export const FLAGS_AUX = 144;
+/** The other bits of RFLAGS: TF, IF, DF, IOPL, NT, RF, VM, AC, VIF, VIP, ID. */
+export const EFLAGS = 148;
+/** Instructions left before guest code must leave; counted down a block at a time. */
+export const BUDGET = 152;
+/** The record (see records.ts) of the instruction that called out or left. */
+export const RECORD = 156;
+/** Linear address of a slow access or of a helper's memory operand. */
+export const ADDRESS = 160;
+/** 16 bytes that pass a value between guest code and TypeScript. */
+export const VALUE = 176;
+/** Non-zero after a slow access or helper that must leave guest code; the {@link Leave} reason. */
+export const STATUS = 192;
+/** Exception to deliver when leaving with {@link Leave.exception}. */
+export const VECTOR = 196;
+export const ERROR_CODE = 200;
+/** What decoding depends on; see mode.ts. */
+export const MODE = 204;
+/** Address in linear memory of the TLB set in use (see tlb.ts). */
+export const TLB = 208;
+/** 1: something wants the run loop to look (interrupt, changed code, yield). */
+export const ATTENTION = 212;
+/** Bit k: k-th SSE exception flags are still to be folded in. Reserved for the SSE room. */
+export const MXCSR = 216;
+export const CPL = 220;
+
+/** Segment registers ES, CS, SS, DS, FS, GS, LDTR, TR: {@link SEGMENT_BYTES} each. */
+export const SEGMENTS = 256;
+export const SEGMENT_BYTES = 48;
+/** Fields of a segment. Base: 64 bits. */
+export const SEGMENT_BASE = 0;
+/** Highest offset that may be read or written without a closer look, as i64; -1: always look. */
+export const SEGMENT_READ_LIMIT = 8;
+export const SEGMENT_WRITE_LIMIT = 16;
+export const SEGMENT_LIMIT = 24;
+export const SEGMENT_SELECTOR = 28;
+/** As in `Segment.attributes` of the contract. */
+export const SEGMENT_ATTRIBUTES = 32;
+
+export const CR0 = 648;
+export const CR2 = 656;
+export const CR3 = 664;
+export const CR4 = 672;
+export const EFER = 680;
+export const XCR0 = 688;
+export const GDTR_BASE = 696;
+export const GDTR_LIMIT = 704;
+export const IDTR_BASE = 712;
+export const IDTR_LIMIT = 720;
+/** DR0 .. DR3, DR6, DR7: 8 bytes each. */
+export const DR = 728;
+
+/** XMM0 .. XMM15: 16 bytes each. */
+export const XMM = 1024;
+/** The x87 state, laid out by x87/layout.ts. */
+export const X87 = 1280;
+/** Model-specific registers of the engine, 8 bytes each, in the order of msr.ts. */
+export const MSRS = 2048;
+
+export const TLB_SETS = 4096;
+/** Entries of one TLB set; a power of two. */
+export const TLB_ENTRIES = 1024;
+export const TLB_ENTRY_BYTES = 32;
+export const TLB_SET_BYTES = TLB_ENTRIES * TLB_ENTRY_BYTES;
+/** Supervisor, user, and supervisor that may not touch user pages (SMAP with AC clear). */
+export const TLB_SET_COUNT = 3;
+/** Fields of a TLB entry. Tags are linear page addresses, -1 when empty. */
+export const TLB_READ_TAG = 0;
+export const TLB_WRITE_TAG = 8;
+/** Add to the low 32 bits of the linear address to get the byte in linear memory. */
+export const TLB_ADDEND = 16;
+
+/** Recently entered blocks by RIP: 16-byte entries of RIP, mode and record address. */
+export const JUMP_CACHE = TLB_SETS + TLB_SET_COUNT * TLB_SET_BYTES;
+export const JUMP_CACHE_ENTRIES = 4096;
+export const JUMP_CACHE_BYTES = JUMP_CACHE_ENTRIES * 16;
+
+/** Distance between two vCPUs. */
+export const VCPU_BYTES = 256 * 1024;
+export const MAXIMUM_VCPUS = 64;
+
+/** Absolute places in the engine's part of linear memory. */
+export const VCPUS_START = 64 * 1024;
+/** For each page of RAM 8 bytes: bit k = code was decoded from bytes 64k .. 64k+63 of the page. */
+export const CODE_MAP = 20 * 1024 * 1024;
+/** Decoded blocks; see records.ts. */
+export const RECORDS_START = 32 * 1024 * 1024;
+
+/** Order of the segment registers, as encoded in instructions. */
+export const ES = 0;
+export const CS = 1;
+export const SS = 2;
+export const DS = 3;
+export const FS = 4;
+export const GS = 5;
+export const LDTR = 6;
+export const TR = 7;
+
+export function segmentField(segment: number, field: number): number {
+  return SEGMENTS + segment * SEGMENT_BYTES + field;
+}
+
+/** Why guest code came back to TypeScript. */
+export const Leave = {
+  none: 0,
+  /** The budget does not cover the next block. */
+  budget: 1,
+  /** No decoded block is known for RIP. */
+  lookup: 2,
+  /** A direct jump wants its target resolved; RECORD is the jump. */
+  link: 3,
+  /** VECTOR and ERROR_CODE hold an exception of the instruction at RECORD. */
+  exception: 4,
+  /** RIP is at the next instruction; look at everything anew. */
+  dispatch: 5,
+  /** As dispatch, and the moderator said stop; RIP is architectural. */
+  stopped: 6,
+  /** HLT executed. */
+  halt: 7,
+  /** As dispatch, with interrupts inhibited for one instruction. */
+  shadow: 8,
+} as const;
+export type Leave = (typeof Leave)[keyof typeof Leave];

@@ -1,0 +1,27 @@
+import { type Row, takeRows } from "./row.ts";
+import "./rows/arithmetic.ts";
+
+/** The instruction table: every row, and the rows of each opcode in order of declaration. */
+class Table {
+  readonly rows: readonly Row[];
+  private readonly byOpcode: (Row[] | undefined)[] = [];
+
+  constructor(rows: readonly Row[]) {
+    this.rows = rows;
+    for (const row of rows) {
+      const key = row.map * 256 + row.opcode;
+      const list = this.byOpcode[key];
+      if (list === undefined) this.byOpcode[key] = [row];
+      else list.push(row);
+    }
+    // Forms with a mandatory prefix stand before those without.
+    for (const list of this.byOpcode) list?.sort((a, b) => Number(a.prefix === undefined) - Number(b.prefix === undefined));
+  }
+
+  /** Rows that share an opcode; undefined if there is none. */
+  candidates(map: number, opcode: number): readonly Row[] | undefined {
+    return this.byOpcode[map * 256 + opcode];
+  }
+}
+
+export const TABLE = new Table(takeRows());
