@@ -142,11 +142,12 @@ export class X87 {
 
   /** FPREM, FPREM1: ST(0) = ST(0) rem ST(1), the quotient's low bits in C0, C3, C1. */
   remainder(operation: BinaryOperation): number {
-    const { status } = this.state;
+    this.state.status &= ~C2;
     this.arithmetic(operation, 0, 0, 1, false);
-    // where there is no quotient C0 and C3 stay as they were
-    const replaced = (this.#context.raised & IE) !== 0 || classify(this.#out) >= QNAN ? C2 : C0 | C2 | C3;
-    this.state.status = (this.state.status & ~(status & replaced)) | this.#context.raised;
+    // without a quotient C0 and C3 stay as they were
+    const context = this.#context;
+    if (context.stopped || classify(this.#out) >= QNAN) return 0;
+    this.state.status = (this.state.status & ~(C0 | C3)) | (context.raised & (C0 | C3));
     return 0;
   }
 
@@ -440,6 +441,14 @@ export class X87 {
       if (pops !== 0) state.pop();
     }
     state.raise(context, C1);
+    return 0;
+  }
+
+  /** The undocumented double D9 D8+i: FSTP ST(i) without a stack fault, which only pops then. */
+  storeRegisterUnchecked(i: number): number {
+    if (!this.state.isEmpty(0)) return this.storeRegister(i, 1);
+    this.state.pop();
+    this.state.status &= ~C1;
     return 0;
   }
 
