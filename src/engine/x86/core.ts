@@ -17,6 +17,8 @@ import {
   Leave,
   MODE,
   SEGMENT_ATTRIBUTES,
+  SEGMENT_BASE,
+  SEGMENT_LIMIT,
   segmentField,
   SS,
   TLB,
@@ -126,8 +128,13 @@ export class Core {
   halted = false;
   /** The moderator said stop during this instruction. */
   stopping = false;
+  /** RIP is at the next instruction already, as when a hypercall is evaluated: do not go back if it stops. */
+  ripIsArchitectural = false;
   /** #DB causes pending for DR6, 0 if none. */
   debugPending = 0;
+  /** CS base and limit that the jump cache's entries for 16-bit and 32-bit code were made with. */
+  private codeBase = 0;
+  private codeLimit = 0;
 
   constructor(index: number, memory: GuestMemory, map: MemoryMap, moderator: Moderator, interrupts: InterruptController) {
     this.index = index;
@@ -277,6 +284,21 @@ export class Core {
   flushJumpCache(): void {
     // A mode of -1 never matches.
     this.i32.fill(-1, JUMP_CACHE >> 2, (JUMP_CACHE + JUMP_CACHE_BYTES) >> 2);
+    this.codeBase = this.address(segmentField(CS, SEGMENT_BASE));
+    this.codeLimit = this.get(segmentField(CS, SEGMENT_LIMIT));
+  }
+
+  /**
+   * CS was loaded. Blocks are looked up by RIP, an offset in CS, so those of
+   * another code segment must not be found. 64-bit code has no base and no limit.
+   */
+  codeSegmentChanged(): void {
+    if (this.is64) return;
+    if (
+      this.codeBase !== this.address(segmentField(CS, SEGMENT_BASE)) ||
+      this.codeLimit !== this.get(segmentField(CS, SEGMENT_LIMIT))
+    )
+      this.flushJumpCache();
   }
 
   /** Abandon the instruction with an exception without error code. */
