@@ -12,8 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define NANOSECONDS_PER_MILLISECOND 1000000ull
-#define NANOSECONDS_PER_SECOND 1000000000ull
+#define NANOSECONDS_PER_MILLISECOND UINT64_C(1000000)
+#define NANOSECONDS_PER_SECOND UINT64_C(1000000000)
 
 /** The cell was told where the PM timer is. */
 bool pm_timer_available(void);
