@@ -14,12 +14,23 @@ export function isPortPermitted(ports: readonly PortRange[], port: number, width
   return true;
 }
 
-/** Bit n % 8 of byte n / 8 is 1 where port n is denied. */
+/** Bit n % 8 of byte n / 8 is 1 where port n is denied. Ports beyond the bitmap are left out. */
 export function deniedPorts(ports: readonly PortRange[], bytes = PORT_COUNT / 8): Uint8Array {
+  const count = bytes * 8;
+  // how many ranges begin less how many end at each port: however much they overlap, one sweep does
+  const steps = new Int32Array(count + 1);
+  for (const { base, length } of ports) {
+    const start = Math.min(base, count);
+    const end = Math.min(base + length, count);
+    steps[start] = (steps[start] as number) + 1;
+    steps[end] = (steps[end] as number) - 1;
+  }
   const bitmap = new Uint8Array(bytes).fill(0xff);
-  for (const { base, length } of ports)
-    for (let port = base; port < Math.min(base + length, bytes * 8); port++)
-      bitmap[port >> 3] = (bitmap[port >> 3] as number) & ~(1 << (port & 7));
+  let covering = 0;
+  for (let port = 0; port < count; port++) {
+    covering += steps[port] as number;
+    if (covering > 0) bitmap[port >> 3] = (bitmap[port >> 3] as number) & ~(1 << (port & 7));
+  }
   return bitmap;
 }
 

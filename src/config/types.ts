@@ -113,7 +113,7 @@ export interface CellConfig extends Preserved {
   readonly architecture: Architecture;
   /** At most 31 characters; each character is one byte of the file (0x01 to 0xff). */
   readonly name: string;
-  /** What the file holds after the name's NUL; absent when zero. */
+  /** The rest of the name's 32 bytes, from its NUL on; absent when zero. */
   readonly nameTail?: Uint8Array;
   /** Ignored at creation (the lowest free id is taken); 0 for the root cell. */
   readonly id: number;

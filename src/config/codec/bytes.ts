@@ -94,7 +94,7 @@ export class ByteWriter extends ByteCursor {
   }
 
   u64(value: bigint): void {
-    if (value < 0n || value >= 1n << 64n)
+    if (typeof value !== "bigint" || value < 0n || value >= 1n << 64n)
       this.fail(`${value} is not an unsigned integer of 64 bits`);
     this.view.setBigUint64(this.offset, value, true);
     this.offset += 8;

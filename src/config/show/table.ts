@@ -6,7 +6,7 @@ export interface Column {
 /** Rows of cells as lines of aligned columns under their titles, indented by two blanks. */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string[] {
   const widths = columns.map(({ title }, index) =>
-    Math.max(title.length, ...rows.map((row) => row[index]?.length ?? 0)),
+    rows.reduce((width, row) => Math.max(width, row[index]?.length ?? 0), title.length),
   );
   const line = (cells: readonly string[]) =>
     columns

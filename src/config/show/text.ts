@@ -251,9 +251,14 @@ function msixTable(device: PciDevice): string {
     : ` at ${hex(device.msixAddress)}, ${sizeInWords(device.msixRegionSize)}`;
 }
 
-function capabilityNames(device: PciDevice, cell: CellConfig): string {
-  const end = device.capsStart + device.numCaps;
-  return cell.pciCapabilities.slice(device.capsStart, end).map(capabilityName).join(" ") || "-";
+/** More than a configuration space of 256 bytes has room for: only a broken file lists them. */
+const MOST_CAPABILITIES = 64;
+
+function capabilityNames({ capsStart, numCaps }: PciDevice, cell: CellConfig): string {
+  const shown = Math.min(numCaps, MOST_CAPABILITIES);
+  const names = cell.pciCapabilities.slice(capsStart, capsStart + shown).map(capabilityName);
+  if (numCaps > names.length) names.push(`(of ${numCaps})`);
+  return names.join(" ") || "-";
 }
 
 function sharedMemory(device: PciDevice, { revision }: CellConfig): string {
