@@ -106,7 +106,7 @@ ${examples(
 
   command(program, "exec", "run code on one bare CPU until HLT and print its registers")
     .argument("<image>", "flat code, or an ELF file with a multiboot header")
-    .option("--mode <bits>", "flat code: 16 (real mode), 32 or 64", "64")
+    .option("--mode <bits>", "flat code: 16 (real mode), 32 or 64 (default: 64)")
     .option("--at <address>", "flat code: where it is loaded and entered", address)
     .option("--set <register=value>", "a register to set before (repeatable)", collect, [])
     .option("--memory <size>", "RAM of the machine", size, 128 * 1024 ** 2)

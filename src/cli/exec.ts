@@ -1,0 +1,96 @@
+/** `gaoler exec`: code on one bare CPU, and what it left in the registers. */
+import { isElf } from "../debug/elf.ts";
+import { BareMachine, type BareReport } from "../session/bare.ts";
+import type { FlatMode } from "../session/flat.ts";
+import { findMultibootHeader } from "../session/multiboot.ts";
+import { registerTable } from "../session/register-table.ts";
+import { setRegister } from "../session/registers.ts";
+import { readBytes, writeText } from "./files.ts";
+import type { ExecOptions } from "./program.ts";
+import { paintFor } from "./terminal.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** @returns the exit status */
+export async function exec(file: string, options: ExecOptions): Promise<number> {
+  const image = await readBytes(file);
+  // the report has standard output to itself
+  const output = options.json === "-" ? process.stderr : process.stdout;
+  const serial = new SerialOutput(output);
+  const machine = makeMachine(options, (byte) => serial.put(byte));
+  const kernel = isElf(image) || findMultibootHeader(image) !== undefined;
+  if (kernel) {
+    if (options.mode !== undefined || options.at !== undefined)
+      throw new UsageError(`${file} is a kernel image: --mode and --at are for flat code`);
+    machine.loadMultiboot(image, options.cmdline);
+  } else machine.loadFlat(image, flatMode(options.mode), options.at);
+  setRegisters(machine, options.set);
+
+  const interrupt = new AbortController();
+  process.once("SIGINT", () => interrupt.abort());
+  const report = await machine.run(options.for, interrupt.signal, () => serial.flush());
+  serial.flush();
+  const failed = report.ended === "triple-fault";
+  if (!kernel || failed || report.ended === "interrupted")
+    output.write(`${text(report, paintFor(output)).join("\n")}\n`);
+  if (options.json !== undefined)
+    await writeText(options.json, `${JSON.stringify(report, undefined, 2)}\n`);
+  if (report.ended === "exit") return report.exitStatus & 0xff;
+  return failed ? 1 : 0;
+}
+
+function makeMachine({ memory }: ExecOptions, com1: (byte: number) => void): BareMachine {
+  try {
+    return new BareMachine(memory, com1);
+  } catch (error) {
+    if (error instanceof RangeError) throw new UsageError(`--memory: ${error.message}`);
+    throw error;
+  }
+}
+
+function flatMode(text = "64"): FlatMode {
+  if (text === "16" || text === "32" || text === "64") return Number(text) as FlatMode;
+  throw new UsageError(`--mode ${text}: must be 16, 32 or 64`);
+}
+
+function setRegisters(machine: BareMachine, values: ExecOptions["set"]): void {
+  for (const { name, value } of values)
+    try {
+      setRegister(machine.registers, name, value);
+    } catch (error) {
+      if (error instanceof RangeError) throw new UsageError(`--set ${error.message}`);
+      throw error;
+    }
+}
+
+function text(report: BareReport, paint: ReturnType<typeof paintFor>): string[] {
+  const instructions = `${report.instructions.toLocaleString("en-US")} instructions`;
+  const ending = {
+    halt: `HLT after ${instructions}`,
+    exit: `ended itself after ${instructions}`,
+    time: `the time asked for has passed, ${instructions}`,
+    interrupted: `interrupted after ${instructions}`,
+    "triple-fault": paint("red", `triple fault after ${instructions}`),
+  };
+  return [ending[report.ended], ...registerTable(report.registers)];
+}
+
+/** Bytes of a serial port, handed to the host in pieces rather than one by one. */
+class SerialOutput {
+  readonly #stream: NodeJS.WriteStream;
+  #bytes: number[] = [];
+
+  constructor(stream: NodeJS.WriteStream) {
+    this.#stream = stream;
+  }
+
+  put(byte: number): void {
+    this.#bytes.push(byte);
+    if (byte === 10 || this.#bytes.length === 4096) this.flush();
+  }
+
+  flush(): void {
+    if (this.#bytes.length === 0) return;
+    this.#stream.write(Uint8Array.from(this.#bytes));
+    this.#bytes = [];
+  }
+}

@@ -1,0 +1,101 @@
+/** `gaoler run`: a scenario from a file or from configurations and images, to its end. */
+import { loadScenario, type ReadFile, type Scenario } from "../session/scenario.ts";
+import { Session } from "../session/session.ts";
+import { readBytes, writeText } from "./files.ts";
+import type { RunOptions } from "./program.ts";
+import { reportLines } from "./report-text.ts";
+import { importScenario } from "./scenario-file.ts";
+import { Terminal } from "./terminal.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** @returns the exit status */
+export async function run(file: string | undefined, options: RunOptions): Promise<number> {
+  if (file === undefined) return await runScenario(fromOptions(options), readBytes, options);
+  if (options.system !== undefined || options.cells.length > 0)
+    throw new UsageError(
+      "a scenario file names its own system and cells: leave out --system and --cell",
+    );
+  const { scenario, read } = await importScenario(file);
+  return await runScenario(scenario, read, options);
+}
+
+function fromOptions({ system, cells }: RunOptions): Scenario {
+  if (system === undefined)
+    throw new UsageError(
+      "give a scenario file, or --system FILE with --cell FILE --load IMAGE (see gaoler run --help)",
+    );
+  if (cells.length === 0)
+    throw new UsageError("give at least one --cell FILE to run in the system");
+  return {
+    system,
+    cells: cells.map(({ file, load }) => ({
+      config: file,
+      load: load.map(({ kind, text, address }) => ({
+        ...(kind === "image" ? { image: text } : { commandLine: text }),
+        ...(address === undefined ? {} : { address }),
+      })),
+    })),
+  };
+}
+
+/** @returns 0 ended as asked, 1 a cell failed or the wanted line never came */
+export async function runScenario(
+  scenario: Scenario,
+  read: ReadFile,
+  options: RunOptions,
+): Promise<number> {
+  checkEngine(options.engine);
+  const loaded = await loadScenario(
+    {
+      ...scenario,
+      ...(options.for === undefined ? {} : { forNs: options.for }),
+      ...(options.until === undefined ? {} : { until: options.until }),
+    },
+    read,
+  );
+  // the report has standard output to itself
+  const terminal = new Terminal(options.json === "-" ? process.stderr : process.stdout);
+  const session = new Session(loaded, {
+    jit: options.jit,
+    realtime: options.realtime === true,
+  });
+  session.on((event) => {
+    switch (event.kind) {
+      case "line":
+        return terminal.console(event.cell, event.text);
+      case "request":
+        return terminal.note(`# ${event.text}`);
+      case "refused":
+        return terminal.note(`# ${event.text}: ${event.refusal.reason} (${event.refusal.errno})`);
+      case "progress":
+        return terminal.progress(`${(event.virtualNs / 1e9).toFixed(3)} s of virtual time`);
+    }
+  });
+
+  const interrupt = new AbortController();
+  // a second Ctrl-C finds no listener and ends the process
+  process.once("SIGINT", () => interrupt.abort());
+  const report = await session.play(interrupt.signal);
+  terminal.end();
+  terminal.console(undefined, "");
+  terminal.lines(reportLines(report, terminal.paint));
+  if (options.json !== undefined)
+    await writeText(
+      options.json,
+      `${JSON.stringify({ ...report, memoryHash: session.memoryHash() }, undefined, 2)}\n`,
+    );
+
+  const failed = report.cells.some(
+    ({ state, cpus }) => state === "failed" || cpus.some((cpu) => cpu.state === "failed"),
+  );
+  const missed = loaded.until !== undefined && report.ended !== "line";
+  if (missed) terminal.note(`no line matched ${loaded.until}`);
+  return failed || missed ? 1 : 0;
+}
+
+function checkEngine(engine: string): void {
+  if (engine === "wasm" || engine === "auto") return;
+  if (engine === "kvm")
+    throw new UsageError("the KVM engine is not available in this version: use --engine wasm");
+  throw new UsageError(`there is no engine "${engine}": wasm, kvm or auto`);
+}

@@ -1,0 +1,51 @@
+/** Scenario files: TypeScript, run as it is, with `import ... from "gaoler"` wherever it lies. */
+import { registerHooks } from "node:module";
+import { basename, dirname, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { Scenario } from "../session/scenario.ts";
+import { readBytes } from "./files.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** This very package; `.js` when it runs from `dist/`. */
+const LIBRARY = import.meta.resolve(
+  import.meta.url.endsWith(".ts") ? "../session/index.ts" : "../session/index.js",
+);
+
+export interface ScenarioFile {
+  readonly scenario: Scenario;
+  /** Reads a file that the scenario names: relative to the scenario's own. */
+  readonly read: (name: string) => Promise<Uint8Array>;
+}
+
+/** @throws UsageError if the file is not there, does not load, or exports no scenario */
+export async function importScenario(file: string): Promise<ScenarioFile> {
+  const path = resolve(file);
+  await readBytes(path);
+  registerHooks({
+    resolve: (specifier, context, next) =>
+      specifier === "gaoler" ? { url: LIBRARY, shortCircuit: true } : next(specifier, context),
+  });
+  let module: { default?: unknown };
+  try {
+    module = await import(pathToFileURL(path).href);
+  } catch (error) {
+    // the author of the file needs to see where
+    throw new UsageError(
+      `${file} does not load: ${error instanceof Error ? (error.stack ?? error.message) : error}`,
+    );
+  }
+  const scenario = module.default as Partial<Scenario> | undefined;
+  if (
+    typeof scenario !== "object" ||
+    scenario === null ||
+    !("system" in scenario) ||
+    !Array.isArray(scenario.cells)
+  )
+    throw new UsageError(
+      `${basename(file)} is not a scenario: it must "export default defineScenario({ system, cells })"`,
+    );
+  return {
+    scenario: scenario as Scenario,
+    read: (name) => readBytes(resolve(dirname(path), name)),
+  };
+}

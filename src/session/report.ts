@@ -1,0 +1,43 @@
+/** What a run came to, as plain data. */
+import type { RegisterReport } from "./registers.ts";
+
+/**
+ * - `time`: the virtual time asked for has passed.
+ * - `line`: a console line matched.
+ * - `cells`: every CPU of every cell is halted for good, shut down or failed, or nothing can ever happen.
+ * - `script`: the scenario's own script came to its end.
+ * - `interrupted`: from outside.
+ */
+export type Ending = "time" | "line" | "cells" | "script" | "interrupted";
+
+export interface SessionReport {
+  readonly ended: Ending;
+  /** Nanoseconds since power-on. */
+  readonly virtualNs: number;
+  /** Guest instructions retired, by all CPUs. */
+  readonly instructions: number;
+  /** What the hypervisor printed. */
+  readonly console: string;
+  /** Without the root cell. */
+  readonly cells: readonly CellReport[];
+}
+
+export interface CellReport {
+  readonly id: number;
+  readonly name: string;
+  /** As `jailhouse cell list` calls it. */
+  readonly state: string;
+  readonly console: string;
+  readonly cpus: readonly CpuReport[];
+  /** Exits of all its CPUs by reason, under the names of sysfs. */
+  readonly statistics: Readonly<Record<string, number>>;
+}
+
+export interface CpuReport {
+  readonly index: number;
+  /** `halted`: waits for an interrupt. `parked`: waits for a start. `failed`: broke a rule and was parked. */
+  readonly state: "running" | "halted" | "parked" | "suspended" | "failed";
+  readonly instructions: number;
+  /** Of a failed CPU: the hypervisor's report and the registers it failed with. */
+  readonly failure?: { readonly report: readonly string[]; readonly registers: RegisterReport };
+}

@@ -1,0 +1,299 @@
+/**
+ * A running system: the machine, the hypervisor, and what the person at the root cell asks of it.
+ * The root cell runs no guest: root's requests come from here.
+ */
+import type { CellConfig } from "../config/types.ts";
+import { GuestMemory } from "../engine/guest-memory.ts";
+import type { Refusal, Result } from "../hypervisor/errno.ts";
+import type { Hypervisor } from "../hypervisor/hypervisor.ts";
+import type { Request } from "../hypervisor/request.ts";
+import { Board } from "../machine/board.ts";
+import { cellReport } from "./cell-report.ts";
+import { CellLog } from "./console-log.ts";
+import { cpuCount, ramBytes } from "./machine-size.ts";
+import { memoryHash } from "./memory-hash.ts";
+import type { Ending, SessionReport } from "./report.ts";
+import { type Image, type LoadedScenario, ScenarioError } from "./scenario.ts";
+import { HOST_CLOCK, Pace, type WallClock } from "./wall-clock.ts";
+
+export type SessionEvent =
+  /** A console line; without `cell` the hypervisor's own. */
+  | {
+      readonly kind: "line";
+      readonly cell: string | undefined;
+      readonly text: string;
+      readonly atNs: number;
+    }
+  /** A management request begins; in the words of `jailhouse`, without the program's name. */
+  | { readonly kind: "request"; readonly text: string }
+  /** It was refused, by the hypervisor or by a cell. */
+  | { readonly kind: "refused"; readonly text: string; readonly refusal: Refusal }
+  /** Now and then, from a run that takes long. */
+  | { readonly kind: "progress"; readonly virtualNs: number };
+
+export interface SessionOptions {
+  /** Compile hot code. Default true. */
+  readonly jit?: boolean;
+  /** Keep virtual time from running ahead of the wall clock. Default false. */
+  readonly realtime?: boolean;
+  readonly wallClock?: WallClock;
+}
+
+/**
+ * Virtual nanoseconds between two looks at whether a run has ended. A fixed grid: where a run ends
+ * does not depend on the host.
+ */
+const SLICE_NS = 1_000_000;
+
+/** Thrown through a script when its scenario ends under it. */
+class Ended extends Error {
+  readonly ending: Ending;
+  constructor(ending: Ending) {
+    super(`the run has ended: ${ending}`);
+    this.ending = ending;
+  }
+}
+
+interface Wait {
+  readonly pattern: RegExp;
+  /** Lines still to come. */
+  left: number;
+  readonly arrived: () => void;
+}
+
+export class Session {
+  readonly scenario: LoadedScenario;
+  readonly board: Board;
+  readonly hypervisor: Hypervisor;
+  readonly #listeners = new Set<(event: SessionEvent) => void>();
+  /** What was said before anybody listened. */
+  readonly #unheard: SessionEvent[] = [];
+  readonly #logs = new Map<string, CellLog>();
+  readonly #hypervisorLog = new CellLog((text) => this.#line(undefined, text));
+  readonly #waits = new Set<Wait>();
+  readonly #pace: Pace;
+  readonly #wallClock: WallClock;
+  #lastProgressMs: number;
+  #interrupt: AbortSignal | undefined;
+  /** Why the run ended, once it has. */
+  #ending: Ending | undefined;
+
+  /** Builds the machine and enables the hypervisor in it. @throws ScenarioError */
+  constructor(scenario: LoadedScenario, options: SessionOptions = {}) {
+    const { realtime = false, wallClock = HOST_CLOCK } = options;
+    this.scenario = scenario;
+    const { system, cells, until } = scenario;
+    if (until !== undefined)
+      this.#waits.add({
+        pattern: until,
+        left: 1,
+        arrived: () => {
+          this.#ending ??= "line";
+        },
+      });
+    const configs = cells.map(({ config }) => config);
+    this.board = new Board({
+      memory: new GuestMemory(ramBytes(system, configs)),
+      cpus: cpuCount(system),
+    });
+    this.hypervisor = expectSuccess(
+      enable(this.board, system, {
+        consoleLine: (cell, text) => {
+          if (cell === null) this.#hypervisorLog.line(text);
+          else this.#log(cell).line(text);
+        },
+        uartByte: (cell, port, byte) => this.#log(cell).put(port, byte),
+      }),
+      "enable",
+    );
+    this.#wallClock = wallClock;
+    this.#lastProgressMs = wallClock.nowMs();
+    this.#pace = new Pace(wallClock, realtime, this.nowNs);
+  }
+
+  /** Nanoseconds of virtual time since power-on. */
+  get nowNs(): number {
+    return this.board.clock.now;
+  }
+
+  /** What happened before is heard first. @returns how to stop listening */
+  on(listener: (event: SessionEvent) => void): () => void {
+    this.#listeners.add(listener);
+    for (const event of this.#unheard.splice(0)) listener(event);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * The whole scenario: creates, loads and starts its cells, follows its script or waits for its end.
+   * @param interrupt ends the run from outside
+   * @throws ScenarioError if a cell cannot be created or loaded as asked
+   */
+  async play(interrupt?: AbortSignal): Promise<SessionReport> {
+    this.#interrupt = interrupt;
+    const { cells, script } = this.scenario;
+    try {
+      for (const { config } of cells) expectSuccess(await this.createCell(config), "cell create");
+      for (const { config, images } of cells) {
+        expectSuccess(await this.loadCell(config.name, images), "cell load");
+        expectSuccess(await this.startCell(config.name), "cell start");
+      }
+      if (script === undefined) await this.#runUntil(() => false);
+      else await script(this);
+      this.#ending ??= "script";
+    } catch (error) {
+      if (!(error instanceof Ended)) throw error;
+    }
+    return this.report();
+  }
+
+  /** `jailhouse cell create`. */
+  createCell(config: CellConfig): Promise<Result<unknown>> {
+    return this.#request(`cell create ${config.name}`, (driver) => driver.create(config));
+  }
+
+  /** `jailhouse cell load`: the cell is asked to shut down if it runs. */
+  loadCell(name: string, images: readonly Image[]): Promise<Result<unknown>> {
+    return this.#request(`cell load ${name}`, (driver) => driver.load(name, images));
+  }
+
+  /** `jailhouse cell start`. */
+  startCell(name: string): Promise<Result<unknown>> {
+    return this.#request(`cell start ${name}`, (driver) => driver.start(name));
+  }
+
+  /** `jailhouse cell shutdown`. The cell may refuse: EPERM. */
+  shutdownCell(name: string): Promise<Result<unknown>> {
+    return this.#request(`cell shutdown ${name}`, (driver) => driver.shutdown(name));
+  }
+
+  /** `jailhouse cell destroy`. */
+  destroyCell(name: string): Promise<Result<unknown>> {
+    return this.#request(`cell destroy ${name}`, (driver) => driver.destroy(name));
+  }
+
+  /** Lets the machine run until `count` console lines of cells have matched. */
+  async waitForLine(pattern: RegExp, count = 1): Promise<void> {
+    let arrived = false;
+    const wait: Wait = {
+      pattern,
+      left: count,
+      arrived: () => {
+        arrived = true;
+      },
+    };
+    this.#waits.add(wait);
+    await this.#runUntil(() => arrived);
+  }
+
+  /** Lets the machine run for this many nanoseconds of virtual time. */
+  async runFor(nanoseconds: number): Promise<void> {
+    const end = this.nowNs + nanoseconds;
+    await this.#runUntil(() => this.nowNs >= end, end);
+  }
+
+  /** Any time, the end of the run included. */
+  report(): SessionReport {
+    for (const log of this.#logs.values()) log.flush();
+    const cpus = this.hypervisor.cpus;
+    return {
+      ended: this.#ending ?? "script",
+      virtualNs: this.nowNs,
+      instructions: cpus.reduce((sum, { vcpu }) => sum + vcpu.retired, 0),
+      console: this.#hypervisorLog.text,
+      cells: this.hypervisor.cells
+        .filter((cell) => !cell.isRoot)
+        .map((cell) => cellReport(this.hypervisor, cell, this.#logs.get(cell.name)?.text ?? "")),
+    };
+  }
+
+  /** SHA-256 of all RAM, see memory-hash.ts. */
+  memoryHash(): string {
+    return memoryHash(this.board.memory);
+  }
+
+  /** Begins a request and lets the machine run until it has its answer. */
+  async #request<T>(
+    text: string,
+    begin: (hypervisor: Hypervisor) => Request<T>,
+  ): Promise<Result<T>> {
+    this.#emit({ kind: "request", text });
+    const request = begin(this.hypervisor);
+    await this.#runUntil(() => {
+      if (request.result === undefined && this.#nobodyCanAnswer())
+        request.abandon("every CPU of every cell is at rest: no answer can come");
+      return request.result !== undefined;
+    });
+    const result = request.result as Result<T>;
+    if (!result.ok) this.#emit({ kind: "refused", text, refusal: result });
+    return result;
+  }
+
+  /**
+   * Runs the machine slice by slice until `done`, or until the whole run ends.
+   * @throws Ended
+   */
+  async #runUntil(done: () => boolean, untilNs = Number.POSITIVE_INFINITY): Promise<void> {
+    const limitNs = this.scenario.forNs ?? Number.POSITIVE_INFINITY;
+    while (!done()) {
+      if (this.#ending !== undefined) throw new Ended(this.#ending);
+      if (this.nowNs >= limitNs) throw this.#end("time");
+      if (this.#interrupt?.aborted) throw this.#end("interrupted");
+      const slice = (Math.floor(this.nowNs / SLICE_NS) + 1) * SLICE_NS;
+      const outcome = this.board.scheduler.run(Math.min(slice, limitNs, untilNs));
+      if (done()) return;
+      if (outcome === "idle" || (outcome === "deadline" && this.#allAtRest()))
+        throw this.#end("cells");
+      const wait = this.#pace.wait(this.nowNs);
+      if (wait === undefined) continue;
+      this.#emit({ kind: "progress", virtualNs: this.nowNs });
+      await wait;
+    }
+  }
+
+  #end(ending: Ending): Ended {
+    this.#ending = ending;
+    return new Ended(ending);
+  }
+
+  #allAtRest(): boolean {
+    return this.hypervisor.cells.every((cell) => cell.isRoot || cell.cpus.every(isAtRest));
+  }
+
+  /** A hypervisor with a time limit for answers needs none of ours. */
+  #nobodyCanAnswer(): boolean {
+    const { cells } = this.hypervisor;
+    return this.#allAtRest() && cells.every(({ config }) => config.msgReplyTimeout === 0n);
+  }
+
+  #log(cell: string): CellLog {
+    let log = this.#logs.get(cell);
+    if (log === undefined) {
+      log = new CellLog((text) => this.#line(cell, text));
+      this.#logs.set(cell, log);
+    }
+    return log;
+  }
+
+  #line(cell: string | undefined, text: string): void {
+    this.#emit({ kind: "line", cell, text, atNs: this.nowNs });
+    for (const wait of this.#waits) {
+      wait.pattern.lastIndex = 0;
+      if (!wait.pattern.test(text) || --wait.left > 0) continue;
+      this.#waits.delete(wait);
+      wait.arrived();
+      // exactly here, whatever the host does
+      this.board.scheduler.stop();
+    }
+  }
+
+  #emit(event: SessionEvent): void {
+    if (this.#listeners.size === 0) this.#unheard.push(event);
+    for (const listener of this.#listeners) listener(event);
+  }
+}
+
+/** @throws ScenarioError with the words of the refusal */
+function expectSuccess<T>(result: Result<T>, request: string): T {
+  if (result.ok) return result.value;
+  throw new ScenarioError(`${request}: ${result.reason} (${result.errno})`);
+}
