@@ -143,9 +143,16 @@ export class ApicTimer implements Stateful<ApicTimerState> {
     this.#arm();
   }
 
-  /** The guest wrote the time-stamp counter: a pending TSC deadline moves with it. */
+  /** The guest set the time-stamp counter (MSR 0x10): a pending deadline moves with it. */
   writeTsc(lo: number, hi: number): void {
-    this.tscOffset = hi * 2 ** 32 + lo - Math.floor((this.#clock.now * this.#tscHz) / 1e9);
+    this.shiftTsc(
+      hi * 2 ** 32 + lo - Math.floor((this.#clock.now * this.#tscHz) / 1e9) - this.tscOffset,
+    );
+  }
+
+  /** The guest moved the time-stamp counter by some ticks (MSR 0x3b). */
+  shiftTsc(ticks: number): void {
+    this.tscOffset += ticks;
     this.#arm();
   }
 

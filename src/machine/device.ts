@@ -25,7 +25,11 @@ export interface MemoryDevice {
   memoryWrite(offset: number, width: Width, lo: number, hi: number): void;
 }
 
-/** Whatever goes into a snapshot. `State` is plain data: structured-clonable and free of references to the chip. */
+/**
+ * Whatever goes into a snapshot. `State` is plain data: structured-clonable and free of references
+ * to the chip. `load` re-arms timers and drives the chip's output lines again, so chips are loaded
+ * before the interrupt controllers they drive.
+ */
 export interface Stateful<State> {
   save(): State;
   load(state: State): void;
@@ -41,3 +45,23 @@ export type ByteSink = (byte: number) => void;
 
 /** A wire that leads nowhere. */
 export const UNCONNECTED: InterruptLine = { set() {} };
+
+/** `count` wires that share one input: it is asserted while any of them is. */
+export function wiredOr(line: InterruptLine, count: number): InterruptLine[] {
+  let asserted = 0;
+  return Array.from({ length: count }, (_, n) => ({
+    set(level: boolean) {
+      asserted = level ? asserted | (1 << n) : asserted & ~(1 << n);
+      line.set(asserted !== 0);
+    },
+  }));
+}
+
+/** One wire to several inputs. */
+export function fanOut(...lines: InterruptLine[]): InterruptLine {
+  return {
+    set(level: boolean) {
+      for (const line of lines) line.set(level);
+    },
+  };
+}

@@ -21,6 +21,7 @@ const OUT2 = 0x20;
 export interface I8254State {
   counters: I8254CounterState[];
   port61: number;
+  latestTick: number;
 }
 
 export class I8254 implements PortDevice, Stateful<I8254State> {
@@ -30,12 +31,20 @@ export class I8254 implements PortDevice, Stateful<I8254State> {
   /** Gates 0 and 1 are wired high, gate 2 is bit 0 of port 0x61. */
   readonly #counters = [new I8254Counter(true), new I8254Counter(true), new I8254Counter(false)];
   #port61 = 0;
+  /** CLK never runs backwards, whichever CPU looks. */
+  #latestTick = 0;
+  /** Tick for which the timer is armed. */
+  #armedTick = Number.POSITIVE_INFINITY;
 
   /** @param irq0 follows OUT of counter 0 */
   constructor(clock: Clock, irq0: InterruptLine) {
     this.#clock = clock;
     this.#irq0 = irq0;
-    this.#timer = clock.timer(() => this.#driveIrq0());
+    this.#timer = clock.timer(() => {
+      // by number, not by dividing the deadline again: rounding must not fall short of it
+      this.#latestTick = Math.max(this.#latestTick, this.#armedTick);
+      this.#driveIrq0();
+    });
   }
 
   portRead(port: number, _width: PortWidth): number {
@@ -61,21 +70,25 @@ export class I8254 implements PortDevice, Stateful<I8254State> {
   }
 
   save(): I8254State {
-    return { counters: this.#counters.map((counter) => counter.save()), port61: this.#port61 };
+    return {
+      counters: this.#counters.map((counter) => counter.save()),
+      port61: this.#port61,
+      latestTick: this.#latestTick,
+    };
   }
 
-  /** Re-arms for counter 0; IRQ 0 itself is part of the interrupt controllers' state. */
   load(state: I8254State): void {
     state.counters.forEach((saved, n) => {
       this.#counters[n].load(saved);
     });
     this.#port61 = state.port61;
-    this.#arm();
+    this.#latestTick = state.latestTick;
+    this.#driveIrq0();
   }
 
   #tick(): number {
-    // the smallest amount forgives the rounding of a deadline that was computed from a tick
-    return Math.floor(this.#clock.now / TICK_NS + 1e-6);
+    this.#latestTick = Math.max(this.#latestTick, Math.floor(this.#clock.now / TICK_NS));
+    return this.#latestTick;
   }
 
   #command(word: number, tick: number): void {
@@ -97,6 +110,7 @@ export class I8254 implements PortDevice, Stateful<I8254State> {
   }
 
   #arm(): void {
-    this.#timer.arm(this.#counters[0].nextChange(this.#tick()) * TICK_NS);
+    this.#armedTick = this.#counters[0].nextChange(this.#tick());
+    this.#timer.arm(this.#armedTick * TICK_NS);
   }
 }

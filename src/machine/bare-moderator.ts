@@ -1,0 +1,87 @@
+/** Answers every exit as the bare board would: no hypervisor, no limits. */
+
+import type { Exit, MemoryRead, MemoryWrite, Moderator, Vcpu, Verdict } from "../engine/vcpu.ts";
+import { ApicPage, isApicMsr, readApicMsr, writeApicMsr } from "./apic-window.ts";
+import type { Board } from "./board.ts";
+
+const IA32_TSC = 0x10;
+const IA32_TSC_ADJUST = 0x3b;
+const PAGE = 4096;
+
+export class BareModerator implements Moderator {
+  readonly #board: Board;
+  readonly #apicPages: readonly ApicPage[];
+
+  constructor(board: Board) {
+    this.#board = board;
+    this.#apicPages = board.localApics.map((lapic) => new ApicPage(lapic));
+  }
+
+  exit(vcpu: Vcpu, exit: Exit): Verdict {
+    const verdict = this.#answer(vcpu, exit);
+    return this.#board.bareCpus.mustStop(vcpu.index) ? "stop" : verdict;
+  }
+
+  #answer(vcpu: Vcpu, exit: Exit): Verdict {
+    const { portBus, localApics } = this.#board;
+    switch (exit.kind) {
+      case "port-read":
+        exit.value = portBus.read(exit.port, exit.width);
+        return "done";
+      case "port-write":
+        portBus.write(exit.port, exit.width, exit.value);
+        return "done";
+      case "memory-read":
+        this.#read(vcpu.index, exit);
+        return "done";
+      case "memory-write":
+        this.#write(vcpu.index, exit);
+        return "done";
+      case "memory-fetch":
+        // nobody answers: all ones, and ff ff is no instruction
+        return "undefined";
+      case "msr-read":
+        if (!isApicMsr(exit.msr)) return "native";
+        return readApicMsr(localApics[vcpu.index], exit.msr, exit) ? "done" : "fault";
+      case "msr-write":
+        if (isApicMsr(exit.msr))
+          return writeApicMsr(localApics[vcpu.index], exit.msr, exit.lo, exit.hi)
+            ? "done"
+            : "fault";
+        if (exit.msr === IA32_TSC) localApics[vcpu.index].timer.writeTsc(exit.lo, exit.hi);
+        if (exit.msr === IA32_TSC_ADJUST) this.#adjustTsc(vcpu, exit.lo, exit.hi);
+        return "native";
+      case "hypercall":
+        return "undefined";
+      case "cpuid":
+      case "xsetbv":
+      case "special-instruction":
+        return "native";
+    }
+  }
+
+  #read(cpu: number, exit: MemoryRead): void {
+    const lapic = this.#board.localApics[cpu];
+    const offset = exit.address - lapic.pageAddress;
+    if (lapic.enabled && !lapic.x2apic && offset >= 0 && offset + exit.width <= PAGE)
+      this.#apicPages[cpu].memoryRead(offset, exit.width, exit);
+    else this.#board.memoryBus.read(exit.address, exit.width, exit);
+  }
+
+  #write(cpu: number, exit: MemoryWrite): void {
+    const lapic = this.#board.localApics[cpu];
+    const offset = exit.address - lapic.pageAddress;
+    if (lapic.enabled && !lapic.x2apic && offset >= 0 && offset + exit.width <= PAGE)
+      this.#apicPages[cpu].memoryWrite(offset, exit.width, exit.lo, exit.hi);
+    else this.#board.memoryBus.write(exit.address, exit.width, exit.lo, exit.hi);
+  }
+
+  /** Writing TSC_ADJUST moves the counter by the difference to its old value. */
+  #adjustTsc(vcpu: Vcpu, lo: number, hi: number): void {
+    const old = vcpu.registers.msr(IA32_TSC_ADJUST);
+    if (old === undefined) return;
+    const value = (BigInt(hi) << 32n) | BigInt(lo);
+    const ticks = Number(BigInt.asIntN(64, value - old));
+    this.#board.localApics[vcpu.index].timer.shiftTsc(ticks);
+  }
+}
