@@ -1,0 +1,57 @@
+/**
+ * Accesses outside a cell's mapped memory: which handler answers them. A
+ * handler returns nothing if it did the access, or the FATAL text of the rule
+ * that the access broke.
+ */
+import type { Width } from "../engine/vcpu.ts";
+import type { ReadResult } from "../machine/device.ts";
+import type { Cpu } from "./cpu.ts";
+import { hex16 } from "./failure-report.ts";
+import type { Range } from "./memory-map.ts";
+
+/** FATAL lines of a broken rule, separated by line feeds. */
+export type Violation = string;
+
+export interface MmioHandler {
+  /** Guest-physical. */
+  readonly range: Range;
+  /** @param offset bytes from the start of the range; the whole access lies inside */
+  read(cpu: Cpu, offset: number, width: Width, result: ReadResult): Violation | undefined;
+  write(cpu: Cpu, offset: number, width: Width, lo: number, hi: number): Violation | undefined;
+}
+
+export class MmioDispatch {
+  /** In order of registration: the first that holds an access answers it. */
+  readonly #handlers: MmioHandler[] = [];
+
+  get handlers(): readonly MmioHandler[] {
+    return this.#handlers;
+  }
+
+  register(handler: MmioHandler): void {
+    this.#handlers.push(handler);
+  }
+
+  unregister(handler: MmioHandler): void {
+    const index = this.#handlers.indexOf(handler);
+    if (index >= 0) this.#handlers.splice(index, 1);
+  }
+
+  /** The handler whose range holds the whole access. */
+  find(address: number, width: number): MmioHandler | undefined {
+    for (const handler of this.#handlers) {
+      const { start, size } = handler.range;
+      if (address >= start && address + width <= start + size) return handler;
+    }
+    return undefined;
+  }
+}
+
+/** An access that neither memory nor a handler takes. Size 0: an instruction fetch, never decoded. */
+export function invalidAccess(
+  direction: "read" | "write",
+  address: number,
+  size: number,
+): Violation {
+  return `FATAL: Invalid MMIO/RAM ${direction}, addr: 0x${hex16(address)} size: ${size}`;
+}

@@ -1,0 +1,36 @@
+/** The moment at which the machine passes to the hypervisor. */
+import type { Board } from "../machine/board.ts";
+import type { Core } from "./core.ts";
+import type { Cpu } from "./cpu.ts";
+import { park } from "./cpu-control.ts";
+import { failUnhandled } from "./failure.ts";
+import { CellModerator } from "./moderator.ts";
+
+/** Whether a hypervisor is enabled: it moderates what comes over the APIC bus. */
+export function isTakenOver(board: Board): boolean {
+  return board.apicBus.signals !== board.bareCpus;
+}
+
+/** From here on every exit comes to the moderator, and every CPU is parked until it is started. */
+export function takeOver(core: Core): void {
+  const { board } = core;
+  const moderator = new CellModerator(core);
+  for (const cpu of core.cpus) {
+    cpu.vcpu.moderator = moderator;
+    park(core, cpu);
+  }
+  // what comes over the bus beside interrupts is not for guests: INIT and SIPI are
+  // emulated where they are sent, and the NMI is the hypervisor's own
+  board.apicBus.signals = {
+    nmi() {},
+    init() {},
+    sipi() {},
+    wake: (index) => board.scheduler.wake(index),
+  };
+  board.onStop = (index, stop) => {
+    const cpu = core.cpus[index];
+    if (stop.kind === "triple-fault") failUnhandled(core, cpu, "triple-fault");
+    else if (cpu.initPending) park(core, cpu);
+    return !cpu.suspended && !cpu.waitsForSipi;
+  };
+}
