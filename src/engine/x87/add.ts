@@ -1,5 +1,6 @@
 import { type Context, DOWN } from "./context.ts";
 import {
+  areNormal,
   classify,
   denormalOperand,
   Float80,
@@ -7,7 +8,6 @@ import {
   INTEGER_BIT,
   invalid,
   isDenormal,
-  NORMAL,
   normalize,
   propagateNaNs,
   QNAN,
@@ -33,45 +33,67 @@ export function subtract(context: Context, out: Float80, a: Float80, b: Float80)
 
 /** @param flip {@link SIGN} to change the sign of b, unless b is a NaN */
 function addSigned(context: Context, out: Float80, a: Float80, b: Float80, flip: number): void {
-  let ea = a.signExponent & 0x7fff;
-  let eb = b.signExponent & 0x7fff;
+  const ea = a.signExponent & 0x7fff;
+  const eb = b.signExponent & 0x7fff;
+  if (areNormal(ea, a.hi, eb, b.hi)) {
+    const signB = (b.signExponent & SIGN) ^ flip;
+    addFinite(context, out, a.signExponent & SIGN, ea, a, signB, eb, b);
+  } else {
+    addSpecial(context, out, a, b, flip);
+  }
+}
+
+/** At least one is not a normal number. */
+function addSpecial(context: Context, out: Float80, a: Float80, b: Float80, flip: number): void {
   const aKind = classify(a);
   const bKind = classify(b);
   const signA = a.signExponent & SIGN;
   const signB = (b.signExponent & SIGN) ^ flip;
-  if ((aKind | bKind) !== NORMAL) {
-    if (aKind >= QNAN || bKind >= QNAN) return propagateNaNs(context, out, a, aKind, b, bKind);
-    if (aKind === INFINITY && bKind === INFINITY) {
-      if (signA !== signB) return invalid(context, out);
-      return out.setInfinity(signA);
-    }
-    if (isDenormal(aKind) || isDenormal(bKind)) {
-      if (denormalOperand(context)) return;
-    }
-    if (aKind === INFINITY) return out.setInfinity(signA);
-    if (bKind === INFINITY) return out.setInfinity(signB);
-    if (aKind === ZERO && bKind === ZERO) {
-      return out.setZero(signA === signB ? signA : zeroSign(context));
-    }
-    if (isDenormal(aKind)) {
-      ea = normalize(a, normalA);
-      a = normalA;
-    }
-    if (isDenormal(bKind)) {
-      eb = normalize(b, normalB);
-      b = normalB;
-    }
-    // a zero only brings the other operand to rounding
-    if (aKind === ZERO) return roundPack(context, out, signB, eb, b.hi, b.lo, 0, context.precision);
-    if (bKind === ZERO) return roundPack(context, out, signA, ea, a.hi, a.lo, 0, context.precision);
+  if (aKind >= QNAN || bKind >= QNAN) return propagateNaNs(context, out, a, aKind, b, bKind);
+  if (aKind === INFINITY && bKind === INFINITY) {
+    if (signA !== signB) return invalid(context, out);
+    return out.setInfinity(signA);
   }
+  if ((isDenormal(aKind) || isDenormal(bKind)) && denormalOperand(context)) return;
+  if (aKind === INFINITY) return out.setInfinity(signA);
+  if (bKind === INFINITY) return out.setInfinity(signB);
+  if (aKind === ZERO && bKind === ZERO) {
+    return out.setZero(signA === signB ? signA : zeroSign(context));
+  }
+  let ea = a.signExponent & 0x7fff;
+  let eb = b.signExponent & 0x7fff;
+  if (isDenormal(aKind)) {
+    ea = normalize(a, normalA);
+    a = normalA;
+  }
+  if (isDenormal(bKind)) {
+    eb = normalize(b, normalB);
+    b = normalB;
+  }
+  // a zero only brings the other operand to rounding
+  if (aKind === ZERO) return roundPack(context, out, signB, eb, b.hi, b.lo, 0, context.precision);
+  if (bKind === ZERO) return roundPack(context, out, signA, ea, a.hi, a.lo, 0, context.precision);
+  addFinite(context, out, signA, ea, a, signB, eb, b);
+}
+
+/** Both with their integer bits set; their exponents and signs come apart from them. */
+function addFinite(
+  context: Context,
+  out: Float80,
+  signA: number,
+  ea: number,
+  a: Float80,
+  signB: number,
+  eb: number,
+  b: Float80,
+): void {
   if (signA === signB) {
-    if (ea >= eb) addMagnitudes(context, out, signA, ea, a.hi, a.lo, ea - eb, b.hi, b.lo);
-    else addMagnitudes(context, out, signA, eb, b.hi, b.lo, eb - ea, a.hi, a.lo);
+    if (ea >= eb) addMagnitudes(context, out, signA, ea, a, ea - eb, b);
+    else addMagnitudes(context, out, signA, eb, b, eb - ea, a);
   } else if (ea > eb || (ea === eb && !below(a.hi, a.lo, b.hi, b.lo))) {
-    subtractMagnitudes(context, out, signA, ea, a.hi, a.lo, ea - eb, b.hi, b.lo);
+    subtractMagnitudes(context, out, signA, ea, a, ea - eb, b);
   } else {
-    subtractMagnitudes(context, out, signB, eb, b.hi, b.lo, eb - ea, a.hi, a.lo);
+    subtractMagnitudes(context, out, signB, eb, b, eb - ea, a);
   }
 }
 
@@ -86,16 +108,14 @@ function addMagnitudes(
   out: Float80,
   sign: number,
   exponent: number,
-  aHi: number,
-  aLo: number,
+  a: Float80,
   shift: number,
-  bHi: number,
-  bLo: number,
+  b: Float80,
 ): void {
-  let extra = shiftRightSticky(aligned, bHi, bLo, 0, shift);
-  const lo = (aLo + aligned.lo) | 0;
-  const carry = lo >>> 0 < aLo >>> 0 ? 1 : 0;
-  const sum = (aHi >>> 0) + (aligned.hi >>> 0) + carry;
+  let extra = shiftRightSticky(aligned, b.hi, b.lo, 0, shift);
+  const lo = (a.lo + aligned.lo) | 0;
+  const carry = lo >>> 0 < a.lo >>> 0 ? 1 : 0;
+  const sum = (a.hi >>> 0) + (aligned.hi >>> 0) + carry;
   const hi = sum | 0;
   if (sum <= 0xffff_ffff) {
     return roundPack(context, out, sign, exponent, hi, lo, extra, context.precision);
@@ -112,16 +132,14 @@ function subtractMagnitudes(
   out: Float80,
   sign: number,
   exponent: number,
-  aHi: number,
-  aLo: number,
+  a: Float80,
   shift: number,
-  bHi: number,
-  bLo: number,
+  b: Float80,
 ): void {
-  let extra = -shiftRightSticky(aligned, bHi, bLo, 0, shift) | 0;
-  const low = (aLo >>> 0) - (aligned.lo >>> 0) - (extra !== 0 ? 1 : 0);
+  let extra = -shiftRightSticky(aligned, b.hi, b.lo, 0, shift) | 0;
+  const low = (a.lo >>> 0) - (aligned.lo >>> 0) - (extra !== 0 ? 1 : 0);
   let lo = low | 0;
-  let hi = (aHi - aligned.hi - (low < 0 ? 1 : 0)) | 0;
+  let hi = (a.hi - aligned.hi - (low < 0 ? 1 : 0)) | 0;
   if (hi >= 0) {
     if ((hi | lo | extra) === 0) return out.setZero(zeroSign(context));
     // by more than one place only where shift < 2: then extra holds every bit

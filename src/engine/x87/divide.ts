@@ -1,5 +1,6 @@
 import { type Context, ZE } from "./context.ts";
 import {
+  areNormal,
   BIAS,
   classify,
   denormalOperand,
@@ -24,47 +25,54 @@ const GUARD_BIT = 0x8000_0000 | 0;
 
 /** FDIV: out = a / b. `out` may be `a` or `b`. */
 export function divide(context: Context, out: Float80, a: Float80, b: Float80): void {
-  let ea = a.signExponent & 0x7fff;
-  let eb = b.signExponent & 0x7fff;
+  const ea = a.signExponent & 0x7fff;
+  const eb = b.signExponent & 0x7fff;
+  if (areNormal(ea, a.hi, eb, b.hi)) {
+    const sign = (a.signExponent ^ b.signExponent) & SIGN;
+    divideMagnitudes(context, out, sign, ea - eb + BIAS, a, b);
+  } else {
+    divideSpecial(context, out, a, b);
+  }
+}
+
+/** At least one is not a normal number. */
+function divideSpecial(context: Context, out: Float80, a: Float80, b: Float80): void {
   const aKind = classify(a);
   const bKind = classify(b);
   const sign = (a.signExponent ^ b.signExponent) & SIGN;
-  if ((aKind | bKind) !== NORMAL) {
-    if (aKind >= QNAN || bKind >= QNAN) return propagateNaNs(context, out, a, aKind, b, bKind);
-    if (aKind === bKind && (aKind === ZERO || aKind === INFINITY)) return invalid(context, out);
-    if (bKind === ZERO && aKind !== INFINITY) {
-      context.raised |= ZE;
-      return out.setInfinity(sign);
-    }
-    if (isDenormal(aKind) || isDenormal(bKind)) {
-      if (denormalOperand(context)) return;
-    }
-    if (aKind === INFINITY) return out.setInfinity(sign);
-    if (bKind === INFINITY || aKind === ZERO) return out.setZero(sign);
-    if (aKind !== NORMAL) {
-      ea = normalize(a, normalA);
-      a = normalA;
-    }
-    if (bKind !== NORMAL) {
-      eb = normalize(b, normalB);
-      b = normalB;
-    }
+  if (aKind >= QNAN || bKind >= QNAN) return propagateNaNs(context, out, a, aKind, b, bKind);
+  if (aKind === bKind && (aKind === ZERO || aKind === INFINITY)) return invalid(context, out);
+  if (bKind === ZERO && aKind !== INFINITY) {
+    context.raised |= ZE;
+    return out.setInfinity(sign);
   }
-  divideMagnitudes(context, out, sign, ea - eb + BIAS, a, b, context.precision);
+  if ((isDenormal(aKind) || isDenormal(bKind)) && denormalOperand(context)) return;
+  if (aKind === INFINITY) return out.setInfinity(sign);
+  if (bKind === INFINITY || aKind === ZERO) return out.setZero(sign);
+  let ea = a.signExponent & 0x7fff;
+  let eb = b.signExponent & 0x7fff;
+  if (aKind !== NORMAL) {
+    ea = normalize(a, normalA);
+    a = normalA;
+  }
+  if (bKind !== NORMAL) {
+    eb = normalize(b, normalB);
+    b = normalB;
+  }
+  divideMagnitudes(context, out, sign, ea - eb + BIAS, a, b);
 }
 
 /**
  * Rounds the quotient of two significands with their integer bits set.
  * @param exponent biased, of a quotient from 1 to below 2
  */
-export function divideMagnitudes(
+function divideMagnitudes(
   context: Context,
   out: Float80,
   sign: number,
   exponent: number,
   a: Float80,
   b: Float80,
-  precision: number,
 ): void {
   const bHi = b.hi >>> 0;
   const bLo = b.lo >>> 0;
@@ -127,5 +135,5 @@ export function divideMagnitudes(
     const sum = difference * 2 ** 32 + lowDifference;
     extra = sum < 0 ? 1 : sum === 0 ? GUARD_BIT : GUARD_BIT | 1;
   }
-  roundPack(context, out, sign, exponent, high | 0, digit | 0, extra, precision);
+  roundPack(context, out, sign, exponent, high | 0, digit | 0, extra, context.precision);
 }

@@ -69,6 +69,11 @@ export function classify(x: Float80): number {
   return (hi & QUIET_BIT) !== 0 ? QNAN : SNAN;
 }
 
+/** Whether both operands, given by exponent and upper significand, are of class {@link NORMAL}. */
+export function areNormal(ea: number, aHi: number, eb: number, bHi: number): boolean {
+  return (aHi & bHi) < 0 && (ea - 1) >>> 0 < 0x7ffe && (eb - 1) >>> 0 < 0x7ffe;
+}
+
 /** A class for which DE is raised. */
 export function isDenormal(kind: number): boolean {
   return kind === DENORMAL || kind === PSEUDO_DENORMAL;

@@ -12,16 +12,14 @@ import {
   IE,
   SF,
   ZE,
-  ZERO as TOWARDS_ZERO,
 } from "./context.ts";
-import { fromDecimal, toDecimal } from "./convert-decimal.ts";
-import { fromFloat32, fromFloat64, loadFloat, toFloat32, toFloat64 } from "./convert-float.ts";
+import { loadFloat } from "./convert-float.ts";
 import { classify, DENORMAL, Float80, INFINITY, NORMAL, QNAN, SIGN, UNSUPPORTED, ZERO } from "./float80.ts";
 import * as images from "./images.ts";
-import { setInteger, toInteger } from "./integral.ts";
 import { EFLAGS, OPERAND } from "./layout.ts";
+import type { Reader, Writer } from "./operand.ts";
 import { X87State } from "./state.ts";
-import type { MemoryKind, X87Row } from "./table.ts";
+import type { X87Row } from "./table.ts";
 
 /** out = a op b; `out` may be either. */
 export type BinaryOperation = (context: Context, out: Float80, a: Float80, b: Float80) => void;
@@ -37,8 +35,6 @@ export type PushingOperation = (
 
 const CONDITION_CODES = C0 | C1 | C2 | C3;
 const LO = OPERAND >> 2;
-const HI = LO + 1;
-const EX = LO + 2;
 const FLAGS = EFLAGS >> 2;
 const CF = 0x01;
 const PF = 0x04;
@@ -62,7 +58,6 @@ export class X87 {
   readonly #a = new Float80();
   readonly #b = new Float80();
   readonly #out = new Float80();
-  #format: images.ImageFormat = "protected-32";
   #uncommitted: "store" | "initialize" | "mask" | "nothing" = "nothing";
   #pops = 0;
 
@@ -81,8 +76,7 @@ export class X87 {
    * @param format of FLDENV, FSTENV, FSAVE, FRSTOR images
    */
   execute(row: X87Row, format: images.ImageFormat = "protected-32"): number {
-    this.#format = format;
-    return row.run(this, row.index);
+    return row.run(this, row.index, format);
   }
 
   /** The bytes that `execute` announced are stored: pop, and raise what the store raised. */
@@ -152,13 +146,13 @@ export class X87 {
   }
 
   /** ST(0) = ST(0) op memory, or memory op ST(0). */
-  arithmeticMemory(operation: BinaryOperation, kind: MemoryKind, reversed: boolean): number {
+  arithmeticMemory(operation: BinaryOperation, read: Reader, reversed: boolean): number {
     const { state } = this;
     const context = this.#begin();
     if (state.isEmpty(0)) {
       this.#underflow();
     } else {
-      const denormal = this.#operand(kind, this.#b);
+      const denormal = read(state.words, this.#b);
       state.read(0, this.#a);
       if (reversed) operation(context, this.#out, this.#b, this.#a);
       else operation(context, this.#out, this.#a, this.#b);
@@ -257,14 +251,14 @@ export class X87 {
   }
 
   /** FCOM, FICOM with memory. */
-  compareMemory(kind: MemoryKind, pops: number): number {
+  compareMemory(read: Reader, pops: number): number {
     const { state } = this;
     const context = this.#begin();
     let result = UNORDERED;
     if (state.isEmpty(0)) {
       this.#underflow();
     } else {
-      const denormal = this.#operand(kind, this.#b);
+      const denormal = read(state.words, this.#b);
       state.read(0, this.#a);
       result = compare(context, this.#a, this.#b, false);
       if (denormal) this.#denormalOperand(result === UNORDERED);
@@ -338,11 +332,20 @@ export class X87 {
 
   // --- loads and stores -----------------------------------------------------------
 
-  load(kind: MemoryKind): number {
+  /** FILD, FBLD and FLD of 80 bits, which raises nothing. */
+  load(read: Reader): number {
+    this.#begin();
+    if (!this.state.isEmpty(7)) return this.#pushOverflow();
+    read(this.state.words, this.#out);
+    return this.#push();
+  }
+
+  /** FLD of single or double precision. */
+  loadFloat(read: Reader): number {
     const context = this.#begin();
     if (!this.state.isEmpty(7)) return this.#pushOverflow();
-    const denormal = this.#operand(kind, this.#out);
-    if (kind === "m32fp" || kind === "m64fp") loadFloat(context, this.#out, denormal);
+    const denormal = read(this.state.words, this.#out);
+    loadFloat(context, this.#out, denormal);
     return this.#push();
   }
 
@@ -375,56 +378,22 @@ export class X87 {
   }
 
   /**
-   * FST, FIST, FBSTP.
+   * FST, FIST, FBSTP into the scratch.
    * @param bytes of the operand
-   * @param rounding for integers; FISTTP's is not that of the control word
    */
-  store(kind: MemoryKind, bytes: number, pops: number, truncate = false): number {
+  store(write: Writer, bytes: number, pops: number): number {
     const { state } = this;
     const context = this.#begin();
-    const x = this.#a;
-    const out = this.#out;
     if (state.isEmpty(0)) {
       this.#underflow();
-      x.setIndefinite();
-      if (context.stopped) return this.#noStore();
+      this.#a.setIndefinite();
     } else {
-      state.read(0, x);
+      state.read(0, this.#a);
     }
-    let storable = true;
-    switch (kind) {
-      case "m32fp":
-        storable = toFloat32(context, out, x);
-        break;
-      case "m64fp":
-        storable = toFloat64(context, out, x);
-        break;
-      case "m80bcd":
-        toDecimal(context, out, x);
-        break;
-      case "m16int":
-      case "m32int":
-      case "m64int": {
-        const bits = kind === "m16int" ? 16 : kind === "m32int" ? 32 : 64;
-        toInteger(context, out, x, bits, truncate ? TOWARDS_ZERO : context.rounding);
-        break;
-      }
-      default:
-        out.copy(x);
+    if (context.stopped || !write(context, state.words, this.#a) || context.stopped) {
+      state.raise(context, C1);
+      return 0;
     }
-    if (!storable || context.stopped) return this.#noStore();
-    state.words[LO] = out.lo;
-    state.words[HI] = out.hi;
-    state.words[EX] = out.signExponent;
-    return this.#stored(bytes, pops);
-  }
-
-  #noStore(): number {
-    this.state.raise(this.#context, C1);
-    return 0;
-  }
-
-  #stored(bytes: number, pops: number): number {
     this.#uncommitted = "store";
     this.#pops = pops;
     return bytes;
@@ -535,26 +504,26 @@ export class X87 {
     return 2;
   }
 
-  loadEnvironment(): number {
-    images.loadEnvironment(this.state, this.#format);
+  loadEnvironment(format: images.ImageFormat): number {
+    images.loadEnvironment(this.state, format);
     return 0;
   }
 
-  storeEnvironment(): number {
-    images.storeEnvironment(this.state, this.#format);
+  storeEnvironment(format: images.ImageFormat): number {
+    images.storeEnvironment(this.state, format);
     this.#uncommitted = "mask";
-    return images.environmentBytes(this.#format);
+    return images.environmentBytes(format);
   }
 
-  loadState(): number {
-    images.loadState(this.state, this.#format);
+  loadState(format: images.ImageFormat): number {
+    images.loadState(this.state, format);
     return 0;
   }
 
-  storeState(): number {
-    images.storeState(this.state, this.#format);
+  storeState(format: images.ImageFormat): number {
+    images.storeState(this.state, format);
     this.#uncommitted = "initialize";
-    return images.environmentBytes(this.#format) + 80;
+    return images.environmentBytes(format) + 80;
   }
 
   /** FXSAVE's first 160 bytes into the scratch, less MXCSR (bytes 24..31). */
@@ -588,40 +557,6 @@ export class X87 {
     if (unordered || (context.raised & (IE | ZE)) !== 0) return;
     if ((context.control & DE) !== 0) context.raised |= DE;
     else context.raised = DE;
-  }
-
-  /** The operand scratch as a number; true if it was a denormal single or double. */
-  #operand(kind: MemoryKind, out: Float80): boolean {
-    const { words } = this.state;
-    const lo = words[LO];
-    switch (kind) {
-      case "m32fp":
-        return fromFloat32(out, lo);
-      case "m64fp":
-        return fromFloat64(out, words[HI], lo);
-      case "m80fp":
-        out.set(words[EX] & 0xffff, words[HI], lo);
-        return false;
-      case "m16int": {
-        const value = (lo << 16) >> 16;
-        setInteger(out, value < 0 ? SIGN : 0, 0, Math.abs(value));
-        return false;
-      }
-      case "m32int":
-        setInteger(out, lo < 0 ? SIGN : 0, 0, lo < 0 ? -lo | 0 : lo);
-        return false;
-      case "m64int": {
-        const hi = words[HI];
-        if (hi >= 0) setInteger(out, 0, hi, lo);
-        else setInteger(out, SIGN, (~hi + (lo === 0 ? 1 : 0)) | 0, -lo | 0);
-        return false;
-      }
-      case "m80bcd":
-        fromDecimal(out, lo, words[HI], words[EX] & 0xffff);
-        return false;
-      default:
-        throw new TypeError(`x87 operand ${kind} is not a number`);
-    }
   }
 }
 

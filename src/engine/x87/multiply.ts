@@ -1,5 +1,6 @@
 import { type Context } from "./context.ts";
 import {
+  areNormal,
   BIAS,
   classify,
   denormalOperand,
@@ -22,30 +23,53 @@ const normalB = new Float80();
 
 /** FMUL: out = a * b. `out` may be `a` or `b`. */
 export function multiply(context: Context, out: Float80, a: Float80, b: Float80): void {
-  let ea = a.signExponent & 0x7fff;
-  let eb = b.signExponent & 0x7fff;
+  const ea = a.signExponent & 0x7fff;
+  const eb = b.signExponent & 0x7fff;
+  if (areNormal(ea, a.hi, eb, b.hi)) {
+    const sign = (a.signExponent ^ b.signExponent) & SIGN;
+    multiplyMagnitudes(context, out, sign, ea + eb - BIAS, a, b);
+  } else {
+    multiplySpecial(context, out, a, b);
+  }
+}
+
+/** At least one is not a normal number. */
+function multiplySpecial(context: Context, out: Float80, a: Float80, b: Float80): void {
   const aKind = classify(a);
   const bKind = classify(b);
   const sign = (a.signExponent ^ b.signExponent) & SIGN;
-  if ((aKind | bKind) !== NORMAL) {
-    if (aKind >= QNAN || bKind >= QNAN) return propagateNaNs(context, out, a, aKind, b, bKind);
-    if (aKind === INFINITY ? bKind === ZERO : aKind === ZERO && bKind === INFINITY) {
-      return invalid(context, out);
-    }
-    if (isDenormal(aKind) || isDenormal(bKind)) {
-      if (denormalOperand(context)) return;
-    }
-    if (aKind === INFINITY || bKind === INFINITY) return out.setInfinity(sign);
-    if (aKind === ZERO || bKind === ZERO) return out.setZero(sign);
-    if (aKind !== NORMAL) {
-      ea = normalize(a, normalA);
-      a = normalA;
-    }
-    if (bKind !== NORMAL) {
-      eb = normalize(b, normalB);
-      b = normalB;
-    }
+  if (aKind >= QNAN || bKind >= QNAN) return propagateNaNs(context, out, a, aKind, b, bKind);
+  if (aKind === INFINITY ? bKind === ZERO : aKind === ZERO && bKind === INFINITY) {
+    return invalid(context, out);
   }
+  if ((isDenormal(aKind) || isDenormal(bKind)) && denormalOperand(context)) return;
+  if (aKind === INFINITY || bKind === INFINITY) return out.setInfinity(sign);
+  if (aKind === ZERO || bKind === ZERO) return out.setZero(sign);
+  let ea = a.signExponent & 0x7fff;
+  let eb = b.signExponent & 0x7fff;
+  if (aKind !== NORMAL) {
+    ea = normalize(a, normalA);
+    a = normalA;
+  }
+  if (bKind !== NORMAL) {
+    eb = normalize(b, normalB);
+    b = normalB;
+  }
+  multiplyMagnitudes(context, out, sign, ea + eb - BIAS, a, b);
+}
+
+/**
+ * Rounds the product of two significands with their integer bits set.
+ * @param exponent biased, of a product from 1 to below 2
+ */
+function multiplyMagnitudes(
+  context: Context,
+  out: Float80,
+  sign: number,
+  exponent: number,
+  a: Float80,
+  b: Float80,
+): void {
   const aHi = a.hi >>> 0;
   const aLo = a.lo >>> 0;
   const bHi = b.hi >>> 0;
@@ -61,7 +85,7 @@ export function multiply(context: Context, out: Float80, a: Float80, b: Float80)
   let lo = column2 | 0;
   let extra = column1 | 0;
   const lowest = Math.imul(aLo, bLo);
-  let exponent = ea + eb - BIAS + 1;
+  exponent++;
   if (hi >= 0) {
     hi = (hi << 1) | (lo >>> 31);
     lo = (lo << 1) | (extra >>> 31);

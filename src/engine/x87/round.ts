@@ -33,17 +33,13 @@ export function shiftRightSticky(
   extra: number,
   count: number,
 ): number {
-  if (count >= 96) {
-    const sticky = (hi | lo | extra) !== 0 ? 1 : 0;
-    out.hi = 0;
-    out.lo = 0;
-    return sticky;
-  }
-  while (count >= 32) {
-    extra = lo | (extra !== 0 ? 1 : 0);
-    lo = hi;
-    hi = 0;
-    count -= 32;
+  if (count >= 32) {
+    // beyond 96 places everything is lost, however far
+    for (count = Math.min(count, 128); count >= 32; count -= 32) {
+      extra = lo | (extra !== 0 ? 1 : 0);
+      lo = hi;
+      hi = 0;
+    }
   }
   if (count !== 0) {
     const up = 32 - count;
@@ -134,6 +130,20 @@ export function roundPack(
     out.lo = lo;
     return;
   }
+  roundPackSlowly(context, out, sign, exponent, hi, lo, extra, precision);
+}
+
+/** {@link roundPack} near the limits of the exponent, and to less than 64 bits. */
+function roundPackSlowly(
+  context: Context,
+  out: Float80,
+  sign: number,
+  exponent: number,
+  hi: number,
+  lo: number,
+  extra: number,
+  precision: number,
+): void {
   const raisedBefore = context.raised;
   const carried = roundSignificand(context, out, sign, hi, lo, extra, precision);
   const rounded = carried ? exponent + 1 : exponent;

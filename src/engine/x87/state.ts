@@ -105,6 +105,10 @@ export class X87State {
 
   /** Adds what an operation raised; of the condition codes, those in `replaced` are cleared first. */
   raise(context: Context, replaced: number): void {
+    if (context.raised === 0) {
+      this.words[STATUS] &= ~replaced;
+      return;
+    }
     this.status = (this.words[STATUS] & ~replaced) | context.raised;
   }
 

@@ -1,14 +1,18 @@
 import { add, subtract } from "./add.ts";
 import * as constants from "./constants.ts";
+import { arctangent } from "./arctangent.ts";
 import { C1, C2 } from "./context.ts";
 import { divide } from "./divide.ts";
 import { SIGN } from "./float80.ts";
 import { type BinaryOperation, MOVE_CONDITIONS, type X87 } from "./fpu.ts";
+import type { ImageFormat } from "./images.ts";
 import { extract, roundToInteger, scale } from "./integral.ts";
+import { exponentialMinus1, logarithm, logarithmPlus1 } from "./logarithm.ts";
 import { multiply } from "./multiply.ts";
+import * as operand from "./operand.ts";
 import { nearestRemainder, truncatedRemainder } from "./remainder.ts";
 import { squareRoot } from "./square-root.ts";
-import * as transcendental from "./transcendental.ts";
+import { cosine, sine, sineCosine, tangent } from "./trigonometric.ts";
 
 /** Memory operands in the words of Intel's manual; `env` and `state` depend on the operand size. */
 export type MemoryKind =
@@ -42,7 +46,7 @@ export interface X87Row {
   /** Uses the EFLAGS word of the window. */
   readonly eflags: "reads" | "writes" | null;
   /** For {@link X87.execute}. */
-  readonly run: (fpu: X87, index: number) => number;
+  readonly run: (fpu: X87, index: number, format: ImageFormat) => number;
 }
 
 /** Bytes of a memory operand. */
@@ -78,7 +82,20 @@ export function x87Row(escape: number, modrm: number): X87Row | undefined {
 const rows: (X87Row | undefined)[] = new Array(8 * 256).fill(undefined);
 
 type Run = X87Row["run"];
-const plain = { memory: null, access: null, index: 0, waits: true, recordsPointers: true, eflags: null };
+type Options = Partial<Pick<X87Row, "waits" | "recordsPointers" | "eflags">>;
+
+/** Every row is made here, so that all have one shape for the JavaScript engine. */
+function row(
+  mnemonic: string,
+  operands: Operands,
+  memory: MemoryKind | null,
+  access: X87Row["access"],
+  index: number,
+  run: Run,
+  { waits = true, recordsPointers = true, eflags = null }: Options,
+): X87Row {
+  return { mnemonic, operands, memory, access, index, waits, recordsPointers, eflags, run };
+}
 
 function memoryForm(
   escape: number,
@@ -87,11 +104,11 @@ function memoryForm(
   memory: MemoryKind,
   access: "load" | "store",
   run: Run,
-  options: Partial<X87Row> = {},
+  options: Options = {},
 ): void {
-  const row: X87Row = { ...plain, mnemonic, operands: "memory", memory, access, run, ...options };
+  const form = row(mnemonic, "memory", memory, access, 0, run, options);
   for (let modrm = 0; modrm < 0xc0; modrm++) {
-    if (((modrm >> 3) & 7) === reg) rows[((escape & 7) << 8) | modrm] = row;
+    if (((modrm >> 3) & 7) === reg) rows[((escape & 7) << 8) | modrm] = form;
   }
 }
 
@@ -102,12 +119,10 @@ function registerForms(
   mnemonic: string,
   operands: Operands,
   run: Run,
-  options: Partial<X87Row> = {},
+  options: Options = {},
 ): void {
-  for (let index = 0; index < 8; index++) {
-    rows[((escape & 7) << 8) | (first + index)] = {
-      ...plain, mnemonic, operands, run, ...options, index,
-    };
+  for (let i = 0; i < 8; i++) {
+    rows[((escape & 7) << 8) | (first + i)] = row(mnemonic, operands, null, null, i, run, options);
   }
 }
 
@@ -116,13 +131,23 @@ function form(
   byte: number,
   mnemonic: string,
   run: Run,
-  options: Partial<X87Row> = {},
+  options: Options = {},
+  operands: Operands = "",
 ): void {
-  rows[((escape & 7) << 8) | byte] = { ...plain, mnemonic, operands: "", run, ...options };
+  rows[((escape & 7) << 8) | byte] = row(mnemonic, operands, null, null, 0, run, options);
 }
 
-const CONTROL = { recordsPointers: false };
-const NO_WAIT = { recordsPointers: false, waits: false };
+const integer16 = operand.integerWriter(16);
+const integer32 = operand.integerWriter(32);
+const integer64 = operand.integerWriter(64);
+const truncated16 = operand.truncatingWriter(16);
+const truncated32 = operand.truncatingWriter(32);
+const truncated64 = operand.truncatingWriter(64);
+
+const CONTROL: Options = { recordsPointers: false };
+const NO_WAIT: Options = { recordsPointers: false, waits: false };
+const READS_FLAGS: Options = { eflags: "reads" };
+const WRITES_FLAGS: Options = { eflags: "writes" };
 
 // --- D8, DC, DA, DE: the eight arithmetic operations, in the order of modrm's reg field ------
 
@@ -152,21 +177,22 @@ for (const [reg, entry] of ARITHMETIC.entries()) {
   if (entry === null) {
     const pops = reg - 2;
     const p = pops === 0 ? "" : "p";
-    memoryForm(0xd8, reg, `fcom${p}`, "m32fp", "load", (fpu) => fpu.compareMemory("m32fp", pops));
-    memoryForm(0xdc, reg, `fcom${p}`, "m64fp", "load", (fpu) => fpu.compareMemory("m64fp", pops));
-    memoryForm(0xda, reg, `ficom${p}`, "m32int", "load", (fpu) => fpu.compareMemory("m32int", pops));
-    memoryForm(0xde, reg, `ficom${p}`, "m16int", "load", (fpu) => fpu.compareMemory("m16int", pops));
+    memoryForm(0xd8, reg, `fcom${p}`, "m32fp", "load", (fpu) => fpu.compareMemory(operand.readFloat32, pops));
+    memoryForm(0xdc, reg, `fcom${p}`, "m64fp", "load", (fpu) => fpu.compareMemory(operand.readFloat64, pops));
+    memoryForm(0xda, reg, `ficom${p}`, "m32int", "load", (fpu) => fpu.compareMemory(operand.readInteger32, pops));
+    memoryForm(0xde, reg, `ficom${p}`, "m16int", "load", (fpu) => fpu.compareMemory(operand.readInteger16, pops));
     registerForms(0xd8, first, `fcom${p}`, "st(i)", (fpu, i) => fpu.compare(i, false, pops));
     // DC D0 and DC D8: undocumented doubles
     registerForms(0xdc, first, `fcom${p}`, "st(i)", (fpu, i) => fpu.compare(i, false, pops));
     continue;
   }
   const { name, operation, reversed } = entry;
-  const withMemory = (kind: MemoryKind): Run => (fpu) => fpu.arithmeticMemory(operation, kind, reversed);
-  memoryForm(0xd8, reg, `f${name}`, "m32fp", "load", withMemory("m32fp"));
-  memoryForm(0xdc, reg, `f${name}`, "m64fp", "load", withMemory("m64fp"));
-  memoryForm(0xda, reg, `fi${name}`, "m32int", "load", withMemory("m32int"));
-  memoryForm(0xde, reg, `fi${name}`, "m16int", "load", withMemory("m16int"));
+  const withMemory = (read: operand.Reader): Run => (fpu) =>
+    fpu.arithmeticMemory(operation, read, reversed);
+  memoryForm(0xd8, reg, `f${name}`, "m32fp", "load", withMemory(operand.readFloat32));
+  memoryForm(0xdc, reg, `f${name}`, "m64fp", "load", withMemory(operand.readFloat64));
+  memoryForm(0xda, reg, `fi${name}`, "m32int", "load", withMemory(operand.readInteger32));
+  memoryForm(0xde, reg, `fi${name}`, "m16int", "load", withMemory(operand.readInteger16));
   registerForms(0xd8, first, `f${name}`, "st, st(i)", (fpu, i) =>
     reversed ? fpu.arithmetic(operation, 0, i, 0, false) : fpu.arithmetic(operation, 0, 0, i, false),
   );
@@ -185,12 +211,12 @@ form(0xde, 0xd9, "fcompp", (fpu) => fpu.compare(1, false, 2));
 
 // --- D9 --------------------------------------------------------------------------------------
 
-memoryForm(0xd9, 0, "fld", "m32fp", "load", (fpu) => fpu.load("m32fp"));
-memoryForm(0xd9, 2, "fst", "m32fp", "store", (fpu) => fpu.store("m32fp", 4, 0));
-memoryForm(0xd9, 3, "fstp", "m32fp", "store", (fpu) => fpu.store("m32fp", 4, 1));
-memoryForm(0xd9, 4, "fldenv", "m14/28byte", "load", (fpu) => fpu.loadEnvironment(), CONTROL);
+memoryForm(0xd9, 0, "fld", "m32fp", "load", (fpu) => fpu.loadFloat(operand.readFloat32));
+memoryForm(0xd9, 2, "fst", "m32fp", "store", (fpu) => fpu.store(operand.writeFloat32, 4, 0));
+memoryForm(0xd9, 3, "fstp", "m32fp", "store", (fpu) => fpu.store(operand.writeFloat32, 4, 1));
+memoryForm(0xd9, 4, "fldenv", "m14/28byte", "load", (fpu, _, format) => fpu.loadEnvironment(format), CONTROL);
 memoryForm(0xd9, 5, "fldcw", "m2byte", "load", (fpu) => fpu.loadControl(), CONTROL);
-memoryForm(0xd9, 6, "fnstenv", "m14/28byte", "store", (fpu) => fpu.storeEnvironment(), NO_WAIT);
+memoryForm(0xd9, 6, "fnstenv", "m14/28byte", "store", (fpu, _, format) => fpu.storeEnvironment(format), NO_WAIT);
 memoryForm(0xd9, 7, "fnstcw", "m2byte", "store", (fpu) => fpu.storeControl(), NO_WAIT);
 registerForms(0xd9, 0xc0, "fld", "st(i)", (fpu, i) => fpu.loadRegister(i));
 registerForms(0xd9, 0xc8, "fxch", "st(i)", (fpu, i) => fpu.exchange(i));
@@ -207,56 +233,55 @@ form(0xd9, 0xeb, "fldpi", (fpu) => fpu.loadConstant(constants.PI));
 form(0xd9, 0xec, "fldlg2", (fpu) => fpu.loadConstant(constants.LOG10_2));
 form(0xd9, 0xed, "fldln2", (fpu) => fpu.loadConstant(constants.LN_2));
 form(0xd9, 0xee, "fldz", (fpu) => fpu.loadConstant(constants.PLUS_ZERO));
-form(0xd9, 0xf0, "f2xm1", (fpu) => fpu.unary(transcendental.exponentialMinus1));
-form(0xd9, 0xf1, "fyl2x", (fpu) => fpu.arithmetic(transcendental.logarithm, 1, 1, 0, true));
-form(0xd9, 0xf2, "fptan", (fpu) => fpu.pushing(transcendental.tangent, C1 | C2));
-form(0xd9, 0xf3, "fpatan", (fpu) => fpu.arithmetic(transcendental.arctangent, 1, 1, 0, true));
+form(0xd9, 0xf0, "f2xm1", (fpu) => fpu.unary(exponentialMinus1));
+form(0xd9, 0xf1, "fyl2x", (fpu) => fpu.arithmetic(logarithm, 1, 1, 0, true));
+form(0xd9, 0xf2, "fptan", (fpu) => fpu.pushing(tangent, C1 | C2));
+form(0xd9, 0xf3, "fpatan", (fpu) => fpu.arithmetic(arctangent, 1, 1, 0, true));
 form(0xd9, 0xf4, "fxtract", (fpu) => fpu.pushing(extract, C1));
 form(0xd9, 0xf5, "fprem1", (fpu) => fpu.remainder(nearestRemainder));
 form(0xd9, 0xf6, "fdecstp", (fpu) => fpu.rotate(-1));
 form(0xd9, 0xf7, "fincstp", (fpu) => fpu.rotate(1));
 form(0xd9, 0xf8, "fprem", (fpu) => fpu.remainder(truncatedRemainder));
-form(0xd9, 0xf9, "fyl2xp1", (fpu) => fpu.arithmetic(transcendental.logarithmPlus1, 1, 1, 0, true));
+form(0xd9, 0xf9, "fyl2xp1", (fpu) => fpu.arithmetic(logarithmPlus1, 1, 1, 0, true));
 form(0xd9, 0xfa, "fsqrt", (fpu) => fpu.unary(squareRoot));
-form(0xd9, 0xfb, "fsincos", (fpu) => fpu.pushing(transcendental.sineCosine, C1 | C2));
+form(0xd9, 0xfb, "fsincos", (fpu) => fpu.pushing(sineCosine, C1 | C2));
 form(0xd9, 0xfc, "frndint", (fpu) => fpu.unary(roundToInteger));
 form(0xd9, 0xfd, "fscale", (fpu) => fpu.arithmetic(scale, 0, 0, 1, false));
-form(0xd9, 0xfe, "fsin", (fpu) => fpu.trigonometric(transcendental.sine));
-form(0xd9, 0xff, "fcos", (fpu) => fpu.trigonometric(transcendental.cosine));
+form(0xd9, 0xfe, "fsin", (fpu) => fpu.trigonometric(sine));
+form(0xd9, 0xff, "fcos", (fpu) => fpu.trigonometric(cosine));
 
 // --- DA, DB ----------------------------------------------------------------------------------
 
 for (const [index, flags] of MOVE_CONDITIONS.entries()) {
   const name = ["b", "e", "be", "u"][index];
-  const reads = { eflags: "reads" } as const;
   const first = 0xc0 + 8 * index;
-  registerForms(0xda, first, `fcmov${name}`, "st, st(i)", (fpu, i) => fpu.conditionalMove(i, flags, true), reads);
-  registerForms(0xdb, first, `fcmovn${name}`, "st, st(i)", (fpu, i) => fpu.conditionalMove(i, flags, false), reads);
+  registerForms(0xda, first, `fcmov${name}`, "st, st(i)", (fpu, i) => fpu.conditionalMove(i, flags, true), READS_FLAGS);
+  registerForms(0xdb, first, `fcmovn${name}`, "st, st(i)", (fpu, i) => fpu.conditionalMove(i, flags, false), READS_FLAGS);
 }
 form(0xda, 0xe9, "fucompp", (fpu) => fpu.compare(1, true, 2));
-memoryForm(0xdb, 0, "fild", "m32int", "load", (fpu) => fpu.load("m32int"));
-memoryForm(0xdb, 1, "fisttp", "m32int", "store", (fpu) => fpu.store("m32int", 4, 1, true));
-memoryForm(0xdb, 2, "fist", "m32int", "store", (fpu) => fpu.store("m32int", 4, 0));
-memoryForm(0xdb, 3, "fistp", "m32int", "store", (fpu) => fpu.store("m32int", 4, 1));
-memoryForm(0xdb, 5, "fld", "m80fp", "load", (fpu) => fpu.load("m80fp"));
-memoryForm(0xdb, 7, "fstp", "m80fp", "store", (fpu) => fpu.store("m80fp", 10, 1));
+memoryForm(0xdb, 0, "fild", "m32int", "load", (fpu) => fpu.load(operand.readInteger32));
+memoryForm(0xdb, 1, "fisttp", "m32int", "store", (fpu) => fpu.store(truncated32, 4, 1));
+memoryForm(0xdb, 2, "fist", "m32int", "store", (fpu) => fpu.store(integer32, 4, 0));
+memoryForm(0xdb, 3, "fistp", "m32int", "store", (fpu) => fpu.store(integer32, 4, 1));
+memoryForm(0xdb, 5, "fld", "m80fp", "load", (fpu) => fpu.load(operand.readFloat80));
+memoryForm(0xdb, 7, "fstp", "m80fp", "store", (fpu) => fpu.store(operand.writeFloat80, 10, 1));
 // what switched interrupts and protection on the 8087 and 80287 does nothing since
 form(0xdb, 0xe0, "fneni", (fpu) => fpu.nothing(), NO_WAIT);
 form(0xdb, 0xe1, "fndisi", (fpu) => fpu.nothing(), NO_WAIT);
 form(0xdb, 0xe2, "fnclex", (fpu) => fpu.clearExceptions(), NO_WAIT);
 form(0xdb, 0xe3, "fninit", (fpu) => fpu.initialize(), NO_WAIT);
 form(0xdb, 0xe4, "fnsetpm", (fpu) => fpu.nothing(), NO_WAIT);
-registerForms(0xdb, 0xe8, "fucomi", "st, st(i)", (fpu, i) => fpu.compareToFlags(i, true, false), { eflags: "writes" });
-registerForms(0xdb, 0xf0, "fcomi", "st, st(i)", (fpu, i) => fpu.compareToFlags(i, false, false), { eflags: "writes" });
+registerForms(0xdb, 0xe8, "fucomi", "st, st(i)", (fpu, i) => fpu.compareToFlags(i, true, false), WRITES_FLAGS);
+registerForms(0xdb, 0xf0, "fcomi", "st, st(i)", (fpu, i) => fpu.compareToFlags(i, false, false), WRITES_FLAGS);
 
 // --- DD --------------------------------------------------------------------------------------
 
-memoryForm(0xdd, 0, "fld", "m64fp", "load", (fpu) => fpu.load("m64fp"));
-memoryForm(0xdd, 1, "fisttp", "m64int", "store", (fpu) => fpu.store("m64int", 8, 1, true));
-memoryForm(0xdd, 2, "fst", "m64fp", "store", (fpu) => fpu.store("m64fp", 8, 0));
-memoryForm(0xdd, 3, "fstp", "m64fp", "store", (fpu) => fpu.store("m64fp", 8, 1));
-memoryForm(0xdd, 4, "frstor", "m94/108byte", "load", (fpu) => fpu.loadState(), CONTROL);
-memoryForm(0xdd, 6, "fnsave", "m94/108byte", "store", (fpu) => fpu.storeState(), NO_WAIT);
+memoryForm(0xdd, 0, "fld", "m64fp", "load", (fpu) => fpu.loadFloat(operand.readFloat64));
+memoryForm(0xdd, 1, "fisttp", "m64int", "store", (fpu) => fpu.store(truncated64, 8, 1));
+memoryForm(0xdd, 2, "fst", "m64fp", "store", (fpu) => fpu.store(operand.writeFloat64, 8, 0));
+memoryForm(0xdd, 3, "fstp", "m64fp", "store", (fpu) => fpu.store(operand.writeFloat64, 8, 1));
+memoryForm(0xdd, 4, "frstor", "m94/108byte", "load", (fpu, _, format) => fpu.loadState(format), CONTROL);
+memoryForm(0xdd, 6, "fnsave", "m94/108byte", "store", (fpu, _, format) => fpu.storeState(format), NO_WAIT);
 memoryForm(0xdd, 7, "fnstsw", "m2byte", "store", (fpu) => fpu.storeStatus(), NO_WAIT);
 registerForms(0xdd, 0xc0, "ffree", "st(i)", (fpu, i) => fpu.free(i, false));
 registerForms(0xdd, 0xc8, "fxch", "st(i)", (fpu, i) => fpu.exchange(i)); // undocumented double
@@ -267,18 +292,18 @@ registerForms(0xdd, 0xe8, "fucomp", "st(i)", (fpu, i) => fpu.compare(i, true, 1)
 
 // --- DF --------------------------------------------------------------------------------------
 
-memoryForm(0xdf, 0, "fild", "m16int", "load", (fpu) => fpu.load("m16int"));
-memoryForm(0xdf, 1, "fisttp", "m16int", "store", (fpu) => fpu.store("m16int", 2, 1, true));
-memoryForm(0xdf, 2, "fist", "m16int", "store", (fpu) => fpu.store("m16int", 2, 0));
-memoryForm(0xdf, 3, "fistp", "m16int", "store", (fpu) => fpu.store("m16int", 2, 1));
-memoryForm(0xdf, 4, "fbld", "m80bcd", "load", (fpu) => fpu.load("m80bcd"));
-memoryForm(0xdf, 5, "fild", "m64int", "load", (fpu) => fpu.load("m64int"));
-memoryForm(0xdf, 6, "fbstp", "m80bcd", "store", (fpu) => fpu.store("m80bcd", 10, 1));
-memoryForm(0xdf, 7, "fistp", "m64int", "store", (fpu) => fpu.store("m64int", 8, 1));
+memoryForm(0xdf, 0, "fild", "m16int", "load", (fpu) => fpu.load(operand.readInteger16));
+memoryForm(0xdf, 1, "fisttp", "m16int", "store", (fpu) => fpu.store(truncated16, 2, 1));
+memoryForm(0xdf, 2, "fist", "m16int", "store", (fpu) => fpu.store(integer16, 2, 0));
+memoryForm(0xdf, 3, "fistp", "m16int", "store", (fpu) => fpu.store(integer16, 2, 1));
+memoryForm(0xdf, 4, "fbld", "m80bcd", "load", (fpu) => fpu.load(operand.readDecimal));
+memoryForm(0xdf, 5, "fild", "m64int", "load", (fpu) => fpu.load(operand.readInteger64));
+memoryForm(0xdf, 6, "fbstp", "m80bcd", "store", (fpu) => fpu.store(operand.writeDecimal, 10, 1));
+memoryForm(0xdf, 7, "fistp", "m64int", "store", (fpu) => fpu.store(integer64, 8, 1));
 registerForms(0xdf, 0xc0, "ffreep", "st(i)", (fpu, i) => fpu.free(i, true));
 registerForms(0xdf, 0xc8, "fxch", "st(i)", (fpu, i) => fpu.exchange(i)); // undocumented double
 registerForms(0xdf, 0xd0, "fstp", "st(i)", (fpu, i) => fpu.storeRegister(i, 1)); // undocumented doubles
 registerForms(0xdf, 0xd8, "fstp", "st(i)", (fpu, i) => fpu.storeRegister(i, 1));
-form(0xdf, 0xe0, "fnstsw", (fpu) => fpu.storeStatus(), { ...NO_WAIT, operands: "ax" });
-registerForms(0xdf, 0xe8, "fucomip", "st, st(i)", (fpu, i) => fpu.compareToFlags(i, true, true), { eflags: "writes" });
-registerForms(0xdf, 0xf0, "fcomip", "st, st(i)", (fpu, i) => fpu.compareToFlags(i, false, true), { eflags: "writes" });
+form(0xdf, 0xe0, "fnstsw", (fpu) => fpu.storeStatus(), NO_WAIT, "ax");
+registerForms(0xdf, 0xe8, "fucomip", "st, st(i)", (fpu, i) => fpu.compareToFlags(i, true, true), WRITES_FLAGS);
+registerForms(0xdf, 0xf0, "fcomip", "st, st(i)", (fpu, i) => fpu.compareToFlags(i, false, true), WRITES_FLAGS);
