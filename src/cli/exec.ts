@@ -16,7 +16,7 @@ export async function exec(file: string, options: ExecOptions): Promise<number> 
   // the report has standard output to itself
   const output = options.json === "-" ? process.stderr : process.stdout;
   const serial = new SerialOutput(output);
-  const machine = makeMachine(options, (byte) => serial.put(byte));
+  const machine = createMachine(options, (byte) => serial.put(byte));
   const kernel = isElf(image) || findMultibootHeader(image) !== undefined;
   if (kernel) {
     if (options.mode !== undefined || options.at !== undefined)
@@ -38,7 +38,7 @@ export async function exec(file: string, options: ExecOptions): Promise<number> 
   return failed ? 1 : 0;
 }
 
-function makeMachine({ memory }: ExecOptions, com1: (byte: number) => void): BareMachine {
+function createMachine({ memory }: ExecOptions, com1: (byte: number) => void): BareMachine {
   try {
     return new BareMachine(memory, com1);
   } catch (error) {
@@ -67,6 +67,8 @@ function text(report: BareReport, paint: ReturnType<typeof paintFor>): string[] 
   const ending = {
     halt: `HLT after ${instructions}`,
     exit: `ended itself after ${instructions}`,
+    reset: `reset by itself after ${instructions}`,
+    "power-off": `switched off by itself after ${instructions}`,
     time: `the time asked for has passed, ${instructions}`,
     interrupted: `interrupted after ${instructions}`,
     "triple-fault": paint("red", `triple fault after ${instructions}`),

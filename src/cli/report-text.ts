@@ -8,6 +8,7 @@ const ENDINGS: Readonly<Record<SessionReport["ended"], string>> = {
   line: "the wanted line came",
   cells: "every cell has ended",
   script: "the scenario is over",
+  power: "a guest had the machine reset or switched off",
   interrupted: "interrupted",
 };
 

@@ -1,7 +1,9 @@
 /** What goes to a person: console lines, notes, progress. Colours only on a terminal, and not with NO_COLOR. */
-import { type InspectColor, styleText } from "node:util";
+import { styleText } from "node:util";
 
-export type Paint = (colour: InspectColor, text: string) => string;
+type Colour = "cyan" | "green" | "yellow" | "magenta" | "blue" | "red" | "dim";
+
+export type Paint = (colour: Colour, text: string) => string;
 
 /** For one stream: styleText looks at the stream and at NO_COLOR itself. */
 export const paintFor =
@@ -10,7 +12,7 @@ export const paintFor =
     styleText(colour, text, { stream });
 
 /** Prefix colours, one a cell, in the order in which cells first print. */
-const PALETTE: InspectColor[] = ["cyan", "green", "yellow", "magenta", "blue"];
+const PALETTE: Colour[] = ["cyan", "green", "yellow", "magenta", "blue"];
 
 /** Silence after which a terminal shows how far the run is. */
 const SILENCE_MS = 1000;
@@ -18,7 +20,7 @@ const SILENCE_MS = 1000;
 export class Terminal {
   readonly #stream: NodeJS.WriteStream;
   readonly paint: Paint;
-  readonly #colours = new Map<string, InspectColor>();
+  readonly #colours = new Map<string, Colour>();
   #lastOutputMs = performance.now();
   #status = false;
 

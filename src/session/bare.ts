@@ -4,19 +4,26 @@
  */
 import { GuestMemory } from "../engine/guest-memory.ts";
 import type { Registers, Vcpu } from "../engine/vcpu.ts";
-import type { ByteSink, PortDevice } from "../machine/device.ts";
+import { WasmEngine } from "../engine/wasm/engine.ts";
+import { Board } from "../machine/board.ts";
+import type { ByteSink } from "../machine/device.ts";
 import { DEFAULT_FLAT_ADDRESS, enterFlatMode, FLAT_TABLES, type FlatMode } from "./flat.ts";
 import { enterMultiboot, placeMultiboot, readMultiboot } from "./multiboot.ts";
 import { type RegisterReport, registerReport } from "./registers.ts";
 import { ScenarioError } from "./scenario.ts";
+import { UNCONNECTED } from "./unconnected.ts";
 import { HOST_CLOCK, Pace, type WallClock } from "./wall-clock.ts";
 
 /** Writing V here ends the machine with status (V << 1) | 1, as QEMU's isa-debug-exit does. */
 export const DEBUG_EXIT_PORT = 0xf4;
 
 export interface BareReport {
-  /** `halt`: flat code executed HLT; a kernel executed it with interrupts off. `exit`: by the debug exit port. */
-  readonly ended: "halt" | "triple-fault" | "exit" | "time" | "interrupted";
+  /**
+   * - `halt`: flat code executed HLT; a kernel executed it with interrupts off.
+   * - `exit`: by the debug exit port.
+   * - `reset`, `power-off`: asked for through the chipset.
+   */
+  readonly ended: "halt" | "triple-fault" | "exit" | "reset" | "power-off" | "time" | "interrupted";
   /** 0 unless `exit`. */
   readonly exitStatus: number;
   readonly virtualNs: number;
@@ -25,4 +32,135 @@ export interface BareReport {
 }
 
 const RFLAGS_IF = 1n << 9n;
+/** A fixed grid of looks at whether it has ended: the same end on every host. */
 const SLICE_NS = 1_000_000;
+
+export class BareMachine {
+  readonly board: Board;
+  readonly #vcpu: Vcpu;
+  #exitStatus: number | undefined;
+  #tripleFault = false;
+  #haltEnds = false;
+
+  /**
+   * @param ramBytes multiple of 4096, at least 1 MiB
+   * @param com1 gets what is sent through the first serial port
+   * @throws RangeError if the board cannot have that much RAM
+   */
+  constructor(ramBytes: number, com1: ByteSink) {
+    if (ramBytes < 0x100000) throw new RangeError("a machine has at least 1 MiB of RAM");
+    const memory = new GuestMemory(ramBytes);
+    this.#vcpu = new WasmEngine(memory).createVcpu(0, UNCONNECTED);
+    this.board = new Board({ memory, vcpus: [this.#vcpu], serial: [com1] });
+    this.board.portBus.claim("debug exit", DEBUG_EXIT_PORT, 4, {
+      portRead: () => 0,
+      portWrite: (_port, _width, value) => {
+        this.#exitStatus = ((value << 1) | 1) >>> 0;
+        this.board.scheduler.stop();
+      },
+    });
+    this.board.onStop = (cpu, stop) => {
+      this.#tripleFault ||= stop.kind === "triple-fault";
+      return this.board.bareCpus.stopped(cpu, stop);
+    };
+  }
+
+  get registers(): Registers {
+    return this.#vcpu.registers;
+  }
+
+  /**
+   * Flat code, entered at its first byte in the given mode. The first HLT ends it.
+   * @throws ScenarioError if it does not fit, or lies where the mode keeps its tables
+   */
+  loadFlat(code: Uint8Array, mode: FlatMode, at = DEFAULT_FLAT_ADDRESS[mode]): void {
+    const { memory } = this.board;
+    const end = at + code.length;
+    const where = `code of ${code.length} bytes at 0x${at.toString(16)}`;
+    const { start: tables, end: tablesEnd } = FLAT_TABLES;
+    if (end > memory.ramBytes)
+      throw new ScenarioError(
+        `${where} does not fit into RAM of 0x${memory.ramBytes.toString(16)} bytes`,
+      );
+    if (mode === 16 && at > 0xfffff)
+      throw new ScenarioError(`${where} cannot be reached in 16-bit mode: at most 0xfffff`);
+    if (mode !== 16 && at < tablesEnd && end > tables)
+      throw new ScenarioError(
+        `${where} overlaps the descriptor and page tables of ${mode}-bit mode, ` +
+          `0x${tables.toString(16)} to 0x${(tablesEnd - 1).toString(16)}`,
+      );
+    memory.bytes(at, code.length).set(code);
+    enterFlatMode(this.registers, memory, mode, at);
+    this.#haltEnds = true;
+    const { interrupts } = this.#vcpu;
+    this.#vcpu.interrupts = {
+      // no interrupt wakes it, so that the end is seen
+      pending: () => (this.#vcpu.halted ? -1 : interrupts.pending()),
+      acknowledge: () => interrupts.acknowledge(),
+      get taskPriority() {
+        return interrupts.taskPriority;
+      },
+      set taskPriority(value) {
+        interrupts.taskPriority = value;
+      },
+    };
+  }
+
+  /**
+   * A kernel with a multiboot header, entered as the specification says.
+   * @throws MultibootError or ElfError
+   */
+  loadMultiboot(file: Uint8Array, commandLine: string): void {
+    const image = readMultiboot(file);
+    placeMultiboot(image, this.board.memory);
+    enterMultiboot(image, this.registers, this.board.memory, commandLine);
+  }
+
+  /**
+   * Runs to the end.
+   * @param forNs at most this much virtual time
+   * @param pausing called now and then, before the host gets its turn
+   */
+  async run(
+    forNs = Number.POSITIVE_INFINITY,
+    interrupt?: AbortSignal,
+    pausing: () => void = () => {},
+    wallClock: WallClock = HOST_CLOCK,
+  ): Promise<BareReport> {
+    const { clock, scheduler } = this.board;
+    const pace = new Pace(wallClock, false, 0);
+    for (;;) {
+      const slice = (Math.floor(clock.now / SLICE_NS) + 1) * SLICE_NS;
+      scheduler.run(Math.min(slice, forNs));
+      const ended = this.#ending();
+      if (ended !== undefined) return this.#report(ended);
+      if (clock.now >= forNs) return this.#report("time");
+      if (interrupt?.aborted) return this.#report("interrupted");
+      const wait = pace.wait(clock.now);
+      if (wait === undefined) continue;
+      pausing();
+      await wait;
+    }
+  }
+
+  #ending(): BareReport["ended"] | undefined {
+    if (this.#exitStatus !== undefined) return "exit";
+    if (this.#tripleFault) return "triple-fault";
+    const { powerRequest } = this.board;
+    if (powerRequest !== undefined) return powerRequest.kind === "reset" ? "reset" : "power-off";
+    const { halted, registers } = this.#vcpu;
+    if (!halted) return undefined;
+    const interruptible = (registers.get("rflags") & RFLAGS_IF) !== 0n;
+    return this.#haltEnds || !interruptible ? "halt" : undefined;
+  }
+
+  #report(ended: BareReport["ended"]): BareReport {
+    return {
+      ended,
+      exitStatus: this.#exitStatus ?? 0,
+      virtualNs: this.board.clock.now,
+      instructions: this.#vcpu.retired,
+      registers: registerReport(this.registers),
+    };
+  }
+}

@@ -6,9 +6,10 @@ import type { RegisterReport } from "./registers.ts";
  * - `line`: a console line matched.
  * - `cells`: every CPU of every cell is halted for good, shut down or failed, or nothing can ever happen.
  * - `script`: the scenario's own script came to its end.
+ * - `power`: a guest had the machine reset or switched off.
  * - `interrupted`: from outside.
  */
-export type Ending = "time" | "line" | "cells" | "script" | "interrupted";
+export type Ending = "power" | "time" | "line" | "cells" | "script" | "interrupted";
 
 export interface SessionReport {
   readonly ended: Ending;

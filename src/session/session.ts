@@ -4,16 +4,19 @@
  */
 import type { CellConfig } from "../config/types.ts";
 import { GuestMemory } from "../engine/guest-memory.ts";
-import type { Refusal, Result } from "../hypervisor/errno.ts";
-import type { Hypervisor } from "../hypervisor/hypervisor.ts";
+import { WasmEngine } from "../engine/wasm/engine.ts";
+import type { Cell } from "../hypervisor/cell.ts";
+import { type Refusal, type Result, refuse } from "../hypervisor/errno.ts";
+import { type CellName, Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { Request } from "../hypervisor/request.ts";
 import { Board } from "../machine/board.ts";
-import { cellReport } from "./cell-report.ts";
+import { cellReport, isAtRest } from "./cell-report.ts";
 import { CellLog } from "./console-log.ts";
-import { cpuCount, ramBytes } from "./machine-size.ts";
+import { boardOptions } from "./machine-size.ts";
 import { memoryHash } from "./memory-hash.ts";
 import type { Ending, SessionReport } from "./report.ts";
 import { type Image, type LoadedScenario, ScenarioError } from "./scenario.ts";
+import { UNCONNECTED } from "./unconnected.ts";
 import { HOST_CLOCK, Pace, type WallClock } from "./wall-clock.ts";
 
 export type SessionEvent =
@@ -72,8 +75,6 @@ export class Session {
   readonly #hypervisorLog = new CellLog((text) => this.#line(undefined, text));
   readonly #waits = new Set<Wait>();
   readonly #pace: Pace;
-  readonly #wallClock: WallClock;
-  #lastProgressMs: number;
   #interrupt: AbortSignal | undefined;
   /** Why the run ended, once it has. */
   #ending: Ending | undefined;
@@ -91,13 +92,20 @@ export class Session {
           this.#ending ??= "line";
         },
       });
-    const configs = cells.map(({ config }) => config);
+    const { ramBytes, cpuCount, ...rest } = boardOptions(
+      system,
+      cells.map(({ config }) => config),
+    );
+    const memory = new GuestMemory(ramBytes);
+    const engine = new WasmEngine(memory);
     this.board = new Board({
-      memory: new GuestMemory(ramBytes(system, configs)),
-      cpus: cpuCount(system),
+      memory,
+      vcpus: Array.from({ length: cpuCount }, (_, index) => engine.createVcpu(index, UNCONNECTED)),
+      nanosecondsPerInstruction: scenario.nanosecondsPerInstruction,
+      ...rest,
     });
     this.hypervisor = expectSuccess(
-      enable(this.board, system, {
+      Hypervisor.enable(this.board, system, {
         consoleLine: (cell, text) => {
           if (cell === null) this.#hypervisorLog.line(text);
           else this.#log(cell).line(text);
@@ -106,8 +114,6 @@ export class Session {
       }),
       "enable",
     );
-    this.#wallClock = wallClock;
-    this.#lastProgressMs = wallClock.nowMs();
     this.#pace = new Pace(wallClock, realtime, this.nowNs);
   }
 
@@ -147,28 +153,43 @@ export class Session {
   }
 
   /** `jailhouse cell create`. */
-  createCell(config: CellConfig): Promise<Result<unknown>> {
-    return this.#request(`cell create ${config.name}`, (driver) => driver.create(config));
+  createCell(config: CellConfig): Promise<Result<Cell>> {
+    return this.#request(`cell create ${config.name}`, () => this.hypervisor.createCell(config));
   }
 
-  /** `jailhouse cell load`: the cell is asked to shut down if it runs. */
-  loadCell(name: string, images: readonly Image[]): Promise<Result<unknown>> {
-    return this.#request(`cell load ${name}`, (driver) => driver.load(name, images));
+  /** `jailhouse cell load`: the cell is asked to shut down if it runs. The first error ends it. */
+  async loadCell(name: CellName, images: readonly Image[]): Promise<Result> {
+    const text = `cell load ${name} ${images.map((image) => image.name).join(" ")}`;
+    const loadable = await this.#request(text, () => this.hypervisor.setLoadable(name));
+    if (!loadable.ok) return loadable;
+    for (const { name: file, bytes, address } of images) {
+      const loaded = this.hypervisor.loadImage(name, bytes, address);
+      if (loaded.ok) continue;
+      const refusal = refuse(loaded.errno, `${file}: ${loaded.reason}`);
+      this.#emit({ kind: "refused", text, refusal });
+      return refusal;
+    }
+    return loadable;
   }
 
   /** `jailhouse cell start`. */
-  startCell(name: string): Promise<Result<unknown>> {
-    return this.#request(`cell start ${name}`, (driver) => driver.start(name));
+  startCell(name: CellName): Promise<Result> {
+    return this.#request(`cell start ${name}`, () => this.hypervisor.startCell(name));
   }
 
   /** `jailhouse cell shutdown`. The cell may refuse: EPERM. */
-  shutdownCell(name: string): Promise<Result<unknown>> {
-    return this.#request(`cell shutdown ${name}`, (driver) => driver.shutdown(name));
+  shutdownCell(name: CellName): Promise<Result> {
+    return this.#request(`cell shutdown ${name}`, () => this.hypervisor.shutdownCell(name));
   }
 
-  /** `jailhouse cell destroy`. */
-  destroyCell(name: string): Promise<Result<unknown>> {
-    return this.#request(`cell destroy ${name}`, (driver) => driver.destroy(name));
+  /** `jailhouse cell destroy`. The cell may refuse: EPERM. */
+  destroyCell(name: CellName): Promise<Result> {
+    return this.#request(`cell destroy ${name}`, () => this.hypervisor.destroyCell(name));
+  }
+
+  /** `jailhouse disable`, with every cell destroyed before. */
+  disable(): Promise<Result> {
+    return this.#request("disable", () => this.hypervisor.disable());
   }
 
   /** Lets the machine run until `count` console lines of cells have matched. */
@@ -194,11 +215,11 @@ export class Session {
   /** Any time, the end of the run included. */
   report(): SessionReport {
     for (const log of this.#logs.values()) log.flush();
-    const cpus = this.hypervisor.cpus;
+    const { vcpus } = this.board;
     return {
       ended: this.#ending ?? "script",
       virtualNs: this.nowNs,
-      instructions: cpus.reduce((sum, { vcpu }) => sum + vcpu.retired, 0),
+      instructions: vcpus.reduce((sum, { retired }) => sum + retired, 0),
       console: this.#hypervisorLog.text,
       cells: this.hypervisor.cells
         .filter((cell) => !cell.isRoot)
@@ -212,12 +233,9 @@ export class Session {
   }
 
   /** Begins a request and lets the machine run until it has its answer. */
-  async #request<T>(
-    text: string,
-    begin: (hypervisor: Hypervisor) => Request<T>,
-  ): Promise<Result<T>> {
+  async #request<T>(text: string, begin: () => Request<T>): Promise<Result<T>> {
     this.#emit({ kind: "request", text });
-    const request = begin(this.hypervisor);
+    const request = begin();
     await this.#runUntil(() => {
       if (request.result === undefined && this.#nobodyCanAnswer())
         request.abandon("every CPU of every cell is at rest: no answer can come");
@@ -241,6 +259,7 @@ export class Session {
       const slice = (Math.floor(this.nowNs / SLICE_NS) + 1) * SLICE_NS;
       const outcome = this.board.scheduler.run(Math.min(slice, limitNs, untilNs));
       if (done()) return;
+      if (this.board.powerRequest !== undefined) throw this.#end("power");
       if (outcome === "idle" || (outcome === "deadline" && this.#allAtRest()))
         throw this.#end("cells");
       const wait = this.#pace.wait(this.nowNs);
