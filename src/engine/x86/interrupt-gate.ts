@@ -1,0 +1,37 @@
+import { type Core, EFLAGS_IF, EFLAGS_NT, EFLAGS_RF, EFLAGS_TF, EFLAGS_VM } from "./core.ts";
+import type { Descriptor } from "./descriptor.ts";
+import type { EventSource } from "./interrupts.ts";
+
+/** What delivery through an IDT gate does alike in protected and IA-32e mode. */
+
+/** EXT bit of error codes: the fault is not the program's own. */
+export function externalBit(source: EventSource): 0 | 1 {
+  return source === "software" || source === "int3-into" ? 0 : 1;
+}
+
+/** Error code that names an IDT entry. */
+export function gateCode(vector: number, external: number): number {
+  return (vector << 3) | 2 | external;
+}
+
+/** Checks of a gate whose type is right: privilege of INT n, INT3 and INTO, then presence. */
+export function checkGate(core: Core, gate: Descriptor, vector: number, source: EventSource): void {
+  const external = externalBit(source);
+  if (external === 0 && gate.privilege < core.cpl) core.generalProtection(gateCode(vector, 0));
+  if (!gate.isPresent) core.raiseWithCode(11, gateCode(vector, external));
+}
+
+/** Faults, as opposed to traps, aborts and interrupts (Intel SDM vol. 3, table 6-1). */
+const FAULTS = new Set([0, 5, 6, 7, 10, 11, 12, 13, 14, 16, 17, 19, 20, 21]);
+
+/** RFLAGS to be saved. RF is set for faults, so that an instruction breakpoint is not hit again. */
+export function savedFlags(core: Core, vector: number, source: EventSource): number {
+  const flags = core.rflags();
+  return source === "exception" && FAULTS.has(vector) ? flags | EFLAGS_RF : flags;
+}
+
+/** RFLAGS in the handler; bit 0 of a gate's type tells trap from interrupt gates. */
+export function enterHandlerFlags(core: Core, gate: Descriptor): void {
+  const cleared = EFLAGS_TF | EFLAGS_NT | EFLAGS_RF | EFLAGS_VM | (gate.type & 1 ? 0 : EFLAGS_IF);
+  core.setRflags(core.rflags() & ~cleared);
+}
