@@ -37,6 +37,7 @@
 boot16:
     cli
     lgdtl   %cs:boot_gdt_pointer - boot16
+    lidtl   %cs:boot_no_idt - boot16        /* else exceptions would take this code for their table */
     movl    $(CR0_PE | CR0_NE), %eax        /* CD and NW become 0: caches on */
     movl    %eax, %cr0
     ljmpl   $SELECTOR_CODE32, $boot32
@@ -50,6 +51,9 @@ boot_gdt:
 boot_gdt_pointer:
     .word   boot_gdt_pointer - boot_gdt - 1
     .long   boot_gdt
+boot_no_idt:
+    .word   0
+    .long   0
 
     .code32
 boot32:
