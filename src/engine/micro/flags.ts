@@ -1,5 +1,5 @@
-import type { Lift, Value } from "./lift.ts";
 import { FLAGS_AUX, FLAGS_RESULT } from "../x86/state.ts";
+import type { Lift, Value } from "./lift.ts";
 
 /**
  * Arithmetic flags in micro-operations. The state keeps them unevaluated (see
@@ -60,7 +60,11 @@ function keepingCarry(l: Lift, bits: number, r: Value, carries: Value): void {
   const old = l.op("i32.and", l.loadState(FLAGS_AUX, "i32"), l.i32(CF));
   // OF = aux 31 xor aux 30 of the new vector; PO = CF xor OF.
   const overflow = l.op("i32.xor", l.op("i32.shr_u", aux, l.i32(1)), aux);
-  const partial = l.op("i32.and", l.op("i32.xor", overflow, l.op("i32.shr_u", old, l.i32(1))), l.i32(PO));
+  const partial = l.op(
+    "i32.and",
+    l.op("i32.xor", overflow, l.op("i32.shr_u", old, l.i32(1))),
+    l.i32(PO),
+  );
   const kept = l.op("i32.or", old, partial);
   store(l, l.signExtend(r, bits), l.op("i32.or", kept, l.op("i32.and", aux, l.i32(AF))));
 }
@@ -74,7 +78,14 @@ export function setDecrement(l: Lift, bits: number, a: Value, r: Value): void {
 }
 
 /** Set ZF, SF, PF from the result and CF, OF, AF from i32 values of 0 or 1. */
-export function setResultCarryOverflow(l: Lift, bits: number, r: Value, carry: Value, overflow: Value, adjust?: Value): void {
+export function setResultCarryOverflow(
+  l: Lift,
+  bits: number,
+  r: Value,
+  carry: Value,
+  overflow: Value,
+  adjust?: Value,
+): void {
   store(l, l.signExtend(r, bits), auxOf(l, carry, overflow, adjust));
 }
 
@@ -144,7 +155,13 @@ export function flagA(l: Lift): Value {
 export function arithmeticFlags(l: Lift): Value {
   const at = (value: Value, n: number): Value => l.op("i32.shl", value, l.i32(n));
   let image = flagC(l);
-  for (const [flag, n] of [[flagP(l), 2], [flagA(l), 4], [flagZ(l), 6], [flagS(l), 7], [flagO(l), 11]] as const)
+  for (const [flag, n] of [
+    [flagP(l), 2],
+    [flagA(l), 4],
+    [flagZ(l), 6],
+    [flagS(l), 7],
+    [flagO(l), 11],
+  ] as const)
     image = l.op("i32.or", image, at(flag, n));
   return image;
 }

@@ -1,5 +1,5 @@
-import { PURE_OPERATIONS, type PureOperation } from "./operations.ts";
 import type { ValueType } from "../wasm/module-builder.ts";
+import { PURE_OPERATIONS, type PureOperation } from "./operations.ts";
 
 /** How a guest access is meant: `update` is the load of a read-modify-write and faults as a write. */
 export type Intent = "read" | "write" | "update";
@@ -24,33 +24,99 @@ export interface Value {
 
 /** How many bytes a load or store of the state or of guest memory moves, and how it is widened. */
 export type Load =
-  | "i32" | "i32.8u" | "i32.8s" | "i32.16u" | "i32.16s"
-  | "i64" | "i64.8u" | "i64.8s" | "i64.16u" | "i64.16s" | "i64.32u" | "i64.32s"
-  | "f32" | "f64" | "v128";
-export type Store = "i32" | "i32.8" | "i32.16" | "i64" | "i64.8" | "i64.16" | "i64.32" | "f32" | "f64" | "v128";
+  | "i32"
+  | "i32.8u"
+  | "i32.8s"
+  | "i32.16u"
+  | "i32.16s"
+  | "i64"
+  | "i64.8u"
+  | "i64.8s"
+  | "i64.16u"
+  | "i64.16s"
+  | "i64.32u"
+  | "i64.32s"
+  | "f32"
+  | "f64"
+  | "v128";
+export type Store =
+  | "i32"
+  | "i32.8"
+  | "i32.16"
+  | "i64"
+  | "i64.8"
+  | "i64.16"
+  | "i64.32"
+  | "f32"
+  | "f64"
+  | "v128";
 
 /**
  * The micro-operations. A form's semantics are a list of them; each has one
  * emitter. Values are in single-assignment form; only variables change.
  */
 export type MicroOp =
-  | { readonly kind: "pure"; readonly operation: PureOperation; readonly args: readonly Value[]; readonly lane: number }
+  | {
+      readonly kind: "pure";
+      readonly operation: PureOperation;
+      readonly args: readonly Value[];
+      readonly lane: number;
+    }
   | { readonly kind: "constant"; readonly value: bigint | number; readonly type: ValueType }
-  | { readonly kind: "shuffle"; readonly args: readonly [Value, Value]; readonly lanes: readonly number[] }
+  | {
+      readonly kind: "shuffle";
+      readonly args: readonly [Value, Value];
+      readonly lanes: readonly number[];
+    }
   | { readonly kind: "select"; readonly args: readonly [Value, Value, Value] }
   /** A word of the instruction's record: an immediate or displacement. */
   | { readonly kind: "word"; readonly word: number; readonly load: Load }
   | { readonly kind: "state-load"; readonly place: Place; readonly load: Load }
-  | { readonly kind: "state-store"; readonly place: Place; readonly store: Store; readonly value: Value }
+  | {
+      readonly kind: "state-store";
+      readonly place: Place;
+      readonly store: Store;
+      readonly value: Value;
+    }
   /** Load through the TLB. `stack` chooses #SS over #GP for a non-canonical address. */
-  | { readonly kind: "guest-load"; readonly address: Value; readonly load: Load; readonly intent: Intent; readonly stack: boolean; readonly cell: UpdateCell | undefined }
-  | { readonly kind: "guest-store"; readonly address: Value; readonly store: Store; readonly value: Value; readonly stack: boolean; readonly cell: UpdateCell | undefined }
+  | {
+      readonly kind: "guest-load";
+      readonly address: Value;
+      readonly load: Load;
+      readonly intent: Intent;
+      readonly stack: boolean;
+      readonly cell: UpdateCell | undefined;
+    }
+  | {
+      readonly kind: "guest-store";
+      readonly address: Value;
+      readonly store: Store;
+      readonly value: Value;
+      readonly stack: boolean;
+      readonly cell: UpdateCell | undefined;
+    }
   | { readonly kind: "variable-get"; readonly variable: Variable }
   | { readonly kind: "variable-set"; readonly variable: Variable; readonly value: Value }
-  | { readonly kind: "if"; readonly condition: Value; readonly then: readonly Value[]; readonly otherwise: readonly Value[] }
-  | { readonly kind: "while"; readonly test: readonly Value[]; readonly condition: Value; readonly body: readonly Value[] }
+  | {
+      readonly kind: "if";
+      readonly condition: Value;
+      readonly then: readonly Value[];
+      readonly otherwise: readonly Value[];
+    }
+  | {
+      readonly kind: "while";
+      readonly test: readonly Value[];
+      readonly condition: Value;
+      readonly body: readonly Value[];
+    }
   /** A function of the base module or of TypeScript by name; see base-module.ts. */
-  | { readonly kind: "call"; readonly name: string; readonly args: readonly Value[]; readonly type: ValueType | undefined; readonly fallible: boolean }
+  | {
+      readonly kind: "call";
+      readonly name: string;
+      readonly args: readonly Value[];
+      readonly type: ValueType | undefined;
+      readonly fallible: boolean;
+    }
   /** Leave guest code with this reason; nothing of the list is executed after it. */
   | { readonly kind: "leave"; readonly reason: number }
   /** Enter the block at RIP + delta (a record word), linked through the record word behind it. */
@@ -71,9 +137,21 @@ export interface UpdateCell {
 }
 
 const LOADS: Record<Load, ValueType> = {
-  i32: "i32", "i32.8u": "i32", "i32.8s": "i32", "i32.16u": "i32", "i32.16s": "i32",
-  i64: "i64", "i64.8u": "i64", "i64.8s": "i64", "i64.16u": "i64", "i64.16s": "i64", "i64.32u": "i64", "i64.32s": "i64",
-  f32: "f32", f64: "f64", v128: "v128",
+  i32: "i32",
+  "i32.8u": "i32",
+  "i32.8s": "i32",
+  "i32.16u": "i32",
+  "i32.16s": "i32",
+  i64: "i64",
+  "i64.8u": "i64",
+  "i64.8s": "i64",
+  "i64.16u": "i64",
+  "i64.16s": "i64",
+  "i64.32u": "i64",
+  "i64.32s": "i64",
+  f32: "f32",
+  f64: "f64",
+  v128: "v128",
 };
 
 /** Records micro-operations in order. The one builder of both tiers. */
@@ -100,8 +178,13 @@ export class Lift {
   lane(name: string, lane: number, ...args: readonly Value[]): Value {
     const operation = PURE_OPERATIONS.get(name);
     if (operation === undefined) throw new Error(`no micro-operation ${name}`);
-    if (args.length !== operation.parameters.length || args.some((arg, i) => arg.type !== operation.parameters[i]))
-      throw new Error(`${name} takes (${operation.parameters}), not (${args.map((arg) => arg.type)})`);
+    if (
+      args.length !== operation.parameters.length ||
+      args.some((arg, i) => arg.type !== operation.parameters[i])
+    )
+      throw new Error(
+        `${name} takes (${operation.parameters}), not (${args.map((arg) => arg.type)})`,
+      );
     this.use(...args);
     return this.record({ kind: "pure", operation, args, lane }, operation.result);
   }
@@ -122,7 +205,10 @@ export class Lift {
   }
 
   i64(value: number | bigint): Value {
-    return this.record({ kind: "constant", value: BigInt.asIntN(64, BigInt(value)), type: "i64" }, "i64");
+    return this.record(
+      { kind: "constant", value: BigInt.asIntN(64, BigInt(value)), type: "i64" },
+      "i64",
+    );
   }
 
   f64(value: number): Value {
@@ -142,22 +228,42 @@ export class Lift {
   }
 
   loadState(place: Place | number, load: Load): Value {
-    return this.record({ kind: "state-load", place: typeof place === "number" ? { offset: place } : place, load }, LOADS[load]);
+    return this.record(
+      { kind: "state-load", place: typeof place === "number" ? { offset: place } : place, load },
+      LOADS[load],
+    );
   }
 
   storeState(place: Place | number, store: Store, value: Value): void {
     this.use(value);
-    this.record({ kind: "state-store", place: typeof place === "number" ? { offset: place } : place, store, value }, "i32");
+    this.record(
+      {
+        kind: "state-store",
+        place: typeof place === "number" ? { offset: place } : place,
+        store,
+        value,
+      },
+      "i32",
+    );
   }
 
   /** Load from guest-linear `address` (i64). May leave with an exception. */
-  loadGuest(address: Value, load: Load, options: { intent?: Intent; stack?: boolean; cell?: UpdateCell } = {}): Value {
+  loadGuest(
+    address: Value,
+    load: Load,
+    options: { intent?: Intent; stack?: boolean; cell?: UpdateCell } = {},
+  ): Value {
     this.use(address);
     const { intent = "read", stack = false, cell } = options;
     return this.record({ kind: "guest-load", address, load, intent, stack, cell }, LOADS[load]);
   }
 
-  storeGuest(address: Value, store: Store, value: Value, options: { stack?: boolean; cell?: UpdateCell } = {}): void {
+  storeGuest(
+    address: Value,
+    store: Store,
+    value: Value,
+    options: { stack?: boolean; cell?: UpdateCell } = {},
+  ): void {
     this.use(address, value);
     const { stack = false, cell } = options;
     this.record({ kind: "guest-store", address, store, value, stack, cell }, "i32");
@@ -234,22 +340,54 @@ export class Lift {
   }
 
   // The commonest operations on 64-bit values, by short names.
-  add(a: Value, b: Value): Value { return this.op("i64.add", a, b); }
-  sub(a: Value, b: Value): Value { return this.op("i64.sub", a, b); }
-  mul(a: Value, b: Value): Value { return this.op("i64.mul", a, b); }
-  and(a: Value, b: Value): Value { return this.op("i64.and", a, b); }
-  or(a: Value, b: Value): Value { return this.op("i64.or", a, b); }
-  xor(a: Value, b: Value): Value { return this.op("i64.xor", a, b); }
-  not(a: Value): Value { return this.op("i64.xor", a, this.i64(-1)); }
-  shl(a: Value, count: Value): Value { return this.op("i64.shl", a, count); }
-  shrU(a: Value, count: Value): Value { return this.op("i64.shr_u", a, count); }
-  shrS(a: Value, count: Value): Value { return this.op("i64.shr_s", a, count); }
-  eq(a: Value, b: Value): Value { return this.op("i64.eq", a, b); }
-  ne(a: Value, b: Value): Value { return this.op("i64.ne", a, b); }
-  ltU(a: Value, b: Value): Value { return this.op("i64.lt_u", a, b); }
-  eqz(a: Value): Value { return this.op("i64.eqz", a); }
-  wrap(a: Value): Value { return this.op("i32.wrap_i64", a); }
-  extend(a: Value): Value { return this.op("i64.extend_i32_u", a); }
+  add(a: Value, b: Value): Value {
+    return this.op("i64.add", a, b);
+  }
+  sub(a: Value, b: Value): Value {
+    return this.op("i64.sub", a, b);
+  }
+  mul(a: Value, b: Value): Value {
+    return this.op("i64.mul", a, b);
+  }
+  and(a: Value, b: Value): Value {
+    return this.op("i64.and", a, b);
+  }
+  or(a: Value, b: Value): Value {
+    return this.op("i64.or", a, b);
+  }
+  xor(a: Value, b: Value): Value {
+    return this.op("i64.xor", a, b);
+  }
+  not(a: Value): Value {
+    return this.op("i64.xor", a, this.i64(-1));
+  }
+  shl(a: Value, count: Value): Value {
+    return this.op("i64.shl", a, count);
+  }
+  shrU(a: Value, count: Value): Value {
+    return this.op("i64.shr_u", a, count);
+  }
+  shrS(a: Value, count: Value): Value {
+    return this.op("i64.shr_s", a, count);
+  }
+  eq(a: Value, b: Value): Value {
+    return this.op("i64.eq", a, b);
+  }
+  ne(a: Value, b: Value): Value {
+    return this.op("i64.ne", a, b);
+  }
+  ltU(a: Value, b: Value): Value {
+    return this.op("i64.lt_u", a, b);
+  }
+  eqz(a: Value): Value {
+    return this.op("i64.eqz", a);
+  }
+  wrap(a: Value): Value {
+    return this.op("i32.wrap_i64", a);
+  }
+  extend(a: Value): Value {
+    return this.op("i64.extend_i32_u", a);
+  }
 
   /** The low `bits` of a 64-bit value, zero-extended. */
   truncate(value: Value, bits: number): Value {

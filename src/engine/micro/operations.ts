@@ -107,7 +107,12 @@ declare(VECTOR + 82, "v128", "bitselect", ["v128", "v128", "v128"], "v128");
 declare(VECTOR + 83, "v128", "any_true", V, "i32");
 declare(VECTOR + 94, "f32x4", "demote_f64x2_zero", V, "v128");
 declare(VECTOR + 95, "f64x2", "promote_low_f32x4", V, "v128");
-for (const [shape, base] of [["i8x16", 96], ["i16x8", 128], ["i32x4", 160], ["i64x2", 192]] as const) {
+for (const [shape, base] of [
+  ["i8x16", 96],
+  ["i16x8", 128],
+  ["i32x4", 160],
+  ["i64x2", 192],
+] as const) {
   declare(VECTOR + base, shape, "abs neg", V, "v128");
   declare(VECTOR + base + 3, shape, "all_true bitmask", V, "i32");
   declare(VECTOR + base + 11, shape, "shl shr_s shr_u", ["v128", "i32"], "v128");
@@ -139,7 +144,10 @@ declare(VECTOR + 148, "f64x2", "nearest", V, "v128");
 declare(VECTOR + 149, "i16x8", "mul min_s min_u max_s max_u", VV, "v128");
 declare(VECTOR + 182, "i32x4", "min_s min_u max_s max_u dot_i16x8_s", VV, "v128");
 declare(VECTOR + 214, "i64x2", "eq ne lt_s gt_s le_s ge_s", VV, "v128");
-for (const [shape, base] of [["f32x4", 224], ["f64x2", 236]] as const) {
+for (const [shape, base] of [
+  ["f32x4", 224],
+  ["f64x2", 236],
+] as const) {
   declare(VECTOR + base, shape, "abs neg - sqrt", V, "v128");
   declare(VECTOR + base + 4, shape, "add sub mul div min max pmin pmax", VV, "v128");
 }

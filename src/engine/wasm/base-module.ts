@@ -1,12 +1,4 @@
-import {
-  BUDGET,
-  JUMP_CACHE,
-  JUMP_CACHE_ENTRIES,
-  Leave,
-  MODE,
-  RECORD,
-  RIP,
-} from "../x86/state.ts";
+import { BUDGET, JUMP_CACHE, JUMP_CACHE_ENTRIES, Leave, MODE, RECORD, RIP } from "../x86/state.ts";
 import { Bytes } from "./bytes.ts";
 import { ModuleBuilder, type Signature } from "./module-builder.ts";
 
@@ -18,7 +10,9 @@ export const JUMP: Signature = { parameters: ["i32"], results: ["i32"] };
 /** Table slots of the base module's own templates. */
 export const HEADER_SLOT = 0;
 export const STALE_SLOT = 1;
-export const FIRST_FREE_SLOT = 2;
+/** A record of this slot goes on at RIP through the jump cache. */
+export const INDIRECT_SLOT = 2;
+export const FIRST_FREE_SLOT = 3;
 
 /** Record of a block's header: template slot, number of instructions. */
 export const HEADER_BYTES = 8;
@@ -36,7 +30,8 @@ export function buildBaseModule(memoryPages: number, tableSlots: number): Uint8A
   const module = new ModuleBuilder();
   const template = module.typeIndex(TEMPLATE);
 
-  const load = (code: Bytes, opcode: number, offset: number): Bytes => code.byte(opcode, 0).u32(offset);
+  const load = (code: Bytes, opcode: number, offset: number): Bytes =>
+    code.byte(opcode, 0).u32(offset);
   const get = (code: Bytes, local: number): Bytes => code.byte(0x20).u32(local);
   const constant = (code: Bytes, value: number): Bytes => code.byte(0x41).s32(value);
 
@@ -67,16 +62,21 @@ export function buildBaseModule(memoryPages: number, tableSlots: number): Uint8A
   load(get(jump, 2), I32_LOAD, JUMP_CACHE + 8);
   load(get(jump, 0), I32_LOAD, MODE).byte(0x46, 0x04, 0x40);
   get(jump, 0);
-  load(get(jump, 2), I32_LOAD, JUMP_CACHE + 12).byte(0x22).u32(3);
+  load(get(jump, 2), I32_LOAD, JUMP_CACHE + 12)
+    .byte(0x22)
+    .u32(3);
   load(get(jump, 3), I32_LOAD, 0).byte(0x13).u32(template).byte(0x00, 0x0b, 0x0b);
   constant(jump, Leave.lookup);
   const jumpFunction = module.addFunction(JUMP, ["i64", "i32", "i32"], jump);
+
+  const indirect = get(new Bytes(), 0).byte(0x12).u32(jumpFunction);
+  const indirectFunction = module.addFunction(TEMPLATE, [], indirect);
 
   const enter = new Bytes();
   get(get(enter, 0), 1);
   load(get(enter, 1), I32_LOAD, 0).byte(0x11).u32(template).byte(0x00);
   module.exportFunction("enter", module.addFunction(TEMPLATE, [], enter));
   module.exportFunction("jump", jumpFunction);
-  module.tableEntries(HEADER_SLOT, [headerFunction, staleFunction]);
+  module.tableEntries(HEADER_SLOT, [headerFunction, staleFunction, indirectFunction]);
   return module.build(memoryPages, tableSlots);
 }

@@ -15,20 +15,63 @@ import { Bytes } from "./bytes.ts";
 import type { ValueType } from "./module-builder.ts";
 
 const LOAD_CODES: Record<Load, readonly number[]> = {
-  i32: [0x28], "i32.8s": [0x2c], "i32.8u": [0x2d], "i32.16s": [0x2e], "i32.16u": [0x2f],
-  i64: [0x29], "i64.8s": [0x30], "i64.8u": [0x31], "i64.16s": [0x32], "i64.16u": [0x33],
-  "i64.32s": [0x34], "i64.32u": [0x35], f32: [0x2a], f64: [0x2b], v128: [0xfd, 0x00],
+  i32: [0x28],
+  "i32.8s": [0x2c],
+  "i32.8u": [0x2d],
+  "i32.16s": [0x2e],
+  "i32.16u": [0x2f],
+  i64: [0x29],
+  "i64.8s": [0x30],
+  "i64.8u": [0x31],
+  "i64.16s": [0x32],
+  "i64.16u": [0x33],
+  "i64.32s": [0x34],
+  "i64.32u": [0x35],
+  f32: [0x2a],
+  f64: [0x2b],
+  v128: [0xfd, 0x00],
 };
 const STORE_CODES: Record<Store, readonly number[]> = {
-  i32: [0x36], "i32.8": [0x3a], "i32.16": [0x3b], i64: [0x37], "i64.8": [0x3c], "i64.16": [0x3d],
-  "i64.32": [0x3e], f32: [0x38], f64: [0x39], v128: [0xfd, 0x0b],
+  i32: [0x36],
+  "i32.8": [0x3a],
+  "i32.16": [0x3b],
+  i64: [0x37],
+  "i64.8": [0x3c],
+  "i64.16": [0x3d],
+  "i64.32": [0x3e],
+  f32: [0x38],
+  f64: [0x39],
+  v128: [0xfd, 0x0b],
 };
 const BYTES: Record<Load | Store, number> = {
-  i32: 4, "i32.8s": 1, "i32.8u": 1, "i32.8": 1, "i32.16s": 2, "i32.16u": 2, "i32.16": 2,
-  i64: 8, "i64.8s": 1, "i64.8u": 1, "i64.8": 1, "i64.16s": 2, "i64.16u": 2, "i64.16": 2,
-  "i64.32s": 4, "i64.32u": 4, "i64.32": 4, f32: 4, f64: 8, v128: 16,
+  i32: 4,
+  "i32.8s": 1,
+  "i32.8u": 1,
+  "i32.8": 1,
+  "i32.16s": 2,
+  "i32.16u": 2,
+  "i32.16": 2,
+  i64: 8,
+  "i64.8s": 1,
+  "i64.8u": 1,
+  "i64.8": 1,
+  "i64.16s": 2,
+  "i64.16u": 2,
+  "i64.16": 2,
+  "i64.32s": 4,
+  "i64.32u": 4,
+  "i64.32": 4,
+  f32: 4,
+  f64: 8,
+  v128: 16,
 };
-const BLOCK_TYPES: Record<ValueType, number> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
+const BLOCK_TYPES: Record<ValueType, number> = {
+  i32: 0x7f,
+  i64: 0x7e,
+  f32: 0x7d,
+  f64: 0x7c,
+  v128: 0x7b,
+};
 const EMPTY_BLOCK = 0x40;
 
 /** Kind of a slow access, passed to the `slow_access` import; see memory-access.ts. */
@@ -272,7 +315,11 @@ export class TemplateEmitter {
     this.tee(entry);
     this.access(LOAD_CODES.i64, tag);
     this.get(address);
-    if (bytes > 1) this.code.byte(0x42).s64(BigInt(bytes - 1)).byte(0x7c);
+    if (bytes > 1)
+      this.code
+        .byte(0x42)
+        .s64(BigInt(bytes - 1))
+        .byte(0x7c);
     this.code.byte(0x42).s64(-4096n).byte(0x83, 0x51);
     return entry;
   }
@@ -438,4 +485,3 @@ export class TemplateEmitter {
 function placeOffset(place: Place): number {
   return "offset" in place ? place.offset : (place.plus ?? 0);
 }
-

@@ -74,7 +74,8 @@ export class ModuleBuilder {
     section(1, this.typeBytes.length, types);
 
     const imports = new Bytes();
-    for (const entry of this.imports) imports.name("env").name(entry.name).byte(0x00).u32(entry.type);
+    for (const entry of this.imports)
+      imports.name("env").name(entry.name).byte(0x00).u32(entry.type);
     imports.name("env").name("memory").byte(0x02, 0x01).u32(memoryPages).u32(memoryPages);
     imports.name("env").name("table").byte(0x01, 0x70, 0x00).u32(tableSlots);
     section(2, this.imports.length + 2, imports);

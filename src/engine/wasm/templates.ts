@@ -1,5 +1,5 @@
 import type { Value } from "../micro/lift.ts";
-import type { Decoded } from "../x86/decoder.ts";
+import { type Decoded, endsBlock } from "../x86/decoder.ts";
 import { Instruction, operandShape } from "../x86/instruction.ts";
 import { FIRST_FREE_SLOT, JUMP, TEMPLATE } from "./base-module.ts";
 import { TemplateEmitter } from "./emitter.ts";
@@ -16,11 +16,16 @@ const BASE_FUNCTIONS: Record<string, Signature> = {
 /** Everything a template depends on, as one number: equal keys, equal code. */
 export function templateKey(decoded: Decoded): number {
   let shapes = 0;
-  for (const operand of decoded.operands) shapes = shapes * 64 + operandShape(operand, decoded.mode);
+  for (const operand of decoded.operands)
+    shapes = shapes * 64 + operandShape(operand, decoded.mode);
   const repeat = decoded.repeat === "none" ? 0 : decoded.repeat === "repe" ? 1 : 2;
   const sizes = (decoded.operandBits >> 5) * 3 + (decoded.addressBits >> 5);
   // 2^18 shapes, 2^12 modes, 2^4 sizes, 2^2 repeats, 2^12 rows
-  return ((((decoded.row.id * 4 + repeat) * 16 + sizes) * 4096 + decoded.mode) * 64 + (shapes & 63)) * 4096 + Math.floor(shapes / 64);
+  return (
+    ((((decoded.row.id * 4 + repeat) * 16 + sizes) * 4096 + decoded.mode) * 64 + (shapes & 63)) *
+      4096 +
+    Math.floor(shapes / 64)
+  );
 }
 
 interface Pending {
@@ -42,7 +47,11 @@ export class Templates {
   private readonly functions: Readonly<Record<string, WebAssembly.ExportValue>>;
 
   /** @param functions base functions and helpers by name */
-  constructor(memory: WebAssembly.Memory, table: WebAssembly.Table, functions: Readonly<Record<string, WebAssembly.ExportValue>>) {
+  constructor(
+    memory: WebAssembly.Memory,
+    table: WebAssembly.Table,
+    functions: Readonly<Record<string, WebAssembly.ExportValue>>,
+  ) {
     this.memory = memory;
     this.table = table;
     this.functions = functions;
@@ -77,7 +86,10 @@ export class Templates {
     this.pending = [];
     const module = new ModuleBuilder();
     const indices = new Map<string, number>();
-    const imports: Record<string, WebAssembly.ImportValue> = { memory: this.memory, table: this.table };
+    const imports: Record<string, WebAssembly.ImportValue> = {
+      memory: this.memory,
+      table: this.table,
+    };
     const declare = (name: string): void => {
       if (indices.has(name)) return;
       const value = this.functions[name];
@@ -86,7 +98,8 @@ export class Templates {
       imports[name] = value as WebAssembly.ImportValue;
     };
     for (const name of Object.keys(BASE_FUNCTIONS)) declare(name);
-    for (const { instruction } of pending) for (const name of calledNames(instruction.list)) declare(name);
+    for (const { instruction } of pending)
+      for (const name of calledNames(instruction.list)) declare(name);
     const template = module.typeIndex(TEMPLATE);
     const functions = pending.map(({ instruction }) => {
       const emitter = new TemplateEmitter(indices, template, instruction.words * 4);
@@ -129,5 +142,5 @@ function liftChecked(instruction: Instruction): void {
   }
   if (row.options.unit === "x87" && !row.options.nowait) instruction.helper("x87_check");
   row.semantics(instruction);
-  if (!row.options.ends) instruction.next();
+  if (!endsBlock(instruction.decoded)) instruction.next();
 }

@@ -1,9 +1,9 @@
 import type { MemoryRead, MemoryWrite, Width } from "../vcpu.ts";
-import { ABANDON, CR0_AM, type Core, EFLAGS_AC } from "./core.ts";
+import { SLOW_STACK, SLOW_UPDATE, SLOW_WRITE } from "../wasm/emitter.ts";
+import { ABANDON, type Core, CR0_AM, EFLAGS_AC } from "./core.ts";
 import { hitDataBreakpoint } from "./debug.ts";
 import { currentSet, implicitSet, moderated, translate, writeNotice } from "./paging.ts";
 import { ADDRESS, CR0, EFLAGS, Leave, VALUE } from "./state.ts";
-import { SLOW_STACK, SLOW_UPDATE, SLOW_WRITE } from "../wasm/emitter.ts";
 
 /**
  * Accesses to linear addresses from TypeScript: those that guest code could
@@ -23,20 +23,27 @@ export function isCanonical(linear: number): boolean {
 }
 
 function checkCanonical(core: Core, linear: number, size: number, stack: boolean): void {
-  if (!isCanonical(linear) || !isCanonical(linear + size - 1)) core.raiseWithCode(stack ? 12 : 13, 0);
+  if (!isCanonical(linear) || !isCanonical(linear + size - 1))
+    core.raiseWithCode(stack ? 12 : 13, 0);
 }
 
 /** Move `size` bytes between BYTES[at] and a moderated physical address, in naturally aligned pieces. */
 function moderate(core: Core, physical: number, at: number, size: number, writes: boolean): void {
   for (let done = 0; done < size; ) {
     let width: Width = 8;
-    while (width > size - done || (width > 1 && (physical + done) % width !== 0 && size !== width)) width = (width >> 1) as Width;
+    while (width > size - done || (width > 1 && (physical + done) % width !== 0 && size !== width))
+      width = (width >> 1) as Width;
     const offset = at + done;
     const exit = writes ? write : read;
     exit.address = physical + done;
     exit.width = width;
     if (writes) {
-      exit.lo = width === 1 ? (BYTES[offset] as number) : width === 2 ? BYTES_VIEW.getUint16(offset, true) : BYTES_VIEW.getUint32(offset, true);
+      exit.lo =
+        width === 1
+          ? (BYTES[offset] as number)
+          : width === 2
+            ? BYTES_VIEW.getUint16(offset, true)
+            : BYTES_VIEW.getUint32(offset, true);
       exit.hi = width === 8 ? BYTES_VIEW.getUint32(offset + 4, true) : 0;
       core.exit(exit);
     } else {
@@ -54,7 +61,14 @@ function moderate(core: Core, physical: number, at: number, size: number, writes
 }
 
 /** Move within one page. */
-function movePiece(core: Core, linear: number, at: number, size: number, writes: boolean, set: number): void {
+function movePiece(
+  core: Core,
+  linear: number,
+  at: number,
+  size: number,
+  writes: boolean,
+  set: number,
+): void {
   const host = translate(core, linear, writes ? "write" : "read", set);
   if (host < 0) {
     moderate(core, moderated.physical, at, size, writes);
@@ -88,17 +102,36 @@ function move(core: Core, linear: number, size: number, writes: boolean, set: nu
 }
 
 /** Check that `size` bytes may be written (or read) later without a fault. */
-export function probe(core: Core, linear: number, size: number, access: "read" | "write", set = currentSet(core)): void {
+export function probe(
+  core: Core,
+  linear: number,
+  size: number,
+  access: "read" | "write",
+  set = currentSet(core),
+): void {
   translate(core, linear, access, set);
   const last = linear + size - 1;
-  if (Math.floor(last / 4096) !== Math.floor(linear / 4096)) translate(core, core.is64 ? last : last % 4294967296, access, set);
+  if (Math.floor(last / 4096) !== Math.floor(linear / 4096))
+    translate(core, core.is64 ? last : last % 4294967296, access, set);
 }
 
 /** As {@link move}, at the present privilege, with debug and alignment checks. */
-function moveChecked(core: Core, linear: number, size: number, writes: boolean, stack: boolean): void {
+function moveChecked(
+  core: Core,
+  linear: number,
+  size: number,
+  writes: boolean,
+  stack: boolean,
+): void {
   if (core.is64) checkCanonical(core, linear, size, stack);
   if (core.watching) {
-    if (core.cpl === 3 && linear % size !== 0 && size <= 8 && core.get(CR0) & CR0_AM && core.get(EFLAGS) & EFLAGS_AC)
+    if (
+      core.cpl === 3 &&
+      linear % size !== 0 &&
+      size <= 8 &&
+      core.get(CR0) & CR0_AM &&
+      core.get(EFLAGS) & EFLAGS_AC
+    )
       core.raiseWithCode(17, 0);
     move(core, linear, size, writes, currentSet(core));
     hitDataBreakpoint(core, linear, size, writes);
@@ -170,20 +203,36 @@ export function writeGuest32(core: Core, linear: number, value: number, stack = 
   moveChecked(core, linear, 4, true, stack);
 }
 
-export function writeGuest64(core: Core, linear: number, lo: number, hi: number, stack = false): void {
+export function writeGuest64(
+  core: Core,
+  linear: number,
+  lo: number,
+  hi: number,
+  stack = false,
+): void {
   BYTES_VIEW.setUint32(0, lo, true);
   BYTES_VIEW.setUint32(4, hi, true);
   moveChecked(core, linear, 8, true, stack);
 }
 
 /** Copy up to 512 bytes out of guest memory at the present privilege. */
-export function readGuestBytes(core: Core, linear: number, into: Uint8Array, size = into.length): void {
+export function readGuestBytes(
+  core: Core,
+  linear: number,
+  into: Uint8Array,
+  size = into.length,
+): void {
   if (core.is64) checkCanonical(core, linear, size, false);
   move(core, linear, size, false, currentSet(core));
   into.set(BYTES.subarray(0, size));
 }
 
-export function writeGuestBytes(core: Core, linear: number, from: Uint8Array, size = from.length): void {
+export function writeGuestBytes(
+  core: Core,
+  linear: number,
+  from: Uint8Array,
+  size = from.length,
+): void {
   if (core.is64) checkCanonical(core, linear, size, false);
   BYTES.set(from.subarray(0, size));
   move(core, linear, size, true, currentSet(core));
@@ -205,7 +254,13 @@ export function readSystem(core: Core, linear: number, size: 1 | 2 | 4 | 8): num
 }
 
 /** `value` is an address or a number below 2^53; the bytes written are its two's complement. */
-export function writeSystem(core: Core, linear: number, size: 1 | 2 | 4 | 8, value: number, set = implicitSet(core)): void {
+export function writeSystem(
+  core: Core,
+  linear: number,
+  size: 1 | 2 | 4 | 8,
+  value: number,
+  set = implicitSet(core),
+): void {
   BYTES_VIEW.setUint32(0, value >>> 0, true);
   BYTES_VIEW.setInt32(4, Math.floor(value / 4294967296), true);
   move(core, linear, size, true, set);

@@ -1,5 +1,19 @@
 import type { GuestMemory } from "../guest-memory.ts";
-import type { Exit, MemoryMap, Moderator, InterruptController, Verdict, Vcpu } from "../vcpu.ts";
+import type { Exit, InterruptController, MemoryMap, Moderator, Vcpu, Verdict } from "../vcpu.ts";
+import { updateWatching } from "./debug.ts";
+import {
+  MODE_CODE_32,
+  MODE_CODE_64,
+  MODE_CPL_0,
+  MODE_CPL_3,
+  MODE_EM,
+  MODE_LMA,
+  MODE_OSFXSR,
+  MODE_PROTECTED,
+  MODE_STACK_32,
+  MODE_TS,
+  MODE_V86,
+} from "./mode.ts";
 import {
   CPL,
   CR0,
@@ -19,8 +33,8 @@ import {
   SEGMENT_ATTRIBUTES,
   SEGMENT_BASE,
   SEGMENT_LIMIT,
-  segmentField,
   SS,
+  segmentField,
   TLB,
   TLB_SET_BYTES,
   TLB_SET_COUNT,
@@ -29,20 +43,6 @@ import {
   VCPUS_START,
   VECTOR,
 } from "./state.ts";
-import {
-  MODE_CODE_32,
-  MODE_CODE_64,
-  MODE_CPL_0,
-  MODE_CPL_3,
-  MODE_EM,
-  MODE_LMA,
-  MODE_OSFXSR,
-  MODE_PROTECTED,
-  MODE_STACK_32,
-  MODE_TS,
-  MODE_V86,
-} from "./mode.ts";
-import { updateWatching } from "./debug.ts";
 
 export const CR0_PE = 1;
 export const CR0_MP = 2;
@@ -136,7 +136,13 @@ export class Core {
   private codeBase = 0;
   private codeLimit = 0;
 
-  constructor(index: number, memory: GuestMemory, map: MemoryMap, moderator: Moderator, interrupts: InterruptController) {
+  constructor(
+    index: number,
+    memory: GuestMemory,
+    map: MemoryMap,
+    moderator: Moderator,
+    interrupts: InterruptController,
+  ) {
     this.index = index;
     this.memory = memory;
     this.map = map;
@@ -224,8 +230,14 @@ export class Core {
     const sign = (resultHigh >>> 31) ^ (aux & 1);
     const overflow = carry ^ ((aux >>> 30) & 1);
     return (
-      this.get(EFLAGS) | 2 | carry | (evenParity(resultLow ^ (aux >>> 8)) << 2) | (((aux >>> 3) & 1) << 4) |
-      (zero << 6) | (sign << 7) | (overflow << 11)
+      this.get(EFLAGS) |
+      2 |
+      carry |
+      (evenParity(resultLow ^ (aux >>> 8)) << 2) |
+      (((aux >>> 3) & 1) << 4) |
+      (zero << 6) |
+      (sign << 7) |
+      (overflow << 11)
     );
   }
 
@@ -237,7 +249,11 @@ export class Core {
     const overflow = (value >> 11) & 1;
     this.set(
       FLAGS_AUX,
-      (carry << 31) | ((carry ^ overflow) << 30) | (((value >> 4) & 1) << 3) | ((value & 4 ? 0 : 1) << 8) | ((value >> 7) & 1),
+      (carry << 31) |
+        ((carry ^ overflow) << 30) |
+        (((value >> 4) & 1) << 3) |
+        ((value & 4 ? 0 : 1) << 8) |
+        ((value >> 7) & 1),
     );
     const before = this.get(EFLAGS);
     this.set(EFLAGS, value & 0x3f_7700);

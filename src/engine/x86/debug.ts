@@ -1,4 +1,4 @@
-import { CR0_AM, type Core, EFLAGS_AC } from "./core.ts";
+import { type Core, CR0_AM, EFLAGS_AC } from "./core.ts";
 import { CR0, DR, EFLAGS } from "./state.ts";
 
 /** Byte offsets of DR6 and DR7 in the state. */
@@ -8,7 +8,12 @@ export const DR7 = DR + 7 * 8;
 const LENGTHS = [1, 2, 8, 4];
 
 /** Whether an enabled breakpoint of `type` (0 execute, 1 write, 3 access) covers the bytes. */
-function matches(core: Core, linear: number, size: number, accepts: (type: number) => boolean): number {
+function matches(
+  core: Core,
+  linear: number,
+  size: number,
+  accepts: (type: number) => boolean,
+): number {
   const dr7 = core.get(DR7);
   let hits = 0;
   for (let k = 0; k < 4; k++) {
@@ -35,7 +40,8 @@ export function instructionBreakpoints(core: Core, linear: number): number {
 /** Whether any instruction breakpoint is enabled. */
 export function hasInstructionBreakpoints(core: Core): boolean {
   const dr7 = core.get(DR7);
-  for (let k = 0; k < 4; k++) if ((dr7 >> (2 * k)) & 3 && ((dr7 >> (16 + 4 * k)) & 3) === 0) return true;
+  for (let k = 0; k < 4; k++)
+    if ((dr7 >> (2 * k)) & 3 && ((dr7 >> (16 + 4 * k)) & 3) === 0) return true;
   return false;
 }
 
@@ -43,7 +49,8 @@ export function hasInstructionBreakpoints(core: Core): boolean {
 export function updateWatching(core: Core): void {
   const dr7 = core.get(DR7);
   let watching = false;
-  for (let k = 0; k < 4; k++) if ((dr7 >> (2 * k)) & 3 && ((dr7 >> (16 + 4 * k)) & 3) !== 0) watching = true;
+  for (let k = 0; k < 4; k++)
+    if ((dr7 >> (2 * k)) & 3 && ((dr7 >> (16 + 4 * k)) & 3) !== 0) watching = true;
   if (core.cpl === 3 && core.get(CR0) & CR0_AM && core.get(EFLAGS) & EFLAGS_AC) watching = true;
   if (watching && !core.watching) core.flushTlb();
   core.watching = watching;

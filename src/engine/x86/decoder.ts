@@ -46,7 +46,12 @@ export interface FarOperand {
   readonly offset: number;
 }
 
-export type Operand = RegisterOperand | MemoryOperand | ImmediateOperand | RelativeOperand | FarOperand;
+export type Operand =
+  | RegisterOperand
+  | MemoryOperand
+  | ImmediateOperand
+  | RelativeOperand
+  | FarOperand;
 
 /** `base` of a RIP-relative operand. */
 export const RIP_BASE = 16;
@@ -72,7 +77,7 @@ export interface Undecodable {
 export class OutOfBytes {}
 const OUT_OF_BYTES = new OutOfBytes();
 
-const SEGMENT_PREFIXES: Record<number, number> = { 0x26: 0, 0x2e: 1, 0x36: 2, 0x3e: 3, 0x64: 4, 0x65: 5 };
+const SEGMENT_PREFIXES: Record<number, number> = { 38: 0, 46: 1, 54: 2, 62: 3, 100: 4, 101: 5 };
 const FIXED_INDEX: Record<string, number> = { AL: 0, AX: 0, rAX: 0, eAX: 0, CL: 1, DX: 2, AH: 0 };
 const BASE_16 = [3, 3, 5, 5, 6, 7, 5, 3];
 const INDEX_16 = [6, 7, 6, 7, -1, -1, -1, -1];
@@ -204,13 +209,20 @@ export class Decoder {
       operandBits: this.operandBits,
       addressBits: this.addressBits,
       operands,
-      repeat: options.repeats ? (repeat === 0xf3 ? "repe" : repeat === 0xf2 ? "repne" : "none") : "none",
+      repeat: options.repeats
+        ? repeat === 0xf3
+          ? "repe"
+          : repeat === 0xf2
+            ? "repne"
+            : "none"
+        : "none",
       lock,
     };
   }
 
   private fits(row: Row, repeat: number, operandPrefix: boolean): boolean {
     if (this.code === 64 ? row.options.no64 : row.options.only64) return false;
+    if (row.options.notRexB && this.rex & 1) return false;
     switch (row.prefix) {
       case undefined:
         break;
@@ -273,9 +285,19 @@ export class Decoder {
       case "G":
         return this.general(reg, bytes);
       case "Z":
-        return this.general(((this.bytes[this.position - 1] as number) & 7) | (this.rex & 1 ? 8 : 0), bytes);
+        return this.general(
+          ((this.bytes[this.position - 1] as number) & 7) | (this.rex & 1 ? 8 : 0),
+          bytes,
+        );
       case "fixed":
-        return { kind: "register", file: "general", index: FIXED_INDEX[spec.text] as number, high: spec.text === "AH", bytes, fixed: true };
+        return {
+          kind: "register",
+          file: "general",
+          index: FIXED_INDEX[spec.text] as number,
+          high: spec.text === "AH",
+          bytes,
+          fixed: true,
+        };
       case "one":
         return { kind: "immediate", value: 1n, bytes };
       case "I":
@@ -285,21 +307,42 @@ export class Decoder {
         return { kind: "relative", delta: Number(this.signed(bytes)) };
       case "A": {
         const offset = Number(BigInt.asUintN(32, this.signed(bytes - 2)));
-        return { kind: "far", offset: bytes === 4 ? offset & 0xffff : offset, selector: Number(this.signed(2)) & 0xffff };
+        return {
+          kind: "far",
+          offset: bytes === 4 ? offset & 0xffff : offset,
+          selector: Number(this.signed(2)) & 0xffff,
+        };
       }
       case "O":
         return {
-          kind: "memory", base: -1, index: -1, shift: 0, bytes,
+          kind: "memory",
+          base: -1,
+          index: -1,
+          shift: 0,
+          bytes,
           displacement: BigInt.asUintN(this.addressBits, this.signed(this.addressBits / 8)),
           segment: this.segmentOverride >= 0 ? this.segmentOverride : DS,
         };
       case "X":
         return {
-          kind: "memory", base: 6, index: -1, shift: 0, displacement: 0n, bytes,
+          kind: "memory",
+          base: 6,
+          index: -1,
+          shift: 0,
+          displacement: 0n,
+          bytes,
           segment: this.segmentOverride >= 0 ? this.segmentOverride : DS,
         };
       case "Y":
-        return { kind: "memory", base: 7, index: -1, shift: 0, displacement: 0n, bytes, segment: 0 };
+        return {
+          kind: "memory",
+          base: 7,
+          index: -1,
+          shift: 0,
+          displacement: 0n,
+          bytes,
+          segment: 0,
+        };
       case "V":
         return this.register("xmm", reg, bytes);
       case "W":
@@ -358,4 +401,11 @@ export class Decoder {
     const segment = this.segmentOverride >= 0 ? this.segmentOverride : stackBase ? SS : DS;
     return { kind: "memory", base, index, shift, displacement, segment, bytes };
   }
+}
+
+/** Whether nothing of the same block follows: branches, and what may change how code runs. */
+export function endsBlock(decoded: Decoded): boolean {
+  const { ends, repeats } = decoded.row.options;
+  // A repeated instruction may stay where it is for another go.
+  return ends === true || (repeats === true && decoded.repeat !== "none");
 }

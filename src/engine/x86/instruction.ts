@@ -1,9 +1,40 @@
-import { Lift, type Intent, type Load, type Place, type Store, type UpdateCell, type Value } from "../micro/lift.ts";
-import { RIP_BASE, type Decoded, type MemoryOperand, type Operand, type RegisterOperand } from "./decoder.ts";
+import {
+  type Intent,
+  Lift,
+  type Load,
+  type Place,
+  type Store,
+  type UpdateCell,
+  type Value,
+} from "../micro/lift.ts";
+import {
+  type Decoded,
+  type MemoryOperand,
+  type Operand,
+  type RegisterOperand,
+  RIP_BASE,
+} from "./decoder.ts";
 import { codeBits, MODE_CPL_0, MODE_EM, MODE_OSFXSR, MODE_TS, stackBits } from "./mode.ts";
 import {
-  ADDRESS, CR0, CS, DR, ERROR_CODE, GPR, Leave, RIP, SEGMENTS, SEGMENT_BASE, SEGMENT_BYTES, SEGMENT_LIMIT,
-  SEGMENT_READ_LIMIT, SEGMENT_WRITE_LIMIT, segmentField, SS, VECTOR, X87, XMM,
+  ADDRESS,
+  CR0,
+  CS,
+  DR,
+  ERROR_CODE,
+  GPR,
+  Leave,
+  RIP,
+  SEGMENT_BASE,
+  SEGMENT_BYTES,
+  SEGMENT_LIMIT,
+  SEGMENT_READ_LIMIT,
+  SEGMENT_WRITE_LIMIT,
+  SEGMENTS,
+  SS,
+  segmentField,
+  VECTOR,
+  X87,
+  XMM,
 } from "./state.ts";
 
 /** Words of a record before its operands: template slot, then position and length. */
@@ -65,7 +96,12 @@ export function operandShape(operand: Operand, mode: number): number {
  * Append an operand's record words, in the order in which {@link Instruction}
  * counts them. `offset` is the instruction's distance from the block's start.
  */
-export function operandWords(operand: Operand, decoded: Decoded, offset: number, words: number[]): void {
+export function operandWords(
+  operand: Operand,
+  decoded: Decoded,
+  offset: number,
+  words: number[],
+): void {
   switch (operand.kind) {
     case "register":
       if (!operand.fixed) words.push(registerOffset(operand));
@@ -75,8 +111,10 @@ export function operandWords(operand: Operand, decoded: Decoded, offset: number,
       if (operand.index >= 0) words.push(GPR + operand.index * 8, operand.shift);
       const displacement = operand.displacement + (operand.base === RIP_BASE ? BigInt(offset) : 0n);
       words.push(Number(BigInt.asIntN(32, displacement)));
-      if (isWide(operand.displacement)) words.push(Number(BigInt.asIntN(32, operand.displacement >> 32n)));
-      if (isSegmented(operand, decoded.mode)) words.push(SEGMENTS + operand.segment * SEGMENT_BYTES);
+      if (isWide(operand.displacement))
+        words.push(Number(BigInt.asIntN(32, operand.displacement >> 32n)));
+      if (isSegmented(operand, decoded.mode))
+        words.push(SEGMENTS + operand.segment * SEGMENT_BYTES);
       return;
     }
     case "immediate":
@@ -133,7 +171,12 @@ export class Instruction extends Lift {
     this.stackBits = stackBits(decoded.mode);
     const words: number[] = [];
     for (const operand of decoded.operands) {
-      this.bound.push({ operand, word: RECORD_HEADER_WORDS + words.length, address: undefined, cell: undefined });
+      this.bound.push({
+        operand,
+        word: RECORD_HEADER_WORDS + words.length,
+        address: undefined,
+        cell: undefined,
+      });
       operandWords(operand, decoded, 0, words);
     }
     this.words = RECORD_HEADER_WORDS + words.length;
@@ -141,7 +184,8 @@ export class Instruction extends Lift {
 
   private at(index: number): BoundOperand {
     const bound = this.bound[index];
-    if (bound === undefined) throw new Error(`${this.decoded.row.mnemonic} has no operand ${index}`);
+    if (bound === undefined)
+      throw new Error(`${this.decoded.row.mnemonic} has no operand ${index}`);
     return bound;
   }
 
@@ -169,9 +213,13 @@ export class Instruction extends Lift {
       case "register":
         return this.loadState(this.place(index), GENERAL_LOADS[operand.bytes] as Load);
       case "memory":
-        return this.loadGuest(this.linear(index, operand.bytes, "read"), GENERAL_LOADS[operand.bytes] as Load, {
-          stack: operand.segment === SS,
-        });
+        return this.loadGuest(
+          this.linear(index, operand.bytes, "read"),
+          GENERAL_LOADS[operand.bytes] as Load,
+          {
+            stack: operand.segment === SS,
+          },
+        );
       case "immediate":
         if (this.decoded.row.operands[index]?.method === "one") return this.i64(1);
         return operand.bytes === 8 ? this.word(word, "i64") : this.word(word, "i64.32s");
@@ -183,7 +231,9 @@ export class Instruction extends Lift {
   /** An immediate truncated to the operand size, or any operand's value sign-extended. */
   readSigned(index: number): Value {
     const value = this.read(index);
-    return this.at(index).operand.kind === "immediate" ? value : this.signExtend(value, this.width(index));
+    return this.at(index).operand.kind === "immediate"
+      ? value
+      : this.signExtend(value, this.width(index));
   }
 
   /** Source operand truncated to `bits`: for immediates, which are kept sign-extended. */
@@ -253,7 +303,12 @@ export class Instruction extends Lift {
    * Linear address of a memory operand of `bytes` bytes after the segment's
    * checks. `offset` replaces the operand's own effective address.
    */
-  linear(index: number, bytes: number, intent: Intent, offset: Value = this.effective(index)): Value {
+  linear(
+    index: number,
+    bytes: number,
+    intent: Intent,
+    offset: Value = this.effective(index),
+  ): Value {
     const word = this.segmentWord(index);
     if (word < 0) return offset;
     return this.segmented({ word }, offset, bytes, intent);
@@ -265,12 +320,19 @@ export class Instruction extends Lift {
       "word" in place ? { word: place.word, plus: which } : { offset: place.offset + which };
     const base = this.loadState(field(SEGMENT_BASE), "i64");
     if (this.codeBits === 64) return this.add(base, offset);
-    const limit = this.loadState(field(intent === "read" ? SEGMENT_READ_LIMIT : SEGMENT_WRITE_LIMIT), "i64");
+    const limit = this.loadState(
+      field(intent === "read" ? SEGMENT_READ_LIMIT : SEGMENT_WRITE_LIMIT),
+      "i64",
+    );
     const last = bytes === 1 ? offset : this.add(offset, this.i64(bytes - 1));
     this.if(this.op("i64.gt_s", last, limit), () => {
       this.storeState(ADDRESS, "i64", offset);
       const segment = "word" in place ? this.word(place.word, "i32") : this.i32(place.offset);
-      this.run("segment_violation", [segment, this.i32(bytes | (intent === "read" ? 0 : WRITES))], true);
+      this.run(
+        "segment_violation",
+        [segment, this.i32(bytes | (intent === "read" ? 0 : WRITES))],
+        true,
+      );
     });
     return this.truncate(this.add(base, offset), 32);
   }
@@ -299,7 +361,9 @@ export class Instruction extends Lift {
   /** Stack pointer + `delta`, wrapped to the stack's width. */
   stackPointer(delta = 0): Value {
     const pointer = this.general(4, this.stackBits);
-    return delta === 0 ? pointer : this.truncate(this.add(pointer, this.i64(delta)), this.stackBits);
+    return delta === 0
+      ? pointer
+      : this.truncate(this.add(pointer, this.i64(delta)), this.stackBits);
   }
 
   /** Store below the stack pointer and move it; `bits` wide. */
@@ -321,7 +385,10 @@ export class Instruction extends Lift {
     const position = this.word(1, "i32");
     const offset = this.op("i32.and", position, this.i32(0xffff));
     const length = this.op("i32.and", this.op("i32.shr_u", position, this.i32(16)), this.i32(15));
-    return this.truncate(this.add(this.loadState(RIP, "i64"), this.extend(this.op("i32.add", offset, length))), this.codeBits === 16 ? 32 : this.codeBits);
+    return this.truncate(
+      this.add(this.loadState(RIP, "i64"), this.extend(this.op("i32.add", offset, length))),
+      this.codeBits === 16 ? 32 : this.codeBits,
+    );
   }
 
   /** Raise an exception; nothing after it is executed. */
@@ -355,9 +422,10 @@ export class Instruction extends Lift {
   /** Take operand `index` (relative) as a direct jump; `taken` false: fall through to the next instruction. */
   jumpRelative(index: number, taken: boolean): void {
     const word = this.at(index).word + (taken ? 0 : 2);
-    // With a 16-bit operand size IP wraps at 64 KiB.
-    const bits = taken ? this.bits : this.codeBits === 16 ? 32 : this.codeBits;
-    const target = this.truncate(this.add(this.loadState(RIP, "i64"), this.word(word, "i64.32s")), bits);
+    const bits = this.codeBits === 16 ? 32 : this.codeBits;
+    const target = taken
+      ? this.target(index)
+      : this.truncate(this.add(this.loadState(RIP, "i64"), this.word(word, "i64.32s")), bits);
     if (taken) this.checkTarget(target);
     this.storeState(RIP, "i64", target);
     this.jump(word + 1);
@@ -393,5 +461,29 @@ export class Instruction extends Lift {
       if (mode & MODE_TS) return 7;
     } else if (unit === "x87" && mode & (MODE_EM | MODE_TS)) return 7;
     return cpl0 && !(mode & MODE_CPL_0) ? 13 : -1;
+  }
+
+  /** Store to a memory operand at another effective address than its own. */
+  storeTo(index: number, effective: Value, value: Value): void {
+    const { operand } = this.at(index);
+    if (operand.kind !== "memory") throw new Error("not a memory operand");
+    const address = this.linear(index, operand.bytes, "write", effective);
+    this.storeGuest(address, GENERAL_STORES[operand.bytes] as Store, value, {
+      stack: operand.segment === SS,
+    });
+  }
+
+  /** Where a direct branch goes. */
+  target(index: number): Value {
+    return this.truncate(
+      this.add(this.loadState(RIP, "i64"), this.word(this.at(index).word, "i64.32s")),
+      this.bits,
+    );
+  }
+
+  /** State offset (i32) of the segment of a memory operand, or -1 if it has none to speak of. */
+  segmentPlace(index: number): Value {
+    const word = this.segmentWord(index);
+    return word < 0 ? this.i32(-1) : this.word(word, "i32");
   }
 }

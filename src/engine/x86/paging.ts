@@ -1,9 +1,29 @@
 import { EXECUTE, type MapRegion, READ, WRITE } from "../vcpu.ts";
 import {
-  CR0_PG, CR0_WP, CR4_PAE, CR4_PSE, CR4_SMAP, CR4_SMEP, EFER_NXE, EFLAGS_AC, type Core,
+  type Core,
+  CR0_PG,
+  CR0_WP,
+  CR4_PAE,
+  CR4_PSE,
+  CR4_SMAP,
+  CR4_SMEP,
+  EFER_NXE,
+  EFLAGS_AC,
 } from "./core.ts";
 import {
-  CODE_MAP, CR0, CR2, CR3, CR4, EFER, EFLAGS, TLB_ADDEND, TLB_ENTRIES, TLB_READ_TAG, TLB_SET_BYTES, TLB_SETS, TLB_WRITE_TAG,
+  CODE_MAP,
+  CR0,
+  CR2,
+  CR3,
+  CR4,
+  EFER,
+  EFLAGS,
+  TLB_ADDEND,
+  TLB_ENTRIES,
+  TLB_READ_TAG,
+  TLB_SET_BYTES,
+  TLB_SETS,
+  TLB_WRITE_TAG,
 } from "./state.ts";
 
 /** What a translation is for. */
@@ -47,7 +67,9 @@ function pageFault(core: Core, linear: number, code: number): never {
 /** A 32-bit word of guest-physical memory; absolute address in linear memory, or -1. */
 function hostOf(core: Core, physical: number): number {
   const region = core.map.find(physical);
-  return region === undefined ? -1 : core.memory.ramOffset + region.host + (physical - region.guest);
+  return region === undefined
+    ? -1
+    : core.memory.ramOffset + region.host + (physical - region.guest);
 }
 
 /** Paging-structure entries outside RAM read as not present. */
@@ -68,7 +90,10 @@ export function writeNotice(core: Core, host: number, size: number): void {
   const address = host - core.memory.ramOffset;
   const last = address + size - 1;
   for (let granule = Math.floor(address / 64); granule <= Math.floor(last / 64); granule++) {
-    const word = core.linearView.getUint32(CODE_MAP + Math.floor(granule / 64) * 8 + ((granule & 32) >> 3), true);
+    const word = core.linearView.getUint32(
+      CODE_MAP + Math.floor(granule / 64) * 8 + ((granule & 32) >> 3),
+      true,
+    );
     if ((word >>> (granule & 31)) & 1) {
       core.codeWritten(address, size);
       return;
@@ -94,8 +119,7 @@ function walk(core: Core, linear: number, access: Access, set: number): void {
   const user = set === USER;
   const write = access === "write";
   const fetch = access === "fetch";
-  const faultCode =
-    (write ? 2 : 0) | (user ? 4 : 0) | (fetch && (nxe || cr4 & CR4_SMEP) ? 16 : 0);
+  const faultCode = (write ? 2 : 0) | (user ? 4 : 0) | (fetch && (nxe || cr4 & CR4_SMEP) ? 16 : 0);
   let rights = WRITABLE | USER_PAGE;
   let noExecute = false;
   let entryPhysical = 0;
@@ -116,7 +140,8 @@ function walk(core: Core, linear: number, access: Access, set: number): void {
     rights &= low;
     if (low & LARGE && cr4 & CR4_PSE) {
       if (low & 0x20_0000) pageFault(core, linear, faultCode | 9);
-      physical = ((low >>> 13) & 0xff) * 4294967296 + ((low & 0xffc0_0000) >>> 0) + (linear & 0x3f_ffff);
+      physical =
+        ((low >>> 13) & 0xff) * 4294967296 + ((low & 0xffc0_0000) >>> 0) + (linear & 0x3f_ffff);
     } else {
       upper[upperCount] = entryPhysical;
       upperHosts[upperCount++] = entryHost;
@@ -136,15 +161,26 @@ function walk(core: Core, linear: number, access: Access, set: number): void {
       : (core.get(CR3) & 0xffff_ffe0) >>> 0;
     const page = Math.floor(linear / 4096);
     for (;;) {
-      const index = level === 4 ? Math.floor(page / 2 ** 27) & 0x1ff : level === 3 ? (long ? Math.floor(page / 2 ** 18) & 0x1ff : Math.floor(page / 2 ** 18) & 3) : level === 2 ? (page >> 9) & 0x1ff : page & 0x1ff;
+      const index =
+        level === 4
+          ? Math.floor(page / 2 ** 27) & 0x1ff
+          : level === 3
+            ? long
+              ? Math.floor(page / 2 ** 18) & 0x1ff
+              : Math.floor(page / 2 ** 18) & 3
+            : level === 2
+              ? (page >> 9) & 0x1ff
+              : page & 0x1ff;
       entryPhysical = table + index * 8;
       entryHost = hostOf(core, entryPhysical);
       low = entryLow(core, entryHost);
       if (!(low & PRESENT)) pageFault(core, linear, faultCode);
       const high = core.linearView.getUint32(entryHost + 4, true);
       const legacyTop = level === 3 && !long;
-      let reserved = (high & 0x000f_ffff) >>> (PHYSICAL_ADDRESS_BITS - 32) !== 0 || (high & 0x8000_0000 && !nxe);
-      if (legacyTop) reserved ||= (low & 0x1e6) !== 0 || high >>> (PHYSICAL_ADDRESS_BITS - 32) !== 0;
+      let reserved =
+        (high & 0x000f_ffff) >>> (PHYSICAL_ADDRESS_BITS - 32) !== 0 || (high & 0x8000_0000 && !nxe);
+      if (legacyTop)
+        reserved ||= (low & 0x1e6) !== 0 || high >>> (PHYSICAL_ADDRESS_BITS - 32) !== 0;
       else {
         if (!long && high & 0x7ff0_0000) reserved = true;
         if (level === 4 && low & LARGE) reserved = true;
@@ -183,7 +219,13 @@ function walk(core: Core, linear: number, access: Access, set: number): void {
     const host = upperHosts[k] as number;
     setEntryBits(core, upper[k] as number, host, core.linearView.getUint32(host, true), ACCESSED);
   }
-  setEntryBits(core, entryPhysical, entryHost, core.linearView.getUint32(entryHost, true), write ? ACCESSED | DIRTY : ACCESSED);
+  setEntryBits(
+    core,
+    entryPhysical,
+    entryHost,
+    core.linearView.getUint32(entryHost, true),
+    write ? ACCESSED | DIRTY : ACCESSED,
+  );
   const dirty = write || (low & DIRTY) !== 0;
   walked.physical = physical;
   walked.writable = dirty && (isWritable || (!user && !(cr0 & CR0_WP)));
@@ -194,12 +236,17 @@ const UPPER_HOSTS = new Float64Array(4);
 /** Guest-physical address of the last {@link translate} that gave -1. */
 export const moderated = { physical: 0 };
 
-function tlbEntry(core: Core, linear: number, set: number): number {
-  return (TLB_SETS + set * TLB_SET_BYTES + (((linear >>> 0) >>> 7) & ((TLB_ENTRIES - 1) << 5))) >> 2;
+function tlbEntry(linear: number, set: number): number {
+  return (
+    (TLB_SETS + set * TLB_SET_BYTES + (((linear >>> 0) >>> 7) & ((TLB_ENTRIES - 1) << 5))) >> 2
+  );
 }
 
 function tagMatches(core: Core, word: number, linear: number): boolean {
-  return core.u32[word] === (linear & 0xffff_f000) >>> 0 && core.i32[word + 1] === Math.floor(linear / 4294967296);
+  return (
+    core.u32[word] === (linear & 0xffff_f000) >>> 0 &&
+    core.i32[word + 1] === Math.floor(linear / 4294967296)
+  );
 }
 
 /**
@@ -208,10 +255,11 @@ function tagMatches(core: Core, word: number, linear: number): boolean {
  * Raises #PF. Canonicality, segments and page crossing are the caller's.
  */
 export function translate(core: Core, linear: number, access: Access, set: number): number {
-  const entry = tlbEntry(core, linear, set);
+  const entry = tlbEntry(linear, set);
   if (access !== "fetch") {
     const tag = entry + ((access === "write" ? TLB_WRITE_TAG : TLB_READ_TAG) >> 2);
-    if (tagMatches(core, tag, linear)) return (linear + (core.i32[entry + (TLB_ADDEND >> 2)] as number)) >>> 0;
+    if (tagMatches(core, tag, linear))
+      return (linear + (core.i32[entry + (TLB_ADDEND >> 2)] as number)) >>> 0;
   }
   walk(core, linear, access, set);
   const physical = walked.physical;
@@ -238,7 +286,8 @@ function fill(core: Core, entry: number, linear: number, host: number, rights: n
   } else i32[read] = i32[read + 1] = -1;
   const page = Math.floor((host - core.memory.ramOffset) / 4096);
   const codeFree =
-    core.linearView.getUint32(CODE_MAP + page * 8, true) === 0 && core.linearView.getUint32(CODE_MAP + page * 8 + 4, true) === 0;
+    core.linearView.getUint32(CODE_MAP + page * 8, true) === 0 &&
+    core.linearView.getUint32(CODE_MAP + page * 8 + 4, true) === 0;
   if (walked.writable && rights & WRITE && codeFree) {
     u32[write] = low;
     i32[write + 1] = high;
@@ -249,9 +298,10 @@ function fill(core: Core, entry: number, linear: number, host: number, rights: n
 /** INVLPG: forget one page in every set. */
 export function invalidatePage(core: Core, linear: number): void {
   for (let set = 0; set < 3; set++) {
-    const entry = tlbEntry(core, linear, set);
+    const entry = tlbEntry(linear, set);
     for (const tag of [TLB_READ_TAG >> 2, TLB_WRITE_TAG >> 2])
-      if (tagMatches(core, entry + tag, linear)) core.i32[entry + tag] = core.i32[entry + tag + 1] = -1;
+      if (tagMatches(core, entry + tag, linear))
+        core.i32[entry + tag] = core.i32[entry + tag + 1] = -1;
   }
   core.flushJumpCache();
 }
@@ -264,7 +314,8 @@ export function forgetWrites(core: Core, hostPage: number): void {
       const entry = (TLB_SETS + set * TLB_SET_BYTES + k * 32) >> 2;
       const tag = entry + (TLB_WRITE_TAG >> 2);
       if (core.i32[tag] === -1 && core.i32[tag + 1] === -1) continue;
-      const host = ((core.u32[tag] as number) + (core.i32[entry + (TLB_ADDEND >> 2)] as number)) >>> 0;
+      const host =
+        ((core.u32[tag] as number) + (core.i32[entry + (TLB_ADDEND >> 2)] as number)) >>> 0;
       if (host === start) core.i32[tag] = core.i32[tag + 1] = -1;
     }
 }

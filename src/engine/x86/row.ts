@@ -52,6 +52,8 @@ export interface RowOptions {
   readonly unit?: "x87" | "mmx" | "sse";
   /** With "x87": does not check for pending unmasked exceptions (FNxxx forms). */
   readonly nowait?: boolean;
+  /** Another instruction with REX.B (90: NOP or XCHG R8,rAX). */
+  readonly notRexB?: boolean;
   /** REP/REPNE repeat it. */
   readonly repeats?: boolean;
 }
@@ -77,18 +79,82 @@ export interface OperandSpec {
  * - fixed: a register named in the text; one: the constant 1
  */
 export type OperandMethod =
-  | "E" | "M" | "R" | "G" | "Z" | "I" | "S" | "J" | "A" | "O" | "X" | "Y"
-  | "V" | "W" | "U" | "P" | "Q" | "N" | "seg" | "C" | "D" | "fixed" | "one";
+  | "E"
+  | "M"
+  | "R"
+  | "G"
+  | "Z"
+  | "I"
+  | "S"
+  | "J"
+  | "A"
+  | "O"
+  | "X"
+  | "Y"
+  | "V"
+  | "W"
+  | "U"
+  | "P"
+  | "Q"
+  | "N"
+  | "seg"
+  | "C"
+  | "D"
+  | "fixed"
+  | "one";
 
 /** v: operand size; z: operand size, at most 4; y: 4 or 8; p: far pointer (2 + z or v). */
 export type OperandSize = number | "v" | "z" | "y" | "p";
 
+/** Condition suffixes by their code. */
+export const CONDITION_NAMES = [
+  "O",
+  "NO",
+  "B",
+  "AE",
+  "E",
+  "NE",
+  "BE",
+  "A",
+  "S",
+  "NS",
+  "P",
+  "NP",
+  "L",
+  "GE",
+  "LE",
+  "G",
+];
+
 const SIZES: Record<string, OperandSize> = {
-  b: 1, w: 2, d: 4, q: 8, t: 10, x: 16, dq: 16, ss: 4, sd: 8, ps: 16, pd: 16, pi: 8,
-  v: "v", z: "z", y: "y", p: "p", "": 0,
+  b: 1,
+  w: 2,
+  d: 4,
+  q: 8,
+  t: 10,
+  x: 16,
+  dq: 16,
+  ss: 4,
+  sd: 8,
+  ps: 16,
+  pd: 16,
+  pi: 8,
+  v: "v",
+  z: "z",
+  y: "y",
+  p: "p",
+  "": 0,
 };
 
-const FIXED: Record<string, OperandSize> = { AL: 1, CL: 1, AH: 1, AX: 2, DX: 2, rAX: "v", eAX: "z" };
+const FIXED: Record<string, OperandSize> = {
+  AL: 1,
+  CL: 1,
+  AH: 1,
+  AX: 2,
+  DX: 2,
+  rAX: "v",
+  eAX: "z",
+};
 
 function parseOperand(text: string): OperandSpec {
   const fixed = FIXED[text];
@@ -98,7 +164,8 @@ function parseOperand(text: string): OperandSpec {
   if (text === "Ibs") return { text, method: "S", size: 1 };
   const method = text[0] as OperandMethod;
   const size = SIZES[text.slice(1)];
-  if (size === undefined || !"EMRGZIJAOXYVWUPQNCD".includes(method)) throw new Error(`operand ${text}?`);
+  if (size === undefined || !"EMRGZIJAOXYVWUPQNCD".includes(method))
+    throw new Error(`operand ${text}?`);
   return { text, method, size };
 }
 
@@ -113,7 +180,12 @@ let rows: Row[] = [];
  *   `"0f 01 /0 rm=1"` (mod = 3), `"50+r"` (register in the opcode).
  * @param text mnemonic and operands, e.g. `"ADD Eb,Gb"`
  */
-export function row(encoding: string, text: string, semantics: Semantics, options: RowOptions = {}): void {
+export function row(
+  encoding: string,
+  text: string,
+  semantics: Semantics,
+  options: RowOptions = {},
+): void {
   const [mnemonic, operandText = ""] = text.split(" ") as [string, string?];
   const operands = operandText === "" ? [] : operandText.split(",").map(parseOperand);
   let map: Row["map"] = 0;
@@ -127,7 +199,13 @@ export function row(encoding: string, text: string, semantics: Semantics, option
   for (let k = 0; k < parts.length; k++) {
     const part = parts[k] as string;
     if (part === "NP") prefix = "NP";
-    else if (opcode < 0 && map === 0 && (part === "66" || part === "F3" || part === "F2") && parts[k + 1] === "0f") prefix = part;
+    else if (
+      opcode < 0 &&
+      map === 0 &&
+      (part === "66" || part === "F3" || part === "F2") &&
+      parts.length > k + 1
+    )
+      prefix = part;
     else if (opcode < 0 && part === "0f" && map === 0) map = 1;
     else if (opcode < 0 && map === 1 && part === "38" && parts.length > k + 1) map = 2;
     else if (opcode < 0 && map === 1 && part === "3a" && parts.length > k + 1) map = 3;
@@ -139,13 +217,28 @@ export function row(encoding: string, text: string, semantics: Semantics, option
       opcode = Number.parseInt(part, 16);
     }
   }
-  if (operands.some((operand) => "MX".includes(operand.method) && operand.method === "M")) form = "mem";
+  if (operands.some((operand) => "MX".includes(operand.method) && operand.method === "M"))
+    form = "mem";
   if (rm >= 0 || operands.some((operand) => "RUN".includes(operand.method))) form = "reg";
   const hasModrm =
-    reg >= 0 || rm >= 0 || form !== "any" || operands.some((o) => o.method === "seg" || MODRM_METHODS.includes(o.method));
+    reg >= 0 ||
+    rm >= 0 ||
+    form !== "any" ||
+    operands.some((o) => o.method === "seg" || MODRM_METHODS.includes(o.method));
   for (let low = 0; low < (plusRegister ? 8 : 1); low++)
     rows.push({
-      id: rows.length, map, opcode: opcode + low, prefix, reg, rm, form, hasModrm, mnemonic, operands, options, semantics,
+      id: rows.length,
+      map,
+      opcode: opcode + low,
+      prefix,
+      reg,
+      rm,
+      form,
+      hasModrm,
+      mnemonic,
+      operands,
+      options,
+      semantics,
     });
 }
 

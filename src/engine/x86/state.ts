@@ -41,9 +41,10 @@ export const MODE = 204;
 export const TLB = 208;
 /** 1: something wants the run loop to look (interrupt, changed code, yield). */
 export const ATTENTION = 212;
-/** Bit k: k-th SSE exception flags are still to be folded in. Reserved for the SSE room. */
 export const MXCSR = 216;
 export const CPL = 220;
+/** 1: SSE arithmetic on normal numbers changes no flag; see sse/mxcsr.ts. */
+export const MXCSR_FAST = 224;
 
 /** Segment registers ES, CS, SS, DS, FS, GS, LDTR, TR: {@link SEGMENT_BYTES} each. */
 export const SEGMENTS = 256;
@@ -70,6 +71,13 @@ export const IDTR_BASE = 712;
 export const IDTR_LIMIT = 720;
 /** DR0 .. DR3, DR6, DR7: 8 bytes each. */
 export const DR = 728;
+
+/** 16 bytes each: operands and result of an SSE instruction that TypeScript performs. */
+export const SSE_FIRST = 832;
+export const SSE_SECOND = 848;
+export const SSE_RESULT = 864;
+/** Its immediate or integer operand: 8 bytes. */
+export const SSE_INTEGER = 880;
 
 /** XMM0 .. XMM15: 16 bytes each. */
 export const XMM = 1024;

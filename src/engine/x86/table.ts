@@ -1,5 +1,12 @@
 import { type Row, takeRows } from "./row.ts";
 import "./rows/arithmetic.ts";
+import "./rows/shift.ts";
+import "./rows/bits.ts";
+import "./rows/data.ts";
+import "./rows/stack.ts";
+import "./rows/control.ts";
+import "./rows/string.ts";
+import "./rows/decimal.ts";
 
 /** The instruction table: every row, and the rows of each opcode in order of declaration. */
 class Table {
@@ -15,7 +22,8 @@ class Table {
       else list.push(row);
     }
     // Forms with a mandatory prefix stand before those without.
-    for (const list of this.byOpcode) list?.sort((a, b) => Number(a.prefix === undefined) - Number(b.prefix === undefined));
+    for (const list of this.byOpcode)
+      list?.sort((a, b) => Number(a.prefix === undefined) - Number(b.prefix === undefined));
   }
 
   /** Rows that share an opcode; undefined if there is none. */

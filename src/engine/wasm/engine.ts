@@ -1,0 +1,130 @@
+import type { GuestMemory } from "../guest-memory.ts";
+import type { InterruptController, MemoryMap, Moderator } from "../vcpu.ts";
+import { slowAccess } from "../x86/access.ts";
+import { ABANDON, type Core } from "../x86/core.ts";
+import { HELPERS } from "../x86/helpers/index.ts";
+import { instructionsLeft, nextRip } from "../x86/position.ts";
+import { segmentViolation } from "../x86/segments.ts";
+import {
+  ATTENTION,
+  BUDGET,
+  Leave,
+  MAXIMUM_VCPUS,
+  RECORD,
+  RIP,
+  VCPU_BYTES,
+  VCPUS_START,
+} from "../x86/state.ts";
+import { buildBaseModule } from "./base-module.ts";
+import { Blocks } from "./blocks.ts";
+import { Templates } from "./templates.ts";
+import { WasmVcpu } from "./vcpu.ts";
+
+/** Table slots to begin with; it grows. */
+const TABLE_SLOTS = 8192;
+
+/** What a vCPU starts from; everything can be replaced later. */
+export interface VcpuSurroundings {
+  map: MemoryMap;
+  moderator: Moderator;
+  interrupts: InterruptController;
+}
+
+/** Enters guest code: returns why it came back. */
+export interface GuestCode {
+  /** At a block's record. */
+  readonly enter: (cpu: number, record: number) => Leave;
+  /** At RIP, if the jump cache knows it. */
+  readonly jump: (cpu: number) => Leave;
+}
+
+/**
+ * The software engine of one machine: its memory, the templates and decoded
+ * blocks that all vCPUs share, and the functions that generated code calls.
+ */
+export class WasmEngine {
+  readonly memory: GuestMemory;
+  readonly blocks: Blocks;
+  readonly templates: Templates;
+  readonly code: GuestCode;
+  private readonly cores: (Core | undefined)[] = new Array(MAXIMUM_VCPUS).fill(undefined);
+
+  constructor(memory: GuestMemory) {
+    this.memory = memory;
+    const table = new WebAssembly.Table({ element: "anyfunc", initial: TABLE_SLOTS });
+    const module = new WebAssembly.Module(
+      buildBaseModule(memory.memory.buffer.byteLength / 65536, 1),
+    );
+    const base = new WebAssembly.Instance(module, { env: { memory: memory.memory, table } });
+    this.code = base.exports as unknown as GuestCode;
+    this.templates = new Templates(memory.memory, table, {
+      ...this.functions(),
+      jump: base.exports["jump"] as WebAssembly.ExportValue,
+    });
+    this.blocks = new Blocks(memory, this.templates, this.cores);
+  }
+
+  /** @throws RangeError if the index is taken or out of range */
+  createVcpu(index: number, surroundings: VcpuSurroundings): WasmVcpu {
+    if (!(index >= 0 && index < MAXIMUM_VCPUS) || this.cores[index] !== undefined)
+      throw new RangeError(`vCPU ${index}: must be an unused number below ${MAXIMUM_VCPUS}`);
+    const vcpu = new WasmVcpu(this, index, surroundings);
+    this.cores[index] = vcpu.core;
+    vcpu.reset();
+    return vcpu;
+  }
+
+  private coreAt(base: number): Core {
+    return this.cores[(base - VCPUS_START) / VCPU_BYTES] as Core;
+  }
+
+  /** The TypeScript functions that templates call, by name. */
+  private functions(): Record<string, WebAssembly.ExportValue> {
+    const functions: Record<string, WebAssembly.ExportValue> = {
+      slow_access: (cpu: number, record: number, kind: number): number => {
+        const core = this.coreAt(cpu);
+        core.set(RECORD, record);
+        return slowAccess(core, kind);
+      },
+      segment_violation: (cpu: number, record: number, segment: number, kind: number): number => {
+        const core = this.coreAt(cpu);
+        core.set(RECORD, record);
+        return guarded(core, () => segmentViolation(core, segment, kind));
+      },
+      interrupted: (cpu: number, record: number): number => {
+        // Stop behind the instruction at `record`, in the middle of its block.
+        const core = this.coreAt(cpu);
+        core.set(BUDGET, core.get(BUDGET) + instructionsLeft(core, record) - 1);
+        core.setAddress(RIP, nextRip(core, record));
+        return Leave.dispatch;
+      },
+    };
+    for (const [name, helper] of Object.entries(HELPERS))
+      functions[name] = (cpu: number, record: number): number => {
+        const core = this.coreAt(cpu);
+        core.set(RECORD, record);
+        try {
+          return helper(core, record);
+        } catch (problem) {
+          if (problem !== ABANDON) throw problem;
+          return core.abandoned();
+        }
+      };
+    return functions;
+  }
+
+  /** Forget code decoded from bytes that were changed. */
+  codeChanged(core: Core | undefined, hostAddress: number, size: number): void {
+    this.blocks.invalidate(hostAddress, size);
+    core?.set(ATTENTION, 1);
+  }
+}
+
+function guarded(core: Core, action: () => number): number {
+  try {
+    return action();
+  } catch (problem) {
+    if (problem !== ABANDON) throw problem;
+    return core.abandoned();
+  }
+}

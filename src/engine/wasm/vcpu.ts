@@ -1,0 +1,372 @@
+import type {
+  InterruptController,
+  MemoryMap,
+  Moderator,
+  Registers,
+  Stop,
+  Vcpu,
+  VcpuState,
+} from "../vcpu.ts";
+import { ABANDON, Core, EFLAGS_IF, EFLAGS_RF, EFLAGS_TF, pushesErrorCode } from "../x86/core.ts";
+import { DR6, hasInstructionBreakpoints, instructionBreakpoints } from "../x86/debug.ts";
+import { deliver, type EventSource } from "../x86/interrupts.ts";
+import { codeLinear, instructionRip, instructionsLeft } from "../x86/position.ts";
+import { CoreRegisters } from "../x86/registers.ts";
+import { resetCore } from "../x86/reset.ts";
+import {
+  ATTENTION,
+  BUDGET,
+  EFLAGS,
+  ERROR_CODE,
+  JUMP_CACHE,
+  JUMP_CACHE_ENTRIES,
+  Leave,
+  MODE,
+  RECORD,
+  RIP,
+  TLB_SETS,
+  VECTOR,
+} from "../x86/state.ts";
+import type { Block } from "./blocks.ts";
+import type { VcpuSurroundings, WasmEngine } from "./engine.ts";
+
+const BUDGET_STOP: Stop = { kind: "budget" };
+const HALTED: Stop = { kind: "halted" };
+const STOPPED: Stop = { kind: "stopped" };
+const TRIPLE_FAULT: Stop = { kind: "triple-fault" };
+
+/** DR6.BS: single step. */
+const SINGLE_STEP = 1 << 14;
+
+/** A vCPU of the software engine: its registers in linear memory, and the loop that runs it. */
+export class WasmVcpu implements Vcpu {
+  readonly index: number;
+  readonly registers: Registers;
+  readonly core: Core;
+  private readonly engine: WasmEngine;
+  /** Retired up to the present call of `run`, and what that call was granted. */
+  private retiredBefore = 0;
+  private granted = 0;
+  /** Budget taken away by `yield`, to be given back on the way out. */
+  private reserve = 0;
+  private running = false;
+  private inGuest = false;
+  private yielding = false;
+  /** Interrupts wait for one instruction: after STI, MOV SS, POP SS. */
+  private shadow = false;
+
+  constructor(engine: WasmEngine, index: number, surroundings: VcpuSurroundings) {
+    this.engine = engine;
+    this.index = index;
+    this.core = new Core(
+      index,
+      engine.memory,
+      surroundings.map,
+      surroundings.moderator,
+      surroundings.interrupts,
+    );
+    this.core.vcpu = this;
+    this.core.codeWritten = (address, size) => engine.codeChanged(this.core, address, size);
+    this.registers = new CoreRegisters(this.core);
+  }
+
+  get retired(): number {
+    if (!this.running) return this.retiredBefore;
+    const { core } = this;
+    const used = this.granted - this.reserve - core.get(BUDGET);
+    return (
+      this.retiredBefore + used - (this.inGuest ? instructionsLeft(core, core.get(RECORD)) : 0)
+    );
+  }
+
+  get map(): MemoryMap {
+    return this.core.map;
+  }
+
+  set map(map: MemoryMap) {
+    this.core.map = map;
+    this.mapChanged();
+  }
+
+  get moderator(): Moderator {
+    return this.core.moderator;
+  }
+
+  set moderator(moderator: Moderator) {
+    this.core.moderator = moderator;
+  }
+
+  get interrupts(): InterruptController {
+    return this.core.interrupts;
+  }
+
+  set interrupts(interrupts: InterruptController) {
+    this.core.interrupts = interrupts;
+  }
+
+  get time(): () => number {
+    return this.core.time;
+  }
+
+  set time(time: () => number) {
+    this.core.time = time;
+  }
+
+  get halted(): boolean {
+    return this.core.halted;
+  }
+
+  set halted(halted: boolean) {
+    this.core.halted = halted;
+  }
+
+  reset(): void {
+    const { core } = this;
+    resetCore(core);
+    core.halted = false;
+    core.nmiPending = core.nmiBlocked = false;
+    core.debugPending = 0;
+    this.shadow = false;
+    core.modeChanged();
+    core.flushTlb();
+    if (this.running) this.yield();
+  }
+
+  nmi(): void {
+    this.core.nmiPending = true;
+    if (this.running) this.yield();
+  }
+
+  yield(): void {
+    this.yielding = true;
+    const { core } = this;
+    core.set(ATTENTION, 1);
+    this.reserve += core.get(BUDGET);
+    core.set(BUDGET, 0);
+  }
+
+  mapChanged(): void {
+    this.core.flushTlb();
+    this.core.set(ATTENTION, 1);
+  }
+
+  memoryChanged(hostAddress: number, size: number): void {
+    this.engine.codeChanged(undefined, hostAddress, size);
+  }
+
+  run(budget: number): Stop {
+    const { core } = this;
+    this.granted = Math.min(budget, 0x7fff_ffff);
+    core.set(BUDGET, this.granted);
+    this.reserve = 0;
+    this.yielding = false;
+    this.running = true;
+    try {
+      return this.loop();
+    } finally {
+      this.retiredBefore += this.granted - this.reserve - core.get(BUDGET);
+      this.running = false;
+      this.inGuest = false;
+    }
+  }
+
+  private loop(): Stop {
+    const { core } = this;
+    for (;;) {
+      core.set(ATTENTION, 0);
+      if (this.yielding) return BUDGET_STOP;
+      const shadow = this.shadow;
+      this.shadow = false;
+      try {
+        if (!shadow && !this.takeEvents()) return TRIPLE_FAULT;
+        if (core.halted) return HALTED;
+        if (core.get(BUDGET) === 0) return BUDGET_STOP;
+        const stepping = (core.get(EFLAGS) & EFLAGS_TF) !== 0;
+        const breakpoints = hasInstructionBreakpoints(core);
+        const leave = stepping || shadow || breakpoints ? this.step(breakpoints) : this.enter();
+        const stop = this.handle(leave);
+        if (stop !== undefined) return stop;
+        if (stepping && leave !== Leave.exception) core.debugPending |= SINGLE_STEP;
+      } catch (problem) {
+        // Raised outside guest code: by fetching or decoding at RIP.
+        if (problem !== ABANDON) throw problem;
+        if (core.abandoned() === Leave.stopped) return STOPPED;
+        if (!this.exception()) return TRIPLE_FAULT;
+      }
+    }
+  }
+
+  /** Deliver what is pending between instructions (SDM vol. 3, table 6-2). False: triple fault. */
+  private takeEvents(): boolean {
+    const { core } = this;
+    if (core.debugPending !== 0) {
+      core.set(DR6, core.get(DR6) | core.debugPending);
+      core.debugPending = 0;
+      core.halted = false;
+      if (!this.deliver(1, "exception", -1)) return false;
+    }
+    if (core.nmiPending && !core.nmiBlocked) {
+      core.nmiPending = false;
+      core.nmiBlocked = true;
+      core.halted = false;
+      if (!this.deliver(2, "nmi", -1)) return false;
+    }
+    if (core.get(EFLAGS) & EFLAGS_IF && core.interrupts.pending() >= 0) {
+      core.halted = false;
+      return this.deliver(core.interrupts.acknowledge(), "external", -1);
+    }
+    return true;
+  }
+
+  /** Each delivery takes the time of one instruction, so that faults in a circle come to an end. */
+  private deliver(vector: number, source: EventSource, errorCode: number): boolean {
+    const budget = this.core.get(BUDGET);
+    if (budget > 0) this.core.set(BUDGET, budget - 1);
+    return deliver(this.core, vector, source, errorCode) === "delivered";
+  }
+
+  private exception(): boolean {
+    const { core } = this;
+    const vector = core.get(VECTOR);
+    return this.deliver(vector, "exception", pushesErrorCode(vector) ? core.get(ERROR_CODE) : -1);
+  }
+
+  /** Run from RIP until guest code leaves for a reason that concerns the loop. */
+  private enter(): Leave {
+    const { core, engine } = this;
+    let leave = this.enterAtRip();
+    for (;;) {
+      switch (leave) {
+        case Leave.lookup:
+          // Nothing in the jump cache, or the header of an outdated block; RIP is at its start.
+          leave = this.enterRecord(this.find().record);
+          break;
+        case Leave.link: {
+          const word = core.get(RECORD);
+          const { generation } = engine.blocks;
+          const { record } = this.find();
+          if (generation === engine.blocks.generation) core.linearView.setInt32(word, record, true);
+          leave = this.enterRecord(record);
+          break;
+        }
+        case Leave.budget: {
+          const left = core.get(BUDGET);
+          if (left === 0 || this.yielding) return leave;
+          leave = this.runAtMost(left);
+          break;
+        }
+        default:
+          return leave;
+      }
+    }
+  }
+
+  private find(): Block {
+    const { core } = this;
+    const block = this.engine.blocks.find(core);
+    const lo = core.get(RIP);
+    const entry = (JUMP_CACHE >> 2) + ((lo ^ (lo >>> 12)) & (JUMP_CACHE_ENTRIES - 1)) * 4;
+    core.i32[entry] = lo;
+    core.i32[entry + 1] = core.get(RIP + 4);
+    core.i32[entry + 2] = core.get(MODE);
+    core.i32[entry + 3] = block.record;
+    return block;
+  }
+
+  private enterAtRip(): Leave {
+    this.inGuest = true;
+    const leave = this.engine.code.jump(this.core.base);
+    this.inGuest = false;
+    return leave;
+  }
+
+  private enterRecord(record: number): Leave {
+    this.inGuest = true;
+    const leave = this.engine.code.enter(this.core.base, record);
+    this.inGuest = false;
+    return leave;
+  }
+
+  /** Run exactly one instruction. */
+  private step(breakpoints: boolean): Leave {
+    const { core } = this;
+    const resume = core.get(EFLAGS) & EFLAGS_RF;
+    if (breakpoints && !resume) {
+      const hits = instructionBreakpoints(core, codeLinear(core, core.address(RIP)));
+      if (hits !== 0) {
+        core.set(DR6, core.get(DR6) | hits);
+        core.raise(1);
+      }
+    }
+    const leave = this.runAtMost(1);
+    if (resume && leave !== Leave.exception) core.set(EFLAGS, core.get(EFLAGS) & ~EFLAGS_RF);
+    return leave;
+  }
+
+  /** Run a block of at most `count` instructions. */
+  private runAtMost(count: number): Leave {
+    const leave = this.enterRecord(this.engine.blocks.once(this.core, count));
+    // Linking is for blocks that stay; RIP is at the target already.
+    return leave === Leave.link ? Leave.dispatch : leave;
+  }
+
+  /** Act on why guest code left; a Stop ends `run`. */
+  private handle(leave: Leave): Stop | undefined {
+    const { core } = this;
+    switch (leave) {
+      case Leave.exception:
+        this.backToInstruction();
+        return this.exception() ? undefined : TRIPLE_FAULT;
+      case Leave.stopped:
+        this.backToInstruction();
+        return STOPPED;
+      case Leave.halt:
+        core.halted = true;
+        return undefined;
+      case Leave.shadow:
+        this.shadow = true;
+        return undefined;
+      default:
+        return undefined;
+    }
+  }
+
+  /** RIP and budget as before the instruction at RECORD. */
+  private backToInstruction(): void {
+    const { core } = this;
+    const record = core.get(RECORD);
+    core.set(BUDGET, core.get(BUDGET) + instructionsLeft(core, record));
+    if (core.ripIsArchitectural) core.ripIsArchitectural = false;
+    else core.setAddress(RIP, instructionRip(core, record));
+  }
+
+  save(): VcpuState {
+    const { core } = this;
+    const words = [core.nmiPending, core.nmiBlocked, core.halted, this.shadow].map(Number);
+    const bytes = new Uint8Array(TLB_SETS + 16);
+    bytes.set(core.linearMemory.subarray(core.base, core.base + TLB_SETS));
+    const view = new DataView(bytes.buffer);
+    words.forEach((word, i) => {
+      view.setUint8(TLB_SETS + i, word);
+    });
+    view.setUint32(TLB_SETS + 4, core.debugPending, true);
+    view.setFloat64(TLB_SETS + 8, this.retiredBefore, true);
+    return { engine: "wasm", bytes };
+  }
+
+  load(state: VcpuState): void {
+    if (state.engine !== "wasm" || state.bytes.length !== TLB_SETS + 16)
+      throw new RangeError("not a state of this engine");
+    const { core } = this;
+    core.linearMemory.set(state.bytes.subarray(0, TLB_SETS), core.base);
+    const view = new DataView(state.bytes.buffer, state.bytes.byteOffset);
+    core.nmiPending = view.getUint8(TLB_SETS) !== 0;
+    core.nmiBlocked = view.getUint8(TLB_SETS + 1) !== 0;
+    core.halted = view.getUint8(TLB_SETS + 2) !== 0;
+    this.shadow = view.getUint8(TLB_SETS + 3) !== 0;
+    core.debugPending = view.getUint32(TLB_SETS + 4, true);
+    this.retiredBefore = view.getFloat64(TLB_SETS + 8, true);
+    core.modeChanged();
+    core.flushTlb();
+  }
+}

@@ -1,0 +1,317 @@
+import type { Width } from "../../vcpu.ts";
+import {
+  lastRead,
+  readGuest8,
+  readGuest16,
+  readGuest32,
+  readGuest64,
+  writeGuest8,
+  writeGuest16,
+  writeGuest32,
+  writeGuest64,
+} from "../access.ts";
+import { type Core, EFLAGS_DF } from "../core.ts";
+import { WRITES } from "../instruction.ts";
+import { currentSet, translate, writeNotice } from "../paging.ts";
+import { instructionRip } from "../position.ts";
+import { segmentViolation } from "../segments.ts";
+import {
+  ADDRESS,
+  EFLAGS,
+  ES,
+  FLAGS_AUX,
+  FLAGS_RESULT,
+  GPR,
+  Leave,
+  RIP,
+  SEGMENT_BASE,
+  SEGMENT_READ_LIMIT,
+  SEGMENT_WRITE_LIMIT,
+  segmentField,
+  VALUE,
+} from "../state.ts";
+import type { Helpers } from "./helpers.ts";
+
+/**
+ * Repeated string instructions. One execution does at most this many
+ * elements and then leaves RIP where it is, so that interrupts, timers and
+ * the budget see a long one in steps; each step counts as one instruction.
+ */
+const ELEMENTS = 4096;
+const RCX = 1;
+const RSI = 6;
+const RDI = 7;
+const ES_STATE = segmentField(ES, 0);
+
+/** What rows/string.ts left in VALUE. */
+interface Repeat {
+  bytes: Width;
+  addressBits: number;
+  /** Stop when ZF is not this (CMPS and SCAS). */
+  whileZero: boolean;
+  /** State offset of the source's segment, or -1: flat. */
+  source: number;
+  /** Signed size of a step. */
+  step: number;
+}
+const repeat: Repeat = { bytes: 1, addressBits: 32, whileZero: true, source: -1, step: 1 };
+
+function begin(core: Core): void {
+  const word = core.get(VALUE);
+  repeat.bytes = (word & 0xff) as Width;
+  repeat.addressBits = (word >> 8) & 0xff;
+  repeat.whileZero = word >> 16 === 1;
+  repeat.source = core.get(VALUE + 4) | 0;
+  repeat.step = core.get(EFLAGS) & EFLAGS_DF ? -repeat.bytes : repeat.bytes;
+}
+
+/** An index register by address size; 64-bit values as signed numbers (exact below 2^53). */
+function index(core: Core, register: number): number {
+  const at = GPR + 8 * register;
+  if (repeat.addressBits === 16) return core.get(at) & 0xffff;
+  return repeat.addressBits === 32 ? core.get(at) : core.address(at);
+}
+
+function setIndex(core: Core, register: number, value: number): void {
+  const at = GPR + 8 * register;
+  if (repeat.addressBits === 16) core.set(at, (core.get(at) & 0xffff_0000) | (value & 0xffff));
+  else if (repeat.addressBits === 32) {
+    core.set(at, value >>> 0);
+    core.set(at + 4, 0);
+  } else core.setAddress(at, value);
+}
+
+/** Elements still to do, at most ELEMENTS. A 64-bit count is only compared and decremented exactly. */
+function remaining(core: Core): number {
+  const at = GPR + 8 * RCX;
+  const low = core.get(at);
+  if (repeat.addressBits === 16) return Math.min(low & 0xffff, ELEMENTS);
+  if (repeat.addressBits === 64 && core.get(at + 4) !== 0) return ELEMENTS;
+  return Math.min(low, ELEMENTS);
+}
+
+function countDown(core: Core, done: number): void {
+  const at = GPR + 8 * RCX;
+  const low = core.get(at);
+  if (repeat.addressBits === 16) core.set(at, (low & 0xffff_0000) | ((low - done) & 0xffff));
+  else {
+    if (repeat.addressBits === 64 && low < done) core.set(at + 4, core.get(at + 4) - 1);
+    else if (repeat.addressBits === 32) core.set(at + 4, 0);
+    core.set(at, low - done);
+  }
+}
+
+function isDone(core: Core): boolean {
+  const at = GPR + 8 * RCX;
+  if (repeat.addressBits === 16) return (core.get(at) & 0xffff) === 0;
+  return core.get(at) === 0 && (repeat.addressBits === 32 || core.get(at + 4) === 0);
+}
+
+/** Linear address of an offset in the segment at a state offset, checked. */
+function linear(core: Core, segment: number, offset: number, writes: boolean): number {
+  if (segment < 0) return offset;
+  const base = core.address(segment + SEGMENT_BASE);
+  if (core.is64) return base + offset;
+  const limitAt = segment + (writes ? SEGMENT_WRITE_LIMIT : SEGMENT_READ_LIMIT);
+  if (offset + repeat.bytes - 1 > core.address(limitAt)) {
+    core.setAddress(ADDRESS, offset);
+    segmentViolation(core, segment, repeat.bytes | (writes ? WRITES : 0));
+  }
+  return (base + offset) >>> 0;
+}
+
+function destination(core: Core): number {
+  return core.is64 ? -1 : ES_STATE;
+}
+
+function read(core: Core, at: number): void {
+  switch (repeat.bytes) {
+    case 1:
+      lastRead.lo = readGuest8(core, at);
+      break;
+    case 2:
+      lastRead.lo = readGuest16(core, at);
+      break;
+    case 4:
+      lastRead.lo = readGuest32(core, at);
+      break;
+    default:
+      readGuest64(core, at);
+      return;
+  }
+  lastRead.hi = 0;
+}
+
+function write(core: Core, at: number, lo: number, hi: number): void {
+  if (repeat.bytes === 1) writeGuest8(core, at, lo);
+  else if (repeat.bytes === 2) writeGuest16(core, at, lo);
+  else if (repeat.bytes === 4) writeGuest32(core, at, lo);
+  else writeGuest64(core, at, lo, hi);
+}
+
+/** Elements from `offset` upwards that stay within one page and the segment's plain limit. */
+function run(core: Core, segment: number, offset: number, count: number, writes: boolean): number {
+  const { bytes } = repeat;
+  const at = linear(core, segment, offset, writes);
+  let fit = Math.floor((4096 - (at & 0xfff)) / bytes);
+  if (segment >= 0 && !core.is64) {
+    const limit = core.address(segment + (writes ? SEGMENT_WRITE_LIMIT : SEGMENT_READ_LIMIT));
+    fit = Math.min(fit, Math.floor((limit - offset + 1) / bytes));
+  }
+  if (repeat.addressBits === 16) fit = Math.min(fit, Math.floor((0x1_0000 - offset) / bytes));
+  return Math.min(fit, count);
+}
+
+/** Go on with the next instruction, or come back for more. */
+function end(core: Core, record: number, more: boolean): number {
+  if (!more) return Leave.none;
+  core.setAddress(RIP, instructionRip(core, record));
+  return Leave.dispatch;
+}
+
+function moveOne(core: Core): void {
+  read(core, linear(core, repeat.source, index(core, RSI), false));
+  write(core, linear(core, destination(core), index(core, RDI), true), lastRead.lo, lastRead.hi);
+  moved(core, 1, true, true);
+}
+
+function moved(core: Core, elements: number, source: boolean, target: boolean): void {
+  if (source) setIndex(core, RSI, index(core, RSI) + elements * repeat.step);
+  if (target) setIndex(core, RDI, index(core, RDI) + elements * repeat.step);
+  countDown(core, elements);
+}
+
+/** Copy as many elements as lie in one page on both sides; false: do one the slow way. */
+function moveRun(core: Core, count: number): number {
+  if (repeat.step < 0 || core.watching) return 0;
+  const from = index(core, RSI);
+  const to = index(core, RDI);
+  let elements = run(core, repeat.source, from, count, false);
+  elements = Math.min(elements, run(core, destination(core), to, count, true));
+  if (elements < 2) return 0;
+  const set = currentSet(core);
+  const source = translate(core, linear(core, repeat.source, from, false), "read", set);
+  const target = translate(core, linear(core, destination(core), to, true), "write", set);
+  if (source < 0 || target < 0) return 0;
+  const size = elements * repeat.bytes;
+  // Copying forward into what is still to be read repeats a pattern: only copyWithin's other cases agree.
+  if (target > source && target < source + size) return 0;
+  writeNotice(core, target, size);
+  core.linearMemory.copyWithin(target, source, source + size);
+  moved(core, elements, true, true);
+  return elements;
+}
+
+function fillRun(core: Core, count: number): number {
+  if (repeat.step < 0 || core.watching) return 0;
+  const to = index(core, RDI);
+  const elements = run(core, destination(core), to, count, true);
+  if (elements < 2) return 0;
+  const target = translate(
+    core,
+    linear(core, destination(core), to, true),
+    "write",
+    currentSet(core),
+  );
+  if (target < 0) return 0;
+  const { bytes } = repeat;
+  const size = elements * bytes;
+  writeNotice(core, target, size);
+  const memory = core.linearMemory;
+  for (let k = 0; k < bytes; k++) memory[target + k] = core.get(GPR + (k & 4)) >>> (8 * (k & 3));
+  // Double what is there until the run is full.
+  for (let filled = bytes; filled < size; filled *= 2)
+    memory.copyWithin(target + filled, target, target + Math.min(filled, size - filled));
+  moved(core, elements, false, true);
+  return elements;
+}
+
+/** Flags of a - b, as the last comparison leaves them. Returns whether they are equal. */
+function compare(core: Core, aLow: number, aHigh: number, bLow: number, bHigh: number): boolean {
+  const bits = repeat.bytes * 8;
+  const a = (BigInt(aHigh) << 32n) | BigInt(aLow);
+  const b = (BigInt(bHigh) << 32n) | BigInt(bLow);
+  const r = BigInt.asUintN(bits, a - b);
+  const borrows = BigInt.asUintN(64, (~a & b) | ((~a | b) & r));
+  core.setBig(FLAGS_RESULT, BigInt.asUintN(64, BigInt.asIntN(bits, r)));
+  const top = Number((borrows >> BigInt(bits - 2)) & 3n);
+  core.set(FLAGS_AUX, (top << 30) | Number(borrows & 8n));
+  return r === 0n;
+}
+
+function accumulator(core: Core): void {
+  const low = core.get(GPR);
+  lastAccumulator.lo = repeat.bytes === 1 ? low & 0xff : repeat.bytes === 2 ? low & 0xffff : low;
+  lastAccumulator.hi = repeat.bytes === 8 ? core.get(GPR + 4) : 0;
+}
+const lastAccumulator = { lo: 0, hi: 0 };
+
+export const STRING_HELPERS: Helpers = {
+  rep_movs(core, record) {
+    begin(core);
+    for (let left = remaining(core); left > 0; ) {
+      const done = moveRun(core, left);
+      if (done === 0) moveOne(core);
+      left -= Math.max(done, 1);
+    }
+    return end(core, record, !isDone(core));
+  },
+  rep_stos(core, record) {
+    begin(core);
+    for (let left = remaining(core); left > 0; ) {
+      const done = fillRun(core, left);
+      if (done === 0) {
+        write(
+          core,
+          linear(core, destination(core), index(core, RDI), true),
+          core.get(GPR),
+          core.get(GPR + 4),
+        );
+        moved(core, 1, false, true);
+      }
+      left -= Math.max(done, 1);
+    }
+    return end(core, record, !isDone(core));
+  },
+  rep_lods(core, record) {
+    begin(core);
+    for (let left = remaining(core); left > 0; left--) {
+      read(core, linear(core, repeat.source, index(core, RSI), false));
+      const { bytes } = repeat;
+      const low = core.get(GPR);
+      if (bytes === 1) core.set(GPR, (low & ~0xff) | lastRead.lo);
+      else if (bytes === 2) core.set(GPR, (low & ~0xffff) | lastRead.lo);
+      else {
+        core.set(GPR, lastRead.lo);
+        core.set(GPR + 4, lastRead.hi);
+      }
+      moved(core, 1, true, false);
+    }
+    return end(core, record, !isDone(core));
+  },
+  rep_cmps(core, record) {
+    begin(core);
+    for (let left = remaining(core); left > 0; left--) {
+      read(core, linear(core, repeat.source, index(core, RSI), false));
+      const { lo, hi } = lastRead;
+      read(core, linear(core, destination(core), index(core, RDI), false));
+      moved(core, 1, true, true);
+      if (compare(core, lo, hi, lastRead.lo, lastRead.hi) !== repeat.whileZero) return Leave.none;
+    }
+    return end(core, record, !isDone(core));
+  },
+  rep_scas(core, record) {
+    begin(core);
+    accumulator(core);
+    for (let left = remaining(core); left > 0; left--) {
+      read(core, linear(core, destination(core), index(core, RDI), false));
+      moved(core, 1, false, true);
+      if (
+        compare(core, lastAccumulator.lo, lastAccumulator.hi, lastRead.lo, lastRead.hi) !==
+        repeat.whileZero
+      )
+        return Leave.none;
+    }
+    return end(core, record, !isDone(core));
+  },
+};
