@@ -1,0 +1,49 @@
+import type { Core } from "../core.ts";
+import { CR4, MXCSR, MXCSR_FAST } from "../state.ts";
+import { CR4_OSXMMEXCPT } from "../core.ts";
+
+/** Exception flags of MXCSR (Intel SDM vol. 1, 10.2.3); their masks stand 7 bits higher. */
+export const IE = 0x01;
+export const DE = 0x02;
+export const ZE = 0x04;
+export const OE = 0x08;
+export const UE = 0x10;
+export const PE = 0x20;
+export const MASK_SHIFT = 7;
+/** Denormals are zeros. */
+export const DAZ = 0x40;
+/** Rounding control, bits 14:13. */
+export const RC_SHIFT = 13;
+/** Flush to zero. */
+export const FTZ = 0x8000;
+/** Bits that may be set: what FXSAVE reports as MXCSR_MASK. */
+export const MXCSR_MASK = 0xffff;
+
+/** Values of the rounding control. */
+export const NEAREST = 0;
+export const DOWN = 1;
+export const UP = 2;
+export const ZERO = 3;
+export type Rounding = typeof NEAREST | typeof DOWN | typeof UP | typeof ZERO;
+
+/**
+ * Recompute MXCSR_FAST: call after any change of MXCSR. It is 1 while rounding
+ * is to nearest and inexactness can neither trap (PM set) nor be news (PE set
+ * already). Then an operation on normal numbers with a normal result changes
+ * no flag, whatever the other masks, DAZ and FTZ are, and needs no more than
+ * the host's own floating point.
+ */
+export function mxcsrChanged(core: Core): void {
+  core.set(MXCSR_FAST, (core.get(MXCSR) & 0x7020) === 0x1020 ? 1 : 0);
+}
+
+/** Set MXCSR; nothing is checked. */
+export function setMxcsr(core: Core, value: number): void {
+  core.set(MXCSR, value);
+  mxcsrChanged(core);
+}
+
+/** Raise the exception of an unmasked SIMD floating-point condition. */
+export function raiseSimdException(core: Core): never {
+  return core.raise(core.get(CR4) & CR4_OSXMMEXCPT ? 19 : 6);
+}
