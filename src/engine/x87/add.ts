@@ -49,16 +49,30 @@ function addSpecial(context: Context, out: Float80, a: Float80, b: Float80, flip
   const bKind = classify(b);
   const signA = a.signExponent & SIGN;
   const signB = (b.signExponent & SIGN) ^ flip;
-  if (aKind >= QNAN || bKind >= QNAN) return propagateNaNs(context, out, a, aKind, b, bKind);
+  if (aKind >= QNAN || bKind >= QNAN) {
+    propagateNaNs(context, out, a, aKind, b, bKind);
+    return;
+  }
   if (aKind === INFINITY && bKind === INFINITY) {
-    if (signA !== signB) return invalid(context, out);
-    return out.setInfinity(signA);
+    if (signA !== signB) {
+      invalid(context, out);
+      return;
+    }
+    out.setInfinity(signA);
+    return;
   }
   if ((isDenormal(aKind) || isDenormal(bKind)) && denormalOperand(context)) return;
-  if (aKind === INFINITY) return out.setInfinity(signA);
-  if (bKind === INFINITY) return out.setInfinity(signB);
+  if (aKind === INFINITY) {
+    out.setInfinity(signA);
+    return;
+  }
+  if (bKind === INFINITY) {
+    out.setInfinity(signB);
+    return;
+  }
   if (aKind === ZERO && bKind === ZERO) {
-    return out.setZero(signA === signB ? signA : zeroSign(context));
+    out.setZero(signA === signB ? signA : zeroSign(context));
+    return;
   }
   let ea = a.signExponent & 0x7fff;
   let eb = b.signExponent & 0x7fff;
@@ -71,8 +85,14 @@ function addSpecial(context: Context, out: Float80, a: Float80, b: Float80, flip
     b = normalB;
   }
   // a zero only brings the other operand to rounding
-  if (aKind === ZERO) return roundPack(context, out, signB, eb, b.hi, b.lo, 0, context.precision);
-  if (bKind === ZERO) return roundPack(context, out, signA, ea, a.hi, a.lo, 0, context.precision);
+  if (aKind === ZERO) {
+    roundPack(context, out, signB, eb, b.hi, b.lo, 0, context.precision);
+    return;
+  }
+  if (bKind === ZERO) {
+    roundPack(context, out, signA, ea, a.hi, a.lo, 0, context.precision);
+    return;
+  }
   addFinite(context, out, signA, ea, a, signB, eb, b);
 }
 
@@ -118,7 +138,8 @@ function addMagnitudes(
   const sum = (a.hi >>> 0) + (aligned.hi >>> 0) + carry;
   const hi = sum | 0;
   if (sum <= 0xffff_ffff) {
-    return roundPack(context, out, sign, exponent, hi, lo, extra, context.precision);
+    roundPack(context, out, sign, exponent, hi, lo, extra, context.precision);
+    return;
   }
   extra = (lo << 31) | (extra >>> 1) | (extra & 1);
   const halfHi = (hi >>> 1) | INTEGER_BIT;
@@ -141,7 +162,10 @@ function subtractMagnitudes(
   let lo = low | 0;
   let hi = (a.hi - aligned.hi - (low < 0 ? 1 : 0)) | 0;
   if (hi >= 0) {
-    if ((hi | lo | extra) === 0) return out.setZero(zeroSign(context));
+    if ((hi | lo | extra) === 0) {
+      out.setZero(zeroSign(context));
+      return;
+    }
     // by more than one place only where shift < 2: then extra holds every bit
     while (hi === 0) {
       hi = lo;

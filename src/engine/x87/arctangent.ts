@@ -1,5 +1,5 @@
-import { type Context } from "./context.ts";
-import { arctangent as fixedArctangent, FRACTION_BITS, PI } from "./fixed-point.ts";
+import type { Context } from "./context.ts";
+import { FRACTION_BITS, arctangent as fixedArctangent, PI } from "./fixed-point.ts";
 import {
   classify,
   denormalOperand,
@@ -24,19 +24,30 @@ const FAR = 70;
 export function arctangent(context: Context, out: Float80, y: Float80, x: Float80): void {
   const yKind = classify(y);
   const xKind = classify(x);
-  if (yKind >= QNAN || xKind >= QNAN) return propagateNaNs(context, out, y, yKind, x, xKind);
+  if (yKind >= QNAN || xKind >= QNAN) {
+    propagateNaNs(context, out, y, yKind, x, xKind);
+    return;
+  }
   if ((isDenormal(yKind) || isDenormal(xKind)) && denormalOperand(context)) return;
   const sign = y.signExponent & SIGN;
   const left = (x.signExponent & SIGN) !== 0;
   if (yKind === INFINITY) {
     const eighths = xKind !== INFINITY ? 4n : left ? 6n : 2n;
-    return deliver(context, out, sign, (PI * eighths) >> 3n, FIXED, false);
+    deliver(context, out, sign, (PI * eighths) >> 3n, FIXED, false);
+    return;
   }
   if (yKind === ZERO || xKind === INFINITY) {
-    if (left) return deliver(context, out, sign, PI, FIXED, false);
-    return out.setZero(sign);
+    if (left) {
+      deliver(context, out, sign, PI, FIXED, false);
+      return;
+    }
+    out.setZero(sign);
+    return;
   }
-  if (xKind === ZERO) return deliver(context, out, sign, PI >> 1n, FIXED, false);
+  if (xKind === ZERO) {
+    deliver(context, out, sign, PI >> 1n, FIXED, false);
+    return;
+  }
   let yExponent = y.signExponent & 0x7fff;
   let xExponent = x.signExponent & 0x7fff;
   if (isDenormal(yKind)) {
@@ -53,7 +64,8 @@ export function arctangent(context: Context, out: Float80, y: Float80, x: Float8
   if (distance < -FAR && !left) {
     // a trace below the ratio
     const ratio = ((ySignificand << 192n) - 1n) / xSignificand;
-    return deliver(context, out, sign, ratio, distance - 192, false);
+    deliver(context, out, sign, ratio, distance - 192, false);
+    return;
   }
   deliver(context, out, sign, angle(distance, ySignificand, xSignificand, left), FIXED, false);
 }

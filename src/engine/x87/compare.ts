@@ -1,12 +1,5 @@
 import { C0, C2, C3, type Context, DE, IE } from "./context.ts";
-import {
-  classify,
-  type Float80,
-  isDenormal,
-  QNAN,
-  SIGN,
-  ZERO,
-} from "./float80.ts";
+import { classify, type Float80, isDenormal, QNAN, SIGN, ZERO } from "./float80.ts";
 import { below } from "./wide.ts";
 
 /** Condition codes of an unordered comparison. */
@@ -32,7 +25,6 @@ export function compare(context: Context, a: Float80, b: Float80, quiet: boolean
   const aExponent = Math.max(a.signExponent & 0x7fff, 1);
   const bExponent = Math.max(b.signExponent & 0x7fff, 1);
   if (aExponent === bExponent && a.hi === b.hi && a.lo === b.lo) return C3;
-  const smaller =
-    aExponent === bExponent ? below(a.hi, a.lo, b.hi, b.lo) : aExponent < bExponent;
+  const smaller = aExponent === bExponent ? below(a.hi, a.lo, b.hi, b.lo) : aExponent < bExponent;
   return smaller === (aSign === 0) ? C0 : 0;
 }

@@ -1,4 +1,4 @@
-import { type Context } from "./context.ts";
+import type { Context } from "./context.ts";
 import { type Float80, INTEGER_BIT } from "./float80.ts";
 import { roundsUp } from "./round.ts";
 

@@ -62,7 +62,7 @@ export function toDecimal(context: Context, out: Float80, a: Float80): void {
 function pack(value: number): number {
   let packed = 0;
   for (let shift = 0; value > 0; shift += 4) {
-    packed |= value % 10 << shift;
+    packed |= (value % 10) << shift;
     value = Math.floor(value / 10);
   }
   return packed;

@@ -40,15 +40,28 @@ function divideSpecial(context: Context, out: Float80, a: Float80, b: Float80): 
   const aKind = classify(a);
   const bKind = classify(b);
   const sign = (a.signExponent ^ b.signExponent) & SIGN;
-  if (aKind >= QNAN || bKind >= QNAN) return propagateNaNs(context, out, a, aKind, b, bKind);
-  if (aKind === bKind && (aKind === ZERO || aKind === INFINITY)) return invalid(context, out);
+  if (aKind >= QNAN || bKind >= QNAN) {
+    propagateNaNs(context, out, a, aKind, b, bKind);
+    return;
+  }
+  if (aKind === bKind && (aKind === ZERO || aKind === INFINITY)) {
+    invalid(context, out);
+    return;
+  }
   if (bKind === ZERO && aKind !== INFINITY) {
     context.raised |= ZE;
-    return out.setInfinity(sign);
+    out.setInfinity(sign);
+    return;
   }
   if ((isDenormal(aKind) || isDenormal(bKind)) && denormalOperand(context)) return;
-  if (aKind === INFINITY) return out.setInfinity(sign);
-  if (bKind === INFINITY || aKind === ZERO) return out.setZero(sign);
+  if (aKind === INFINITY) {
+    out.setInfinity(sign);
+    return;
+  }
+  if (bKind === INFINITY || aKind === ZERO) {
+    out.setZero(sign);
+    return;
+  }
   let ea = a.signExponent & 0x7fff;
   let eb = b.signExponent & 0x7fff;
   if (aKind !== NORMAL) {

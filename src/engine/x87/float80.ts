@@ -114,7 +114,10 @@ export function invalid(context: Context, out: Float80): void {
 
 /** One operand that is a NaN or unsupported (class >= {@link QNAN}): the quiet answer. */
 export function propagateNaN(context: Context, out: Float80, x: Float80, kind: number): void {
-  if (kind === UNSUPPORTED) return invalid(context, out);
+  if (kind === UNSUPPORTED) {
+    invalid(context, out);
+    return;
+  }
   if (kind === SNAN) context.raised |= IE;
   out.set(x.signExponent, x.hi | QUIET_BIT, x.lo);
 }
@@ -128,7 +131,10 @@ export function propagateNaNs(
   b: Float80,
   bKind: number,
 ): void {
-  if (aKind === UNSUPPORTED || bKind === UNSUPPORTED) return invalid(context, out);
+  if (aKind === UNSUPPORTED || bKind === UNSUPPORTED) {
+    invalid(context, out);
+    return;
+  }
   if (aKind === SNAN || bKind === SNAN) context.raised |= IE;
   let from: Float80;
   if (aKind < QNAN) from = b;

@@ -32,6 +32,10 @@ export function environmentBytes(format: ImageFormat): 14 | 28 {
   return format === "protected-32" || format === "real-32" ? 28 : 14;
 }
 
+export function stateBytes(format: ImageFormat): 94 | 108 {
+  return environmentBytes(format) === 14 ? 94 : 108;
+}
+
 /** FSTENV: the environment into the operand scratch. */
 export function storeEnvironment(state: X87State, format: ImageFormat): void {
   const { words, halves: half } = state;

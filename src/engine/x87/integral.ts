@@ -1,4 +1,14 @@
-import { C1, type Context, IE, OE, PE, PRECISION_64, UE, ZE, ZERO as TOWARDS_ZERO } from "./context.ts";
+import {
+  C1,
+  type Context,
+  IE,
+  OE,
+  PE,
+  PRECISION_64,
+  ZERO as TOWARDS_ZERO,
+  UE,
+  ZE,
+} from "./context.ts";
 import {
   BIAS,
   classify,
@@ -23,12 +33,7 @@ const scratch = new Float80();
  * Rounds |a| to an integer in out.hi:out.lo, raising PE and C1.
  * @param a zero or finite, below 2^64
  */
-export function roundMagnitude(
-  context: Context,
-  out: Float80,
-  a: Float80,
-  rounding: number,
-): void {
+export function roundMagnitude(context: Context, out: Float80, a: Float80, rounding: number): void {
   const exponent = a.signExponent & 0x7fff;
   const extra = shiftRightSticky(out, a.hi, a.lo, 0, BIAS + 63 - exponent);
   if (extra === 0) return;
@@ -43,9 +48,15 @@ export function roundMagnitude(
 /** FRNDINT. `out` may be `a`. */
 export function roundToInteger(context: Context, out: Float80, a: Float80): void {
   const kind = classify(a);
-  if (kind >= QNAN) return propagateNaN(context, out, a, kind);
+  if (kind >= QNAN) {
+    propagateNaN(context, out, a, kind);
+    return;
+  }
   if (isDenormal(kind) && denormalOperand(context)) return;
-  if (kind === ZERO || (a.signExponent & 0x7fff) >= BIAS + 63) return out.copy(a);
+  if (kind === ZERO || (a.signExponent & 0x7fff) >= BIAS + 63) {
+    out.copy(a);
+    return;
+  }
   const sign = a.signExponent & SIGN;
   roundMagnitude(context, scratch, a, context.rounding);
   setInteger(out, sign, scratch.hi, scratch.lo);
@@ -55,7 +66,10 @@ export function roundToInteger(context: Context, out: Float80, a: Float80): void
 export function setInteger(out: Float80, sign: number, hi: number, lo: number): void {
   let exponent = BIAS + 63;
   if (hi === 0) {
-    if (lo === 0) return out.setZero(sign);
+    if (lo === 0) {
+      out.setZero(sign);
+      return;
+    }
     hi = lo;
     lo = 0;
     exponent -= 32;
@@ -72,13 +86,25 @@ export function setInteger(out: Float80, sign: number, hi: number, lo: number): 
 export function scale(context: Context, out: Float80, a: Float80, b: Float80): void {
   const aKind = classify(a);
   const bKind = classify(b);
-  if (aKind >= QNAN || bKind >= QNAN) return propagateNaNs(context, out, a, aKind, b, bKind);
+  if (aKind >= QNAN || bKind >= QNAN) {
+    propagateNaNs(context, out, a, aKind, b, bKind);
+    return;
+  }
   const sign = a.signExponent & SIGN;
   const down = (b.signExponent & SIGN) !== 0;
-  if (bKind === INFINITY && aKind === (down ? INFINITY : ZERO)) return invalid(context, out);
+  if (bKind === INFINITY && aKind === (down ? INFINITY : ZERO)) {
+    invalid(context, out);
+    return;
+  }
   if ((isDenormal(aKind) || isDenormal(bKind)) && denormalOperand(context)) return;
-  if (bKind === INFINITY) return down ? out.setZero(sign) : out.setInfinity(sign);
-  if (aKind === ZERO || aKind === INFINITY) return out.copy(a);
+  if (bKind === INFINITY) {
+    down ? out.setZero(sign) : out.setInfinity(sign);
+    return;
+  }
+  if (aKind === ZERO || aKind === INFINITY) {
+    out.copy(a);
+    return;
+  }
   let exponent = a.signExponent & 0x7fff;
   if (isDenormal(aKind)) {
     exponent = normalize(a, scratch);
@@ -92,11 +118,13 @@ export function scale(context: Context, out: Float80, a: Float80, b: Float80): v
   // so far out that even an unmasked response has no exponent for it
   if (exponent - EXPONENT_WRAP > 0x7ffe && (context.control & OE) === 0) {
     context.raised |= OE | PE | C1;
-    return out.setInfinity(sign);
+    out.setInfinity(sign);
+    return;
   }
   if (exponent + EXPONENT_WRAP < 1 && (context.control & UE) === 0) {
     context.raised |= UE | PE;
-    return out.setZero(sign);
+    out.setZero(sign);
+    return;
   }
   roundPack(context, out, sign, exponent, a.hi, a.lo, 0, PRECISION_64);
 }

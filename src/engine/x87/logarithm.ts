@@ -1,8 +1,8 @@
 import { type Context, PE, ZE } from "./context.ts";
 import {
   binaryLog,
-  exponentialMinus1 as fixedExponential,
   FRACTION_BITS,
+  exponentialMinus1 as fixedExponential,
   LN_2,
   ONE,
 } from "./fixed-point.ts";
@@ -35,9 +35,15 @@ const TINY = BIAS - 70;
 /** F2XM1: 2^a - 1 for |a| <= 1. */
 export function exponentialMinus1(context: Context, out: Float80, a: Float80): void {
   const kind = classify(a);
-  if (kind >= QNAN) return propagateNaN(context, out, a, kind);
+  if (kind >= QNAN) {
+    propagateNaN(context, out, a, kind);
+    return;
+  }
   const sign = a.signExponent & SIGN;
-  if (kind === ZERO) return out.copy(a);
+  if (kind === ZERO) {
+    out.copy(a);
+    return;
+  }
   if (kind === INFINITY) {
     if (sign === 0) out.setInfinity(0);
     else setOne(out, SIGN);
@@ -58,7 +64,8 @@ export function exponentialMinus1(context: Context, out: Float80, a: Float80): v
   }
   const scale = exponent - BIAS - 63;
   if (exponent < TINY) {
-    return deliver(context, out, sign, significand(a) * LN_2, scale + FIXED, false);
+    deliver(context, out, sign, significand(a) * LN_2, scale + FIXED, false);
+    return;
   }
   const x = (significand(a) * LN_2) >> BigInt(-scale);
   const value = fixedExponential(sign === 0 ? x : -x);
@@ -69,23 +76,40 @@ export function exponentialMinus1(context: Context, out: Float80, a: Float80): v
 export function logarithm(context: Context, out: Float80, y: Float80, x: Float80): void {
   const yKind = classify(y);
   const xKind = classify(x);
-  if (yKind >= QNAN || xKind >= QNAN) return propagateNaNs(context, out, y, yKind, x, xKind);
+  if (yKind >= QNAN || xKind >= QNAN) {
+    propagateNaNs(context, out, y, yKind, x, xKind);
+    return;
+  }
   const sign = y.signExponent & SIGN;
   if (xKind === ZERO) {
-    if (yKind === ZERO) return invalid(context, out);
+    if (yKind === ZERO) {
+      invalid(context, out);
+      return;
+    }
     if (yKind !== INFINITY) context.raised |= ZE;
-    return out.setInfinity(sign ^ SIGN);
+    out.setInfinity(sign ^ SIGN);
+    return;
   }
-  if ((x.signExponent & SIGN) !== 0) return invalid(context, out);
+  if ((x.signExponent & SIGN) !== 0) {
+    invalid(context, out);
+    return;
+  }
   let xExponent = x.signExponent & 0x7fff;
   const isOne = xExponent === BIAS && x.hi === INTEGER_BIT && x.lo === 0;
   if (xKind === INFINITY ? yKind === ZERO : isOne && yKind === INFINITY) {
-    return invalid(context, out);
+    invalid(context, out);
+    return;
   }
   if ((isDenormal(yKind) || isDenormal(xKind)) && denormalOperand(context)) return;
   const logSign = xExponent < BIAS ? SIGN : 0;
-  if (xKind === INFINITY || yKind === INFINITY) return out.setInfinity(sign ^ logSign);
-  if (isOne || yKind === ZERO) return out.setZero(sign ^ logSign);
+  if (xKind === INFINITY || yKind === INFINITY) {
+    out.setInfinity(sign ^ logSign);
+    return;
+  }
+  if (isOne || yKind === ZERO) {
+    out.setZero(sign ^ logSign);
+    return;
+  }
   if (isDenormal(xKind)) {
     xExponent = normalize(x, normalX);
     x = normalX;
@@ -108,19 +132,30 @@ export function logarithm(context: Context, out: Float80, y: Float80, x: Float80
 export function logarithmPlus1(context: Context, out: Float80, y: Float80, x: Float80): void {
   const yKind = classify(y);
   const xKind = classify(x);
-  if (yKind >= QNAN || xKind >= QNAN) return propagateNaNs(context, out, y, yKind, x, xKind);
+  if (yKind >= QNAN || xKind >= QNAN) {
+    propagateNaNs(context, out, y, yKind, x, xKind);
+    return;
+  }
   const sign = y.signExponent & SIGN;
   const logSign = x.signExponent & SIGN;
   let exponent = x.signExponent & 0x7fff;
   if (xKind === INFINITY ? logSign !== 0 || yKind === ZERO : xKind === ZERO && yKind === INFINITY) {
-    return invalid(context, out);
+    invalid(context, out);
+    return;
   }
   if ((isDenormal(yKind) || isDenormal(xKind)) && denormalOperand(context)) return;
-  if (yKind === INFINITY || xKind === INFINITY) return out.setInfinity(sign ^ logSign);
-  if (yKind === ZERO || xKind === ZERO) return out.setZero(sign ^ logSign);
+  if (yKind === INFINITY || xKind === INFINITY) {
+    out.setInfinity(sign ^ logSign);
+    return;
+  }
+  if (yKind === ZERO || xKind === ZERO) {
+    out.setZero(sign ^ logSign);
+    return;
+  }
   if (logSign !== 0 && exponent >= BIAS) {
     context.raised |= PE;
-    return out.copy(x);
+    out.copy(x);
+    return;
   }
   if (xKind !== NORMAL) {
     exponent = normalize(x, normalX);
@@ -130,7 +165,8 @@ export function logarithmPlus1(context: Context, out: Float80, y: Float80, x: Fl
   const magnitude = significand(x);
   if (exponent < TINY) {
     const log = magnitude * (logSign === 0 ? LOG2_E : -LOG2_E);
-    return deliverProduct(context, out, sign, y, log, scale + FIXED, false);
+    deliverProduct(context, out, sign, y, log, scale + FIXED, false);
+    return;
   }
   let log: bigint;
   if (scale > 128) {
@@ -159,5 +195,12 @@ function deliverProduct(
     y = normalY;
   }
   const magnitude = significand(y) * (log < 0n ? -log : log);
-  deliver(context, out, log < 0n ? sign ^ SIGN : sign, magnitude, scale + exponent - BIAS - 63, exact);
+  deliver(
+    context,
+    out,
+    log < 0n ? sign ^ SIGN : sign,
+    magnitude,
+    scale + exponent - BIAS - 63,
+    exact,
+  );
 }

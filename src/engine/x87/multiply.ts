@@ -1,4 +1,4 @@
-import { type Context } from "./context.ts";
+import type { Context } from "./context.ts";
 import {
   areNormal,
   BIAS,
@@ -38,13 +38,23 @@ function multiplySpecial(context: Context, out: Float80, a: Float80, b: Float80)
   const aKind = classify(a);
   const bKind = classify(b);
   const sign = (a.signExponent ^ b.signExponent) & SIGN;
-  if (aKind >= QNAN || bKind >= QNAN) return propagateNaNs(context, out, a, aKind, b, bKind);
+  if (aKind >= QNAN || bKind >= QNAN) {
+    propagateNaNs(context, out, a, aKind, b, bKind);
+    return;
+  }
   if (aKind === INFINITY ? bKind === ZERO : aKind === ZERO && bKind === INFINITY) {
-    return invalid(context, out);
+    invalid(context, out);
+    return;
   }
   if ((isDenormal(aKind) || isDenormal(bKind)) && denormalOperand(context)) return;
-  if (aKind === INFINITY || bKind === INFINITY) return out.setInfinity(sign);
-  if (aKind === ZERO || bKind === ZERO) return out.setZero(sign);
+  if (aKind === INFINITY || bKind === INFINITY) {
+    out.setInfinity(sign);
+    return;
+  }
+  if (aKind === ZERO || bKind === ZERO) {
+    out.setZero(sign);
+    return;
+  }
   let ea = a.signExponent & 0x7fff;
   let eb = b.signExponent & 0x7fff;
   if (aKind !== NORMAL) {
@@ -75,7 +85,8 @@ function multiplyMagnitudes(
   const bHi = b.hi >>> 0;
   const bLo = b.lo >>> 0;
   // columns of 32 bits, each summed exactly as a double
-  const column1 = multiplyHigh(aLo, bLo) + (Math.imul(aLo, bHi) >>> 0) + (Math.imul(aHi, bLo) >>> 0);
+  const column1 =
+    multiplyHigh(aLo, bLo) + (Math.imul(aLo, bHi) >>> 0) + (Math.imul(aHi, bLo) >>> 0);
   const column2 =
     multiplyHigh(aLo, bHi) +
     multiplyHigh(aHi, bLo) +

@@ -32,19 +32,22 @@ export function nearestRemainder(context: Context, out: Float80, a: Float80, b: 
  * out = a - b * quotient, exactly. C0, C3, C1 raised are bits 2, 1, 0 of the quotient;
  * C2: the exponents were 64 or more apart, and out is only nearer to b.
  */
-function remainder(
-  context: Context,
-  out: Float80,
-  a: Float80,
-  b: Float80,
-  nearest: boolean,
-): void {
+function remainder(context: Context, out: Float80, a: Float80, b: Float80, nearest: boolean): void {
   const aKind = classify(a);
   const bKind = classify(b);
-  if (aKind >= QNAN || bKind >= QNAN) return propagateNaNs(context, out, a, aKind, b, bKind);
-  if (aKind === INFINITY || bKind === ZERO) return invalid(context, out);
+  if (aKind >= QNAN || bKind >= QNAN) {
+    propagateNaNs(context, out, a, aKind, b, bKind);
+    return;
+  }
+  if (aKind === INFINITY || bKind === ZERO) {
+    invalid(context, out);
+    return;
+  }
   if ((isDenormal(aKind) || isDenormal(bKind)) && denormalOperand(context)) return;
-  if (aKind === ZERO) return out.copy(a);
+  if (aKind === ZERO) {
+    out.copy(a);
+    return;
+  }
   let aExponent = a.signExponent & 0x7fff;
   let bExponent = b.signExponent & 0x7fff;
   if (isDenormal(aKind)) {
@@ -52,7 +55,10 @@ function remainder(
     a = normalA;
   }
   let sign = a.signExponent & SIGN;
-  if (bKind === INFINITY) return deliver(context, out, sign, aExponent, a.hi, a.lo);
+  if (bKind === INFINITY) {
+    deliver(context, out, sign, aExponent, a.hi, a.lo);
+    return;
+  }
   if (isDenormal(bKind)) {
     bExponent = normalize(b, normalB);
     b = normalB;
@@ -69,7 +75,8 @@ function remainder(
       sign ^= SIGN;
       context.raised |= QUOTIENT_BITS[1];
     }
-    return deliver(context, out, sign, aExponent, hi, lo);
+    deliver(context, out, sign, aExponent, hi, lo);
+    return;
   }
   let steps = distance;
   if (distance >= 64) {
@@ -129,7 +136,10 @@ function deliver(
   lo: number,
 ): void {
   if (hi === 0) {
-    if (lo === 0) return out.setZero(sign);
+    if (lo === 0) {
+      out.setZero(sign);
+      return;
+    }
     hi = lo;
     lo = 0;
     exponent -= 32;

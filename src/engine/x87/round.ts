@@ -1,4 +1,15 @@
-import { C1, type Context, DOWN, NEAREST, OE, PE, PRECISION_24, PRECISION_53, UE, UP } from "./context.ts";
+import {
+  C1,
+  type Context,
+  DOWN,
+  NEAREST,
+  OE,
+  PE,
+  PRECISION_24,
+  PRECISION_53,
+  UE,
+  UP,
+} from "./context.ts";
 import { type Float80, INTEGER_BIT } from "./float80.ts";
 
 /** Added to or taken from the exponent of an unmasked underflow or overflow (Intel SDM vol. 1, 8.5.4). */

@@ -1,4 +1,4 @@
-import { type Context } from "./context.ts";
+import type { Context } from "./context.ts";
 import {
   BIAS,
   classify,
@@ -23,10 +23,22 @@ const normal = new Float80();
 export function squareRoot(context: Context, out: Float80, a: Float80): void {
   let exponent = a.signExponent & 0x7fff;
   const kind = classify(a);
-  if (kind >= QNAN) return propagateNaN(context, out, a, kind);
-  if (kind === ZERO) return out.copy(a);
-  if ((a.signExponent & SIGN) !== 0) return invalid(context, out);
-  if (kind === INFINITY) return out.copy(a);
+  if (kind >= QNAN) {
+    propagateNaN(context, out, a, kind);
+    return;
+  }
+  if (kind === ZERO) {
+    out.copy(a);
+    return;
+  }
+  if ((a.signExponent & SIGN) !== 0) {
+    invalid(context, out);
+    return;
+  }
+  if (kind === INFINITY) {
+    out.copy(a);
+    return;
+  }
   if (kind !== NORMAL) {
     if (isDenormal(kind) && denormalOperand(context)) return;
     exponent = normalize(a, normal);

@@ -1,82 +1,25 @@
 import { add, subtract } from "./add.ts";
-import * as constants from "./constants.ts";
 import { arctangent } from "./arctangent.ts";
+import type { BinaryOperation } from "./arithmetic.ts";
+import * as constants from "./constants.ts";
 import { C1, C2 } from "./context.ts";
 import { divide } from "./divide.ts";
 import { SIGN } from "./float80.ts";
-import { type BinaryOperation, MOVE_CONDITIONS, type X87 } from "./fpu.ts";
-import type { ImageFormat } from "./images.ts";
 import { extract, roundToInteger, scale } from "./integral.ts";
 import { exponentialMinus1, logarithm, logarithmPlus1 } from "./logarithm.ts";
 import { multiply } from "./multiply.ts";
 import * as operand from "./operand.ts";
 import { nearestRemainder, truncatedRemainder } from "./remainder.ts";
+import type { MemoryKind, Operands, X87Row } from "./row.ts";
 import { squareRoot } from "./square-root.ts";
 import { cosine, sine, sineCosine, tangent } from "./trigonometric.ts";
 
-/** Memory operands in the words of Intel's manual; `env` and `state` depend on the operand size. */
-export type MemoryKind =
-  | "m16int"
-  | "m32int"
-  | "m64int"
-  | "m32fp"
-  | "m64fp"
-  | "m80fp"
-  | "m80bcd"
-  | "m2byte"
-  | "m14/28byte"
-  | "m94/108byte";
-
-export type Operands = "" | "memory" | "ax" | "st(i)" | "st, st(i)" | "st(i), st";
-
-/** One instruction form: what decoder, disassembler and dispatch need to know of it. */
-export interface X87Row {
-  /** Lower case, as Intel names it (the non-waiting form where there are two). */
-  readonly mnemonic: string;
-  readonly operands: Operands;
-  readonly memory: MemoryKind | null;
-  /** Of the memory operand: the caller fills the scratch before, or stores it after `execute`. */
-  readonly access: "load" | "store" | null;
-  /** i of ST(i), 0 where there is none. */
-  readonly index: number;
-  /** Waiting: raises #MF if an unmasked exception is pending. */
-  readonly waits: boolean;
-  /** Non-control: records its address, operand address and opcode. */
-  readonly recordsPointers: boolean;
-  /** Uses the EFLAGS word of the window. */
-  readonly eflags: "reads" | "writes" | null;
-  /** For {@link X87.execute}. */
-  readonly run: (fpu: X87, index: number, format: ImageFormat) => number;
-}
-
-/** Bytes of a memory operand. */
-export function operandBytes(kind: MemoryKind, operandSize: 16 | 32): number {
-  switch (kind) {
-    case "m16int":
-    case "m2byte":
-      return 2;
-    case "m32int":
-    case "m32fp":
-      return 4;
-    case "m64int":
-    case "m64fp":
-      return 8;
-    case "m80fp":
-    case "m80bcd":
-      return 10;
-    case "m14/28byte":
-      return operandSize === 16 ? 14 : 28;
-    case "m94/108byte":
-      return operandSize === 16 ? 94 : 108;
-  }
-}
-
 /**
- * The form that `escape` (0xd8..0xdf) and `modrm` encode, or undefined: #UD.
+ * The form that `opcode` (0xd8..0xdf) and `modrm` encode, or undefined: #UD.
  * Rows are shared and never change.
  */
-export function x87Row(escape: number, modrm: number): X87Row | undefined {
-  return rows[((escape & 7) << 8) | modrm];
+export function x87Row(opcode: number, modrm: number): X87Row | undefined {
+  return rows[((opcode & 7) << 8) | modrm];
 }
 
 const rows: (X87Row | undefined)[] = new Array(8 * 256).fill(undefined);
@@ -98,7 +41,7 @@ function row(
 }
 
 function memoryForm(
-  escape: number,
+  opcode: number,
   reg: number,
   mnemonic: string,
   memory: MemoryKind,
@@ -108,13 +51,13 @@ function memoryForm(
 ): void {
   const form = row(mnemonic, "memory", memory, access, 0, run, options);
   for (let modrm = 0; modrm < 0xc0; modrm++) {
-    if (((modrm >> 3) & 7) === reg) rows[((escape & 7) << 8) | modrm] = form;
+    if (((modrm >> 3) & 7) === reg) rows[((opcode & 7) << 8) | modrm] = form;
   }
 }
 
 /** Eight forms, ST(0) to ST(7), from the byte `first`. */
 function registerForms(
-  escape: number,
+  opcode: number,
   first: number,
   mnemonic: string,
   operands: Operands,
@@ -122,19 +65,19 @@ function registerForms(
   options: Options = {},
 ): void {
   for (let i = 0; i < 8; i++) {
-    rows[((escape & 7) << 8) | (first + i)] = row(mnemonic, operands, null, null, i, run, options);
+    rows[((opcode & 7) << 8) | (first + i)] = row(mnemonic, operands, null, null, i, run, options);
   }
 }
 
 function form(
-  escape: number,
+  opcode: number,
   byte: number,
   mnemonic: string,
   run: Run,
   options: Options = {},
   operands: Operands = "",
 ): void {
-  rows[((escape & 7) << 8) | byte] = row(mnemonic, operands, null, null, 0, run, options);
+  rows[((opcode & 7) << 8) | byte] = row(mnemonic, operands, null, null, 0, run, options);
 }
 
 const integer16 = operand.integerWriter(16);
@@ -177,133 +120,247 @@ for (const [reg, entry] of ARITHMETIC.entries()) {
   if (entry === null) {
     const pops = reg - 2;
     const p = pops === 0 ? "" : "p";
-    memoryForm(0xd8, reg, `fcom${p}`, "m32fp", "load", (fpu) => fpu.compareMemory(operand.readFloat32, pops));
-    memoryForm(0xdc, reg, `fcom${p}`, "m64fp", "load", (fpu) => fpu.compareMemory(operand.readFloat64, pops));
-    memoryForm(0xda, reg, `ficom${p}`, "m32int", "load", (fpu) => fpu.compareMemory(operand.readInteger32, pops));
-    memoryForm(0xde, reg, `ficom${p}`, "m16int", "load", (fpu) => fpu.compareMemory(operand.readInteger16, pops));
-    registerForms(0xd8, first, `fcom${p}`, "st(i)", (fpu, i) => fpu.compare(i, false, pops));
+    memoryForm(0xd8, reg, `fcom${p}`, "m32fp", "load", (fpu) =>
+      fpu.comparison.withMemory(operand.readFloat32, pops),
+    );
+    memoryForm(0xdc, reg, `fcom${p}`, "m64fp", "load", (fpu) =>
+      fpu.comparison.withMemory(operand.readFloat64, pops),
+    );
+    memoryForm(0xda, reg, `ficom${p}`, "m32int", "load", (fpu) =>
+      fpu.comparison.withMemory(operand.readInteger32, pops),
+    );
+    memoryForm(0xde, reg, `ficom${p}`, "m16int", "load", (fpu) =>
+      fpu.comparison.withMemory(operand.readInteger16, pops),
+    );
+    registerForms(0xd8, first, `fcom${p}`, "st(i)", (fpu, i) =>
+      fpu.comparison.registers(i, false, pops),
+    );
     // DC D0 and DC D8: undocumented doubles
-    registerForms(0xdc, first, `fcom${p}`, "st(i)", (fpu, i) => fpu.compare(i, false, pops));
+    registerForms(0xdc, first, `fcom${p}`, "st(i)", (fpu, i) =>
+      fpu.comparison.registers(i, false, pops),
+    );
     continue;
   }
   const { name, operation, reversed } = entry;
-  const withMemory = (read: operand.Reader): Run => (fpu) =>
-    fpu.arithmeticMemory(operation, read, reversed);
+  const withMemory =
+    (read: operand.Reader): Run =>
+    (fpu) =>
+      fpu.arithmetic.withMemory(operation, read, reversed);
   memoryForm(0xd8, reg, `f${name}`, "m32fp", "load", withMemory(operand.readFloat32));
   memoryForm(0xdc, reg, `f${name}`, "m64fp", "load", withMemory(operand.readFloat64));
   memoryForm(0xda, reg, `fi${name}`, "m32int", "load", withMemory(operand.readInteger32));
   memoryForm(0xde, reg, `fi${name}`, "m16int", "load", withMemory(operand.readInteger16));
   registerForms(0xd8, first, `f${name}`, "st, st(i)", (fpu, i) =>
-    reversed ? fpu.arithmetic(operation, 0, i, 0, false) : fpu.arithmetic(operation, 0, 0, i, false),
+    reversed
+      ? fpu.arithmetic.binary(operation, 0, i, 0, false)
+      : fpu.arithmetic.binary(operation, 0, 0, i, false),
   );
   // with ST(i) as destination FSUB and FSUBR, FDIV and FDIVR change places
   const order = reg & 4 ? reg ^ 1 : reg;
   const swapped = ARITHMETIC[order]?.name;
   registerForms(0xdc, first, `f${swapped}`, "st(i), st", (fpu, i) =>
-    reversed ? fpu.arithmetic(operation, i, i, 0, false) : fpu.arithmetic(operation, i, 0, i, false),
+    reversed
+      ? fpu.arithmetic.binary(operation, i, i, 0, false)
+      : fpu.arithmetic.binary(operation, i, 0, i, false),
   );
   registerForms(0xde, first, `f${swapped}p`, "st(i), st", (fpu, i) =>
-    reversed ? fpu.arithmetic(operation, i, i, 0, true) : fpu.arithmetic(operation, i, 0, i, true),
+    reversed
+      ? fpu.arithmetic.binary(operation, i, i, 0, true)
+      : fpu.arithmetic.binary(operation, i, 0, i, true),
   );
 }
-registerForms(0xde, 0xd0, "fcomp", "st(i)", (fpu, i) => fpu.compare(i, false, 1)); // undocumented double
-form(0xde, 0xd9, "fcompp", (fpu) => fpu.compare(1, false, 2));
+registerForms(0xde, 0xd0, "fcomp", "st(i)", (fpu, i) => fpu.comparison.registers(i, false, 1)); // undocumented double
+form(0xde, 0xd9, "fcompp", (fpu) => fpu.comparison.registers(1, false, 2));
 
 // --- D9 --------------------------------------------------------------------------------------
 
-memoryForm(0xd9, 0, "fld", "m32fp", "load", (fpu) => fpu.loadFloat(operand.readFloat32));
-memoryForm(0xd9, 2, "fst", "m32fp", "store", (fpu) => fpu.store(operand.writeFloat32, 4, 0));
-memoryForm(0xd9, 3, "fstp", "m32fp", "store", (fpu) => fpu.store(operand.writeFloat32, 4, 1));
-memoryForm(0xd9, 4, "fldenv", "m14/28byte", "load", (fpu, _, format) => fpu.loadEnvironment(format), CONTROL);
-memoryForm(0xd9, 5, "fldcw", "m2byte", "load", (fpu) => fpu.loadControl(), CONTROL);
-memoryForm(0xd9, 6, "fnstenv", "m14/28byte", "store", (fpu, _, format) => fpu.storeEnvironment(format), NO_WAIT);
-memoryForm(0xd9, 7, "fnstcw", "m2byte", "store", (fpu) => fpu.storeControl(), NO_WAIT);
-registerForms(0xd9, 0xc0, "fld", "st(i)", (fpu, i) => fpu.loadRegister(i));
-registerForms(0xd9, 0xc8, "fxch", "st(i)", (fpu, i) => fpu.exchange(i));
-form(0xd9, 0xd0, "fnop", (fpu) => fpu.nothing());
-registerForms(0xd9, 0xd8, "fstp", "st(i)", (fpu, i) => fpu.storeRegisterUnchecked(i)); // undocumented double
-form(0xd9, 0xe0, "fchs", (fpu) => fpu.sign(0, SIGN));
-form(0xd9, 0xe1, "fabs", (fpu) => fpu.sign(SIGN, 0));
-form(0xd9, 0xe4, "ftst", (fpu) => fpu.test());
-form(0xd9, 0xe5, "fxam", (fpu) => fpu.examine());
-form(0xd9, 0xe8, "fld1", (fpu) => fpu.loadConstant(constants.ONE));
-form(0xd9, 0xe9, "fldl2t", (fpu) => fpu.loadConstant(constants.LOG2_10));
-form(0xd9, 0xea, "fldl2e", (fpu) => fpu.loadConstant(constants.LOG2_E));
-form(0xd9, 0xeb, "fldpi", (fpu) => fpu.loadConstant(constants.PI));
-form(0xd9, 0xec, "fldlg2", (fpu) => fpu.loadConstant(constants.LOG10_2));
-form(0xd9, 0xed, "fldln2", (fpu) => fpu.loadConstant(constants.LN_2));
-form(0xd9, 0xee, "fldz", (fpu) => fpu.loadConstant(constants.PLUS_ZERO));
-form(0xd9, 0xf0, "f2xm1", (fpu) => fpu.unary(exponentialMinus1));
-form(0xd9, 0xf1, "fyl2x", (fpu) => fpu.arithmetic(logarithm, 1, 1, 0, true));
-form(0xd9, 0xf2, "fptan", (fpu) => fpu.pushing(tangent, C1 | C2));
-form(0xd9, 0xf3, "fpatan", (fpu) => fpu.arithmetic(arctangent, 1, 1, 0, true));
-form(0xd9, 0xf4, "fxtract", (fpu) => fpu.pushing(extract, C1));
-form(0xd9, 0xf5, "fprem1", (fpu) => fpu.remainder(nearestRemainder));
-form(0xd9, 0xf6, "fdecstp", (fpu) => fpu.rotate(-1));
-form(0xd9, 0xf7, "fincstp", (fpu) => fpu.rotate(1));
-form(0xd9, 0xf8, "fprem", (fpu) => fpu.remainder(truncatedRemainder));
-form(0xd9, 0xf9, "fyl2xp1", (fpu) => fpu.arithmetic(logarithmPlus1, 1, 1, 0, true));
-form(0xd9, 0xfa, "fsqrt", (fpu) => fpu.unary(squareRoot));
-form(0xd9, 0xfb, "fsincos", (fpu) => fpu.pushing(sineCosine, C1 | C2));
-form(0xd9, 0xfc, "frndint", (fpu) => fpu.unary(roundToInteger));
-form(0xd9, 0xfd, "fscale", (fpu) => fpu.arithmetic(scale, 0, 0, 1, false));
-form(0xd9, 0xfe, "fsin", (fpu) => fpu.trigonometric(sine));
-form(0xd9, 0xff, "fcos", (fpu) => fpu.trigonometric(cosine));
+memoryForm(0xd9, 0, "fld", "m32fp", "load", (fpu) => fpu.transfer.loadFloat(operand.readFloat32));
+memoryForm(0xd9, 2, "fst", "m32fp", "store", (fpu) =>
+  fpu.transfer.store(operand.writeFloat32, 4, 0),
+);
+memoryForm(0xd9, 3, "fstp", "m32fp", "store", (fpu) =>
+  fpu.transfer.store(operand.writeFloat32, 4, 1),
+);
+memoryForm(
+  0xd9,
+  4,
+  "fldenv",
+  "m14/28byte",
+  "load",
+  (fpu, _, format) => fpu.control.loadEnvironment(format),
+  CONTROL,
+);
+memoryForm(0xd9, 5, "fldcw", "m2byte", "load", (fpu) => fpu.control.loadControl(), CONTROL);
+memoryForm(
+  0xd9,
+  6,
+  "fnstenv",
+  "m14/28byte",
+  "store",
+  (fpu, _, format) => fpu.control.storeEnvironment(format),
+  NO_WAIT,
+);
+memoryForm(0xd9, 7, "fnstcw", "m2byte", "store", (fpu) => fpu.control.storeControl(), NO_WAIT);
+registerForms(0xd9, 0xc0, "fld", "st(i)", (fpu, i) => fpu.transfer.loadRegister(i));
+registerForms(0xd9, 0xc8, "fxch", "st(i)", (fpu, i) => fpu.transfer.exchange(i));
+form(0xd9, 0xd0, "fnop", (fpu) => fpu.control.nothing());
+registerForms(0xd9, 0xd8, "fstp", "st(i)", (fpu, i) => fpu.transfer.storeRegisterUnchecked(i)); // undocumented double
+form(0xd9, 0xe0, "fchs", (fpu) => fpu.arithmetic.sign(0, SIGN));
+form(0xd9, 0xe1, "fabs", (fpu) => fpu.arithmetic.sign(SIGN, 0));
+form(0xd9, 0xe4, "ftst", (fpu) => fpu.comparison.withZero());
+form(0xd9, 0xe5, "fxam", (fpu) => fpu.comparison.examine());
+form(0xd9, 0xe8, "fld1", (fpu) => fpu.transfer.loadConstant(constants.ONE));
+form(0xd9, 0xe9, "fldl2t", (fpu) => fpu.transfer.loadConstant(constants.LOG2_10));
+form(0xd9, 0xea, "fldl2e", (fpu) => fpu.transfer.loadConstant(constants.LOG2_E));
+form(0xd9, 0xeb, "fldpi", (fpu) => fpu.transfer.loadConstant(constants.PI));
+form(0xd9, 0xec, "fldlg2", (fpu) => fpu.transfer.loadConstant(constants.LOG10_2));
+form(0xd9, 0xed, "fldln2", (fpu) => fpu.transfer.loadConstant(constants.LN_2));
+form(0xd9, 0xee, "fldz", (fpu) => fpu.transfer.loadConstant(constants.PLUS_ZERO));
+form(0xd9, 0xf0, "f2xm1", (fpu) => fpu.arithmetic.unary(exponentialMinus1));
+form(0xd9, 0xf1, "fyl2x", (fpu) => fpu.arithmetic.binary(logarithm, 1, 1, 0, true));
+form(0xd9, 0xf2, "fptan", (fpu) => fpu.arithmetic.pushing(tangent, C1 | C2));
+form(0xd9, 0xf3, "fpatan", (fpu) => fpu.arithmetic.binary(arctangent, 1, 1, 0, true));
+form(0xd9, 0xf4, "fxtract", (fpu) => fpu.arithmetic.pushing(extract, C1));
+form(0xd9, 0xf5, "fprem1", (fpu) => fpu.arithmetic.remainder(nearestRemainder));
+form(0xd9, 0xf6, "fdecstp", (fpu) => fpu.control.rotate(-1));
+form(0xd9, 0xf7, "fincstp", (fpu) => fpu.control.rotate(1));
+form(0xd9, 0xf8, "fprem", (fpu) => fpu.arithmetic.remainder(truncatedRemainder));
+form(0xd9, 0xf9, "fyl2xp1", (fpu) => fpu.arithmetic.binary(logarithmPlus1, 1, 1, 0, true));
+form(0xd9, 0xfa, "fsqrt", (fpu) => fpu.arithmetic.unary(squareRoot));
+form(0xd9, 0xfb, "fsincos", (fpu) => fpu.arithmetic.pushing(sineCosine, C1 | C2));
+form(0xd9, 0xfc, "frndint", (fpu) => fpu.arithmetic.unary(roundToInteger));
+form(0xd9, 0xfd, "fscale", (fpu) => fpu.arithmetic.binary(scale, 0, 0, 1, false));
+form(0xd9, 0xfe, "fsin", (fpu) => fpu.arithmetic.trigonometric(sine));
+form(0xd9, 0xff, "fcos", (fpu) => fpu.arithmetic.trigonometric(cosine));
 
 // --- DA, DB ----------------------------------------------------------------------------------
 
-for (const [index, flags] of MOVE_CONDITIONS.entries()) {
-  const name = ["b", "e", "be", "u"][index];
+const CF = 0x01;
+const PF = 0x04;
+const ZF = 0x40;
+const MOVE_CONDITIONS = [
+  ["b", CF],
+  ["e", ZF],
+  ["be", CF | ZF],
+  ["u", PF],
+] as const;
+for (const [index, [name, flags]] of MOVE_CONDITIONS.entries()) {
   const first = 0xc0 + 8 * index;
-  registerForms(0xda, first, `fcmov${name}`, "st, st(i)", (fpu, i) => fpu.conditionalMove(i, flags, true), READS_FLAGS);
-  registerForms(0xdb, first, `fcmovn${name}`, "st, st(i)", (fpu, i) => fpu.conditionalMove(i, flags, false), READS_FLAGS);
+  registerForms(
+    0xda,
+    first,
+    `fcmov${name}`,
+    "st, st(i)",
+    (fpu, i) => fpu.transfer.moveIf(i, flags, true),
+    READS_FLAGS,
+  );
+  registerForms(
+    0xdb,
+    first,
+    `fcmovn${name}`,
+    "st, st(i)",
+    (fpu, i) => fpu.transfer.moveIf(i, flags, false),
+    READS_FLAGS,
+  );
 }
-form(0xda, 0xe9, "fucompp", (fpu) => fpu.compare(1, true, 2));
-memoryForm(0xdb, 0, "fild", "m32int", "load", (fpu) => fpu.load(operand.readInteger32));
-memoryForm(0xdb, 1, "fisttp", "m32int", "store", (fpu) => fpu.store(truncated32, 4, 1));
-memoryForm(0xdb, 2, "fist", "m32int", "store", (fpu) => fpu.store(integer32, 4, 0));
-memoryForm(0xdb, 3, "fistp", "m32int", "store", (fpu) => fpu.store(integer32, 4, 1));
-memoryForm(0xdb, 5, "fld", "m80fp", "load", (fpu) => fpu.load(operand.readFloat80));
-memoryForm(0xdb, 7, "fstp", "m80fp", "store", (fpu) => fpu.store(operand.writeFloat80, 10, 1));
+form(0xda, 0xe9, "fucompp", (fpu) => fpu.comparison.registers(1, true, 2));
+memoryForm(0xdb, 0, "fild", "m32int", "load", (fpu) => fpu.transfer.load(operand.readInteger32));
+memoryForm(0xdb, 1, "fisttp", "m32int", "store", (fpu) => fpu.transfer.store(truncated32, 4, 1));
+memoryForm(0xdb, 2, "fist", "m32int", "store", (fpu) => fpu.transfer.store(integer32, 4, 0));
+memoryForm(0xdb, 3, "fistp", "m32int", "store", (fpu) => fpu.transfer.store(integer32, 4, 1));
+memoryForm(0xdb, 5, "fld", "m80fp", "load", (fpu) => fpu.transfer.load(operand.readFloat80));
+memoryForm(0xdb, 7, "fstp", "m80fp", "store", (fpu) =>
+  fpu.transfer.store(operand.writeFloat80, 10, 1),
+);
 // what switched interrupts and protection on the 8087 and 80287 does nothing since
-form(0xdb, 0xe0, "fneni", (fpu) => fpu.nothing(), NO_WAIT);
-form(0xdb, 0xe1, "fndisi", (fpu) => fpu.nothing(), NO_WAIT);
-form(0xdb, 0xe2, "fnclex", (fpu) => fpu.clearExceptions(), NO_WAIT);
-form(0xdb, 0xe3, "fninit", (fpu) => fpu.initialize(), NO_WAIT);
-form(0xdb, 0xe4, "fnsetpm", (fpu) => fpu.nothing(), NO_WAIT);
-registerForms(0xdb, 0xe8, "fucomi", "st, st(i)", (fpu, i) => fpu.compareToFlags(i, true, false), WRITES_FLAGS);
-registerForms(0xdb, 0xf0, "fcomi", "st, st(i)", (fpu, i) => fpu.compareToFlags(i, false, false), WRITES_FLAGS);
+form(0xdb, 0xe0, "fneni", (fpu) => fpu.control.nothing(), NO_WAIT);
+form(0xdb, 0xe1, "fndisi", (fpu) => fpu.control.nothing(), NO_WAIT);
+form(0xdb, 0xe2, "fnclex", (fpu) => fpu.control.clearExceptions(), NO_WAIT);
+form(0xdb, 0xe3, "fninit", (fpu) => fpu.control.initialize(), NO_WAIT);
+form(0xdb, 0xe4, "fnsetpm", (fpu) => fpu.control.nothing(), NO_WAIT);
+registerForms(
+  0xdb,
+  0xe8,
+  "fucomi",
+  "st, st(i)",
+  (fpu, i) => fpu.comparison.toFlags(i, true, false),
+  WRITES_FLAGS,
+);
+registerForms(
+  0xdb,
+  0xf0,
+  "fcomi",
+  "st, st(i)",
+  (fpu, i) => fpu.comparison.toFlags(i, false, false),
+  WRITES_FLAGS,
+);
 
 // --- DD --------------------------------------------------------------------------------------
 
-memoryForm(0xdd, 0, "fld", "m64fp", "load", (fpu) => fpu.loadFloat(operand.readFloat64));
-memoryForm(0xdd, 1, "fisttp", "m64int", "store", (fpu) => fpu.store(truncated64, 8, 1));
-memoryForm(0xdd, 2, "fst", "m64fp", "store", (fpu) => fpu.store(operand.writeFloat64, 8, 0));
-memoryForm(0xdd, 3, "fstp", "m64fp", "store", (fpu) => fpu.store(operand.writeFloat64, 8, 1));
-memoryForm(0xdd, 4, "frstor", "m94/108byte", "load", (fpu, _, format) => fpu.loadState(format), CONTROL);
-memoryForm(0xdd, 6, "fnsave", "m94/108byte", "store", (fpu, _, format) => fpu.storeState(format), NO_WAIT);
-memoryForm(0xdd, 7, "fnstsw", "m2byte", "store", (fpu) => fpu.storeStatus(), NO_WAIT);
-registerForms(0xdd, 0xc0, "ffree", "st(i)", (fpu, i) => fpu.free(i, false));
-registerForms(0xdd, 0xc8, "fxch", "st(i)", (fpu, i) => fpu.exchange(i)); // undocumented double
-registerForms(0xdd, 0xd0, "fst", "st(i)", (fpu, i) => fpu.storeRegister(i, 0));
-registerForms(0xdd, 0xd8, "fstp", "st(i)", (fpu, i) => fpu.storeRegister(i, 1));
-registerForms(0xdd, 0xe0, "fucom", "st(i)", (fpu, i) => fpu.compare(i, true, 0));
-registerForms(0xdd, 0xe8, "fucomp", "st(i)", (fpu, i) => fpu.compare(i, true, 1));
+memoryForm(0xdd, 0, "fld", "m64fp", "load", (fpu) => fpu.transfer.loadFloat(operand.readFloat64));
+memoryForm(0xdd, 1, "fisttp", "m64int", "store", (fpu) => fpu.transfer.store(truncated64, 8, 1));
+memoryForm(0xdd, 2, "fst", "m64fp", "store", (fpu) =>
+  fpu.transfer.store(operand.writeFloat64, 8, 0),
+);
+memoryForm(0xdd, 3, "fstp", "m64fp", "store", (fpu) =>
+  fpu.transfer.store(operand.writeFloat64, 8, 1),
+);
+memoryForm(
+  0xdd,
+  4,
+  "frstor",
+  "m94/108byte",
+  "load",
+  (fpu, _, format) => fpu.control.loadState(format),
+  CONTROL,
+);
+memoryForm(
+  0xdd,
+  6,
+  "fnsave",
+  "m94/108byte",
+  "store",
+  (fpu, _, format) => fpu.control.storeState(format),
+  NO_WAIT,
+);
+memoryForm(0xdd, 7, "fnstsw", "m2byte", "store", (fpu) => fpu.control.storeStatus(), NO_WAIT);
+registerForms(0xdd, 0xc0, "ffree", "st(i)", (fpu, i) => fpu.control.free(i, false));
+registerForms(0xdd, 0xc8, "fxch", "st(i)", (fpu, i) => fpu.transfer.exchange(i)); // undocumented double
+registerForms(0xdd, 0xd0, "fst", "st(i)", (fpu, i) => fpu.transfer.storeRegister(i, false));
+registerForms(0xdd, 0xd8, "fstp", "st(i)", (fpu, i) => fpu.transfer.storeRegister(i, true));
+registerForms(0xdd, 0xe0, "fucom", "st(i)", (fpu, i) => fpu.comparison.registers(i, true, 0));
+registerForms(0xdd, 0xe8, "fucomp", "st(i)", (fpu, i) => fpu.comparison.registers(i, true, 1));
 
 // --- DF --------------------------------------------------------------------------------------
 
-memoryForm(0xdf, 0, "fild", "m16int", "load", (fpu) => fpu.load(operand.readInteger16));
-memoryForm(0xdf, 1, "fisttp", "m16int", "store", (fpu) => fpu.store(truncated16, 2, 1));
-memoryForm(0xdf, 2, "fist", "m16int", "store", (fpu) => fpu.store(integer16, 2, 0));
-memoryForm(0xdf, 3, "fistp", "m16int", "store", (fpu) => fpu.store(integer16, 2, 1));
-memoryForm(0xdf, 4, "fbld", "m80bcd", "load", (fpu) => fpu.load(operand.readDecimal));
-memoryForm(0xdf, 5, "fild", "m64int", "load", (fpu) => fpu.load(operand.readInteger64));
-memoryForm(0xdf, 6, "fbstp", "m80bcd", "store", (fpu) => fpu.store(operand.writeDecimal, 10, 1));
-memoryForm(0xdf, 7, "fistp", "m64int", "store", (fpu) => fpu.store(integer64, 8, 1));
-registerForms(0xdf, 0xc0, "ffreep", "st(i)", (fpu, i) => fpu.free(i, true));
-registerForms(0xdf, 0xc8, "fxch", "st(i)", (fpu, i) => fpu.exchange(i)); // undocumented double
-registerForms(0xdf, 0xd0, "fstp", "st(i)", (fpu, i) => fpu.storeRegister(i, 1)); // undocumented doubles
-registerForms(0xdf, 0xd8, "fstp", "st(i)", (fpu, i) => fpu.storeRegister(i, 1));
-form(0xdf, 0xe0, "fnstsw", (fpu) => fpu.storeStatus(), NO_WAIT, "ax");
-registerForms(0xdf, 0xe8, "fucomip", "st, st(i)", (fpu, i) => fpu.compareToFlags(i, true, true), WRITES_FLAGS);
-registerForms(0xdf, 0xf0, "fcomip", "st, st(i)", (fpu, i) => fpu.compareToFlags(i, false, true), WRITES_FLAGS);
+memoryForm(0xdf, 0, "fild", "m16int", "load", (fpu) => fpu.transfer.load(operand.readInteger16));
+memoryForm(0xdf, 1, "fisttp", "m16int", "store", (fpu) => fpu.transfer.store(truncated16, 2, 1));
+memoryForm(0xdf, 2, "fist", "m16int", "store", (fpu) => fpu.transfer.store(integer16, 2, 0));
+memoryForm(0xdf, 3, "fistp", "m16int", "store", (fpu) => fpu.transfer.store(integer16, 2, 1));
+memoryForm(0xdf, 4, "fbld", "m80bcd", "load", (fpu) => fpu.transfer.load(operand.readDecimal));
+memoryForm(0xdf, 5, "fild", "m64int", "load", (fpu) => fpu.transfer.load(operand.readInteger64));
+memoryForm(0xdf, 6, "fbstp", "m80bcd", "store", (fpu) =>
+  fpu.transfer.store(operand.writeDecimal, 10, 1),
+);
+memoryForm(0xdf, 7, "fistp", "m64int", "store", (fpu) => fpu.transfer.store(integer64, 8, 1));
+registerForms(0xdf, 0xc0, "ffreep", "st(i)", (fpu, i) => fpu.control.free(i, true));
+registerForms(0xdf, 0xc8, "fxch", "st(i)", (fpu, i) => fpu.transfer.exchange(i)); // undocumented double
+registerForms(0xdf, 0xd0, "fstp", "st(i)", (fpu, i) => fpu.transfer.storeRegister(i, true)); // undocumented doubles
+registerForms(0xdf, 0xd8, "fstp", "st(i)", (fpu, i) => fpu.transfer.storeRegister(i, true));
+form(0xdf, 0xe0, "fnstsw", (fpu) => fpu.control.storeStatus(), NO_WAIT, "ax");
+registerForms(
+  0xdf,
+  0xe8,
+  "fucomip",
+  "st, st(i)",
+  (fpu, i) => fpu.comparison.toFlags(i, true, true),
+  WRITES_FLAGS,
+);
+registerForms(
+  0xdf,
+  0xf0,
+  "fcomip",
+  "st, st(i)",
+  (fpu, i) => fpu.comparison.toFlags(i, false, true),
+  WRITES_FLAGS,
+);

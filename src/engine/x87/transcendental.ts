@@ -1,6 +1,6 @@
 import { type Context, PRECISION_64 } from "./context.ts";
-import { BIAS, type Float80, INTEGER_BIT } from "./float80.ts";
 import { bitLength } from "./fixed-point.ts";
+import { BIAS, type Float80, INTEGER_BIT } from "./float80.ts";
 import { roundPack } from "./round.ts";
 
 /**

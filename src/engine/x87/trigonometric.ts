@@ -1,5 +1,5 @@
-import { type Context } from "./context.ts";
-import { cosine as fixedCosine, FRACTION_BITS, sine as fixedSine } from "./fixed-point.ts";
+import type { Context } from "./context.ts";
+import { FRACTION_BITS, cosine as fixedCosine, sine as fixedSine } from "./fixed-point.ts";
 import {
   BIAS,
   classify,
@@ -88,8 +88,14 @@ export function sine(context: Context, out: Float80, a: Float80): boolean {
 }
 
 function sineOf(context: Context, out: Float80, a: Float80, kind: number): void {
-  if (kind === ZERO) return out.copy(a);
-  if ((a.signExponent & 0x7fff) < TINY) return deliverTiny(context, out, a, -1n);
+  if (kind === ZERO) {
+    out.copy(a);
+    return;
+  }
+  if ((a.signExponent & 0x7fff) < TINY) {
+    deliverTiny(context, out, a, -1n);
+    return;
+  }
   const { quadrant, rest } = reduce(a);
   deliverSine(context, out, a.signExponent & SIGN, quadrant, rest);
 }
@@ -104,20 +110,21 @@ export function cosine(context: Context, out: Float80, a: Float80): boolean {
 }
 
 function cosineOf(context: Context, out: Float80, a: Float80, kind: number): void {
-  if (kind === ZERO) return setOne(out, 0);
+  if (kind === ZERO) {
+    setOne(out, 0);
+    return;
+  }
   // one, less a trace
-  if ((a.signExponent & 0x7fff) < TINY) return deliver(context, out, 0, (1n << 128n) - 1n, -128, false);
+  if ((a.signExponent & 0x7fff) < TINY) {
+    deliver(context, out, 0, (1n << 128n) - 1n, -128, false);
+    return;
+  }
   const { quadrant, rest } = reduce(a);
   deliverSine(context, out, 0, quadrant + 1, rest);
 }
 
 /** FSINCOS: `first` = sine, `pushed` = cosine. False: |a| >= 2^63. */
-export function sineCosine(
-  context: Context,
-  first: Float80,
-  pushed: Float80,
-  a: Float80,
-): boolean {
+export function sineCosine(context: Context, first: Float80, pushed: Float80, a: Float80): boolean {
   const kind = classify(a);
   const next = special(context, first, a, kind);
   if (next === OUT_OF_RANGE) return false;
@@ -148,7 +155,8 @@ export function tangent(context: Context, first: Float80, pushed: Float80, a: Fl
     const { quadrant, rest } = reduce(a);
     const sin = fixedSine(rest);
     const cos = fixedCosine(rest);
-    const value = (quadrant & 1) === 0 ? (sin << FRACTION_BITS) / cos : (-cos << FRACTION_BITS) / sin;
+    const value =
+      (quadrant & 1) === 0 ? (sin << FRACTION_BITS) / cos : (-cos << FRACTION_BITS) / sin;
     const sign = (a.signExponent & SIGN) ^ (value < 0n ? SIGN : 0);
     deliver(context, first, sign, value < 0n ? -value : value, FIXED, false);
   }

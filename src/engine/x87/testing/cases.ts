@@ -3,9 +3,9 @@
  * and beside every limit, significands beside powers of two and halfway points, NaNs,
  * infinities, denormals, unsupported forms, empty registers, unmasked exceptions.
  */
-import { x87Row } from "./table.ts";
+import { x87Row } from "../table.ts";
 
-/** xorshift128+ by 32-bit halves would be more than tests need: this is Marsaglia's xorshift32. */
+/** Marsaglia's xorshift32, scrambled: repeatable, and good enough for picking cases. */
 export class Random {
   #state: number;
 
@@ -50,11 +50,40 @@ export const MEMORY_AT = 140;
 export const ENVIRONMENT_BYTES = 28;
 
 const EDGE_EXPONENTS = [
-  0, 1, 2, 62, 63, 64, 65, 0x3ffe, 0x3fff, 0x4000, 0x7ffd, 0x7ffe, 0x7fff,
-  0x3fff - 1074, 0x3fff - 1023, 0x3fff - 1022, 0x3fff - 149, 0x3fff - 127, 0x3fff - 126,
-  0x3fff + 127, 0x3fff + 128, 0x3fff + 1023, 0x3fff + 1024,
-  0x3fff + 14, 0x3fff + 15, 0x3fff + 30, 0x3fff + 31, 0x3fff + 59, 0x3fff + 62, 0x3fff + 63, 0x3fff + 64,
-  0x3fff - 24576, 0x3fff + 24576 > 0x7fff ? 0x6000 : 0x6000, 0x2000,
+  0,
+  1,
+  2,
+  62,
+  63,
+  64,
+  65,
+  0x3ffe,
+  0x3fff,
+  0x4000,
+  0x7ffd,
+  0x7ffe,
+  0x7fff,
+  0x3fff - 1074,
+  0x3fff - 1023,
+  0x3fff - 1022,
+  0x3fff - 149,
+  0x3fff - 127,
+  0x3fff - 126,
+  0x3fff + 127,
+  0x3fff + 128,
+  0x3fff + 1023,
+  0x3fff + 1024,
+  0x3fff + 14,
+  0x3fff + 15,
+  0x3fff + 30,
+  0x3fff + 31,
+  0x3fff + 59,
+  0x3fff + 62,
+  0x3fff + 63,
+  0x3fff + 64,
+  0x3fff - 24576,
+  0x2000,
+  0x6000,
 ];
 
 /** A significand: dense, sparse, all ones in a run, or a halfway case of some width. */
@@ -113,8 +142,7 @@ export function float80(random: Random, near?: bigint): bigint {
   if (exponent === 0) {
     if (random.chance(80)) bits >>= BigInt(random.below(64));
   } else if (exponent === 0x7fff) {
-    if (random.chance(30)) bits = 0n;
-    else if (random.chance(30)) bits &= 0xffn;
+    bits &= random.pick([0n, 0xffn, (1n << 63n) - 1n]);
     if (random.chance(90)) bits |= 1n << 63n;
     if (random.chance(40)) bits |= 1n << 62n;
   } else if (random.chance(98)) {
@@ -133,7 +161,18 @@ export function float80(random: Random, near?: bigint): bigint {
 }
 
 function float64(random: Random): bigint {
-  const exponent = random.pick([0, 0, 1, 2, 0x3fe, 0x3ff, 0x400, 0x7fe, 0x7ff, random.below(0x800)]);
+  const exponent = random.pick([
+    0,
+    0,
+    1,
+    2,
+    0x3fe,
+    0x3ff,
+    0x400,
+    0x7fe,
+    0x7ff,
+    random.below(0x800),
+  ]);
   let fraction = significand(random) & ((1n << 52n) - 1n);
   if (random.chance(20)) fraction = random.chance(50) ? 0n : 1n << BigInt(random.below(52));
   return (BigInt(random.below(2)) << 63n) | (BigInt(exponent) << 52n) | fraction;
@@ -155,29 +194,32 @@ function integer(random: Random, bits: number): bigint {
 function decimal(random: Random): bigint {
   let value = BigInt(random.below(2)) << 79n;
   const count = random.below(19);
-  for (let place = 0; place < count; place++) value |= BigInt(random.below(10)) << BigInt(4 * place);
+  for (let place = 0; place < count; place++)
+    value |= BigInt(random.below(10)) << BigInt(4 * place);
   return value;
 }
 
-/** Every register form and, at (%rsi), every memory form: escape and modrm. */
+/** Every register form and, at (%rsi), every memory form: opcode and modrm. */
 export function allForms(): [number, number][] {
   const forms: [number, number][] = [];
-  for (let escape = 0xd8; escape <= 0xdf; escape++) {
-    for (let reg = 0; reg < 8; reg++) if (x87Row(escape, (reg << 3) | 6)) forms.push([escape, (reg << 3) | 6]);
-    for (let modrm = 0xc0; modrm < 0x100; modrm++) if (x87Row(escape, modrm)) forms.push([escape, modrm]);
+  for (let opcode = 0xd8; opcode <= 0xdf; opcode++) {
+    for (let reg = 0; reg < 8; reg++)
+      if (x87Row(opcode, (reg << 3) | 6)) forms.push([opcode, (reg << 3) | 6]);
+    for (let modrm = 0xc0; modrm < 0x100; modrm++)
+      if (x87Row(opcode, modrm)) forms.push([opcode, modrm]);
   }
   return forms;
 }
 
 /** Fills `out` with a random case for one form. */
-export function randomCase(random: Random, escape: number, modrm: number, out: DataView): void {
+export function randomCase(random: Random, opcode: number, modrm: number, out: DataView): void {
   for (let i = 0; i < CASE_BYTES; i++) out.setUint8(i, 0);
   out.setUint8(CODE, 2);
-  out.setUint8(CODE + 1, escape);
+  out.setUint8(CODE + 1, opcode);
   out.setUint8(CODE + 2, modrm);
   out.setUint32(FLAGS_AT, 0x202 | (random.word() & 0x8d5), true);
   randomImage(random, out, IMAGE_AT, false);
-  const kind = x87Row(escape, modrm)?.memory;
+  const kind = x87Row(opcode, modrm)?.memory;
   let operand = (significand(random) << 64n) | significand(random);
   switch (kind) {
     case "m32fp":
@@ -201,16 +243,19 @@ export function randomCase(random: Random, escape: number, modrm: number, out: D
       break;
     case "m14/28byte":
     case "m94/108byte":
-      return randomImage(random, out, MEMORY_AT, true);
+      randomImage(random, out, MEMORY_AT, true);
+      return;
   }
-  for (let i = 0; i < 2; i++) out.setBigUint64(MEMORY_AT + 8 * i, (operand >> BigInt(64 * i)) & ((1n << 64n) - 1n), true);
+  for (let i = 0; i < 2; i++)
+    out.setBigUint64(MEMORY_AT + 8 * i, (operand >> BigInt(64 * i)) & ((1n << 64n) - 1n), true);
 }
 
 /** @param pending allow unmasked exceptions to be pending */
 function randomImage(random: Random, out: DataView, at: number, pending: boolean): void {
   const masks = random.chance(60) ? 0x3f : random.word() & 0x3f;
   const precision = random.pick([3, 3, 3, 2, 0, random.below(4)]);
-  const control = 0x40 | masks | (precision << 8) | (random.below(4) << 10) | (random.chance(5) ? 0x1000 : 0);
+  const control =
+    0x40 | masks | (precision << 8) | (random.below(4) << 10) | (random.chance(5) ? 0x1000 : 0);
   let status = random.chance(50) ? 0 : random.word() & 0x477f;
   if (!pending) status &= masks | ~0x3f;
   const top = random.below(8);
