@@ -48,6 +48,9 @@ $(if $(emulation_$(BITS)),,$(error BITS is $(BITS), must be 64 or 32))
 $(if $(define_$(BOOT)),,$(error BOOT is $(BOOT), must be zero or reset-vector))
 $(if $(float_$(SSE)),,$(error SSE is $(SSE), must be no, code or boot))
 
+# A newer ld warns that one segment is writable and executable; an older one does not know the option.
+quiet_ld := $(findstring --no-warn-rwx-segments,$(shell $(LD) --help))
+
 DEFINES := $(define_$(BOOT)) $(define_$(SSE))
 
 # Own code may use SSE where asked; the library never does, it also runs before SSE is enabled and
@@ -64,6 +67,8 @@ lib_objects := $(patsubst %,$(BUILD)/lib/%.o,$(basename $(LIB_$(BITS))))
 own_objects := $(patsubst %,$(BUILD)/%.o,$(basename $(SOURCES)))
 
 all: $(OUT)/$(NAME).bin
+
+$(lib_objects) $(own_objects) $(BUILD)/inmate.ld: $(MAKEFILE_LIST)
 
 $(BUILD)/lib/%.o: $(INMATE_LIB)/%.c
 	@mkdir -p $(@D)
@@ -87,8 +92,7 @@ $(BUILD)/inmate.ld: $(INMATE_LIB)/inmate.ld.S
 
 $(OUT)/$(NAME).elf: $(BUILD)/inmate.ld $(own_objects) $(lib_objects)
 	@mkdir -p $(@D)
-	$(LD) -m $(emulation_$(BITS)) --build-id=none --gc-sections --fatal-warnings --no-warn-rwx-segments -nostdlib -static \
-		--orphan-handling=place -T $^ -o $@
+	$(LD) -m $(emulation_$(BITS)) --build-id=none --gc-sections --fatal-warnings $(quiet_ld) -nostdlib -static -T $^ -o $@
 
 $(OUT)/$(NAME).bin: $(OUT)/$(NAME).elf
 	$(OBJCOPY) -O binary $< $@
