@@ -115,6 +115,7 @@ export class AcpiPm implements PortDevice, Stateful<AcpiPmState> {
   }
 
   save(): AcpiPmState {
+    this.#settle();
     return {
       status: this.#status,
       enable: this.#enable,

@@ -70,6 +70,7 @@ export class I8254 implements PortDevice, Stateful<I8254State> {
   }
 
   save(): I8254State {
+    this.#driveIrq0();
     return {
       counters: this.#counters.map((counter) => counter.save()),
       port61: this.#port61,

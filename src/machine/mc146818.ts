@@ -88,6 +88,7 @@ export class Mc146818 implements PortDevice, Stateful<Mc146818State> {
   }
 
   save(): Mc146818State {
+    this.#settle();
     return {
       index: this.#index,
       nmiMasked: this.#nmiMasked,

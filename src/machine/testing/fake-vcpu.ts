@@ -9,13 +9,14 @@ import type {
   Vcpu,
   VcpuState,
 } from "../../engine/vcpu.ts";
+import { fakeRegisters } from "./fake-registers.ts";
 
 /** What an instruction did: undefined retires, a stop leaves `run` without retiring. */
 export type Effect = undefined | Stop;
 
 export class FakeVcpu implements Vcpu {
   readonly index: number;
-  readonly registers = undefined as unknown as Registers;
+  readonly registers: Registers = fakeRegisters();
   retired = 0;
   halted = false;
   interruptsEnabled = true;

@@ -1,0 +1,176 @@
+/** Every chip, driven, saved, disturbed and loaded again: it is as it was, and goes on as it did. */
+
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { GuestMemory } from "../engine/guest-memory.ts";
+import type { Exit } from "../engine/vcpu.ts";
+import { Board } from "./board.ts";
+import { type Effect, FakeVcpu, HLT } from "./testing/fake-vcpu.ts";
+
+const PORTS = [
+  0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x4d1, 0x40, 0x41, 0x42, 0x43, 0x61, 0x60, 0x64, 0x70, 0x71, 0x80,
+  0x3f8, 0x3f9, 0x3fa, 0x3fb, 0x3fc, 0x3fd, 0x3fe, 0x3ff, 0x2f8, 0x2f9, 0x2fa, 0x2fc, 0x3e9, 0x2ec,
+  0x600, 0x602, 0x603, 0x608, 0xcf8, 0xcfc, 0x92,
+];
+const PAGES = [
+  0x20, 0x80, 0xb0, 0xd0, 0xe0, 0xf0, 0x100, 0x180, 0x200, 0x280, 0x2f0, 0x300, 0x310, 0x320, 0x350,
+  0x360, 0x370, 0x380, 0x390, 0x3e0,
+].map((offset) => 0xfee00000 + offset);
+const IOAPIC = [0xfec00000, 0xfec00010, 0xfec00040];
+
+type Operation =
+  | { what: "out" | "in"; port: number; value: number; width: 1 | 2 | 4 }
+  | { what: "store" | "load"; cpu: number; address: number; value: number }
+  | { what: "wrmsr"; cpu: number; msr: number; value: number }
+  | { what: "type"; byte: number }
+  | { what: "run"; ns: number };
+
+const value = fc.oneof(
+  fc.nat(0xff),
+  fc.nat(0xffffffff),
+  fc.constantFrom(0x1ff, 0x34, 0x36, 0x11, 0x01, 0x20030, 0x40030, 0x8045, 0x41, 0x0b, 0x700, 0x52),
+);
+const cpu = fc.nat(1);
+const operation: fc.Arbitrary<Operation> = fc.oneof(
+  fc.record({
+    what: fc.constantFrom("out" as const, "in" as const),
+    port: fc.constantFrom(...PORTS),
+    value,
+    width: fc.constantFrom(1 as const, 1 as const, 1 as const, 2 as const, 4 as const),
+  }),
+  fc.record({
+    what: fc.constantFrom("store" as const, "store" as const, "load" as const),
+    cpu,
+    address: fc.constantFrom(...PAGES, ...IOAPIC),
+    value,
+  }),
+  fc.record({
+    what: fc.constant("wrmsr" as const),
+    cpu,
+    msr: fc.constantFrom(0x1b, 0x10, 0x6e0, 0x80f, 0x832, 0x83f),
+    value: fc.oneof(value, fc.constantFrom(0xfee00d00, 0xfee00900, 0xfee00c00)),
+  }),
+  fc.record({ what: fc.constant("type" as const), byte: fc.nat(255) }),
+  fc.record({ what: fc.constant("run" as const), ns: fc.integer({ min: 1, max: 3_000_000 }) }),
+);
+
+function machine() {
+  const log: string[] = [];
+  let ended = 0;
+  // every CPU ends each interrupt it took, then halts
+  const step = (vcpu: FakeVcpu): Effect => {
+    for (const { vector, at } of vcpu.taken.splice(0)) {
+      log.push(`cpu ${vcpu.index} vector ${vector} at ${at}`);
+      if (ended++ % 2 === 0) board.localApics[vcpu.index].writeRegister(0x0b, 0);
+    }
+    return HLT;
+  };
+  const vcpus = [0, 1].map((n) => new FakeVcpu(n, step));
+  const board = new Board({
+    memory: new GuestMemory(65536),
+    vcpus,
+    serial: [0, 1, 2, 3].map((n) => (byte) => log.push(`com${n + 1} ${byte}`)),
+    post: (byte) => log.push(`post ${byte}`),
+    busHz: 66_000_000,
+  });
+  board.scheduler.setOnline(1, true);
+  const perform = (op: Operation): void => {
+    const ask = (at: number, exit: Exit) => {
+      const verdict = board.bareModerator.exit(vcpus[at], exit);
+      log.push(JSON.stringify([verdict, exit]));
+    };
+    switch (op.what) {
+      case "out": {
+        const fitted =
+          op.width === 4 ? op.value >>> 0 : op.value & (op.width === 2 ? 0xffff : 0xff);
+        ask(0, {
+          kind: "port-write",
+          port: op.port,
+          width: op.width,
+          string: false,
+          value: fitted,
+        });
+        break;
+      }
+      case "in":
+        ask(0, { kind: "port-read", port: op.port, width: op.width, string: false, value: 0 });
+        break;
+      case "store":
+        ask(op.cpu, {
+          kind: "memory-write",
+          address: op.address,
+          width: 4,
+          lo: op.value >>> 0,
+          hi: 0,
+        });
+        break;
+      case "load":
+        ask(op.cpu, { kind: "memory-read", address: op.address, width: 4, lo: 0, hi: 0 });
+        break;
+      case "wrmsr":
+        ask(op.cpu, { kind: "msr-write", msr: op.msr, lo: op.value >>> 0, hi: 0 });
+        break;
+      case "type":
+        board.uarts[0].receive(op.byte);
+        break;
+      case "run":
+        log.push(`${board.scheduler.run(board.clock.now + op.ns)} at ${board.clock.now}`);
+    }
+  };
+  return { board, log, perform, resetCounter: (to: number) => (ended = to), counter: () => ended };
+}
+
+describe("snapshot", () => {
+  it("restores every chip: same state, same behaviour", () => {
+    fc.assert(
+      fc.property(
+        fc.array(operation, { minLength: 1, maxLength: 60 }),
+        fc.array(operation, { maxLength: 30 }),
+        fc.array(operation, { maxLength: 30 }),
+        (before, between, after) => {
+          const { board, log, perform, resetCounter, counter } = machine();
+          for (const op of before) perform(op);
+          const saved = structuredClone(board.save());
+          const ended = counter();
+          log.length = 0;
+          for (const op of after) perform(op);
+          const expectedLog = log.splice(0);
+          const expected = structuredClone(board.save());
+          for (const op of between) perform(op);
+          board.load(structuredClone(saved));
+          expect(board.save()).toEqual(saved);
+          resetCounter(ended);
+          log.length = 0;
+          for (const op of after) perform(op);
+          expect(log).toEqual(expectedLog);
+          expect(board.save()).toEqual(expected);
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+
+  it("carries over to another board", () => {
+    fc.assert(
+      fc.property(
+        fc.array(operation, { maxLength: 60 }),
+        fc.array(operation, { maxLength: 30 }),
+        (before, after) => {
+          const first = machine();
+          for (const op of before) first.perform(op);
+          const second = machine();
+          second.board.load(structuredClone(first.board.save()));
+          second.resetCounter(first.counter());
+          first.log.length = 0;
+          for (const op of after) {
+            first.perform(op);
+            second.perform(op);
+          }
+          expect(second.log).toEqual(first.log);
+          expect(second.board.save()).toEqual(first.board.save());
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
+});
