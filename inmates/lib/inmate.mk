@@ -98,7 +98,7 @@ $(OUT)/$(NAME).bin: $(OUT)/$(NAME).elf
 	$(OBJCOPY) -O binary $< $@
 
 clean:
-	rm -rf $(BUILD) $(OUT)/$(NAME).elf $(OUT)/$(NAME).bin
+	rm -rf $(BUILD) $(OUT)/$(NAME).elf
 
 .PHONY: all clean
 
