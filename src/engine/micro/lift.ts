@@ -100,8 +100,8 @@ export type MicroOp =
   | {
       readonly kind: "if";
       readonly condition: Value;
-      readonly then: readonly Value[];
-      readonly otherwise: readonly Value[];
+      readonly whenTrue: readonly Value[];
+      readonly whenFalse: readonly Value[];
     }
   | {
       readonly kind: "while";
@@ -295,9 +295,9 @@ export class Lift {
 
   if(condition: Value, then: () => void, otherwise: () => void = () => {}): void {
     this.use(condition);
-    const thenList = this.nested(then);
-    const otherwiseList = this.nested(otherwise);
-    this.record({ kind: "if", condition, then: thenList, otherwise: otherwiseList }, "i32");
+    const whenTrue = this.nested(then);
+    const whenFalse = this.nested(otherwise);
+    this.record({ kind: "if", condition, whenTrue, whenFalse }, "i32");
   }
 
   /** Repeat `body` while `test` yields non-zero; `test` is evaluated anew each time. */

@@ -191,10 +191,10 @@ export class TemplateEmitter {
       case "if":
         this.value(op.condition);
         this.code.byte(0x04, EMPTY_BLOCK);
-        this.statements(op.then);
-        if (op.otherwise.length > 0) {
+        this.statements(op.whenTrue);
+        if (op.whenFalse.length > 0) {
           this.code.byte(0x05);
-          this.statements(op.otherwise);
+          this.statements(op.whenFalse);
         }
         this.code.byte(0x0b);
         return;

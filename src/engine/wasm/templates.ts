@@ -120,8 +120,8 @@ function calledNames(list: readonly Value[]): Set<string> {
     for (const { op } of values) {
       if (op.kind === "call") names.add(op.name);
       else if (op.kind === "if") {
-        walk(op.then);
-        walk(op.otherwise);
+        walk(op.whenTrue);
+        walk(op.whenFalse);
       } else if (op.kind === "while") {
         walk(op.test);
         walk(op.body);

@@ -82,6 +82,11 @@ export class Descriptor {
     this.upper = readSystem(core, this.address + 8, 4) | 0;
   }
 
+  /** Bits 12:8 of bytes 12 to 15 of a 16-byte gate: must be 0. */
+  upperType(core: Core): number {
+    return (readSystem(core, this.address + 12, 4) >>> 8) & 31;
+  }
+
   #locate(core: Core, selector: number, size: number): boolean {
     let base: number;
     let limit: number;

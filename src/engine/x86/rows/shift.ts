@@ -148,10 +148,9 @@ function double(left: boolean): Semantics {
     let result: Value;
     let carry: Value;
     if (bits === 16) {
-      // Counts above 16 (undefined) go on through the operands side by side: b, a, b.
-      const wide = left
-        ? i.or(i.or(i.shl(a, i.i64(32)), i.shl(b, i.i64(16))), a)
-        : i.or(i.or(i.shl(a, i.i64(32)), i.shl(b, i.i64(16))), a);
+      // For counts above 16 (undefined) the second operand comes in again.
+      const twice = i.or(i.shl(b, i.i64(16)), b);
+      const wide = left ? i.or(i.shl(a, i.i64(32)), twice) : i.or(i.shl(twice, i.i64(16)), a);
       const shifted = left ? i.shrU(i.shl(wide, count), i.i64(32)) : i.shrU(wide, count);
       result = i.truncate(shifted, 16);
       carry = left ? bit(i, wide, i.sub(i.i64(48), count)) : bit(i, wide, i.sub(count, i.i64(1)));

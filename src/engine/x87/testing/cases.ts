@@ -4,6 +4,7 @@
  * infinities, denormals, unsupported forms, empty registers, unmasked exceptions.
  */
 import { x87Row } from "../table.ts";
+import { CODE, CODE_LENGTH, FLAGS, IMAGE, MEMORY, RECORD_BYTES } from "./record.ts";
 
 /** Marsaglia's xorshift32, scrambled: repeatable, and good enough for picking cases. */
 export class Random {
@@ -38,16 +39,6 @@ export class Random {
     return from[this.below(from.length)];
   }
 }
-
-/** One instruction on one state: the record that silicon.c reads and answers. */
-export const CASE_BYTES = 304;
-export const CODE = 0;
-export const FLAGS_AT = 16;
-export const RAX_AT = 24;
-export const IMAGE_AT = 32;
-export const MEMORY_AT = 140;
-/** Bytes of an FSAVE image before ST(0). */
-export const ENVIRONMENT_BYTES = 28;
 
 const EDGE_EXPONENTS = [
   0,
@@ -213,12 +204,10 @@ export function allForms(): [number, number][] {
 
 /** Fills `out` with a random case for one form. */
 export function randomCase(random: Random, opcode: number, modrm: number, out: DataView): void {
-  for (let i = 0; i < CASE_BYTES; i++) out.setUint8(i, 0);
-  out.setUint8(CODE, 2);
-  out.setUint8(CODE + 1, opcode);
-  out.setUint8(CODE + 2, modrm);
-  out.setUint32(FLAGS_AT, 0x202 | (random.word() & 0x8d5), true);
-  randomImage(random, out, IMAGE_AT, false);
+  for (let i = 0; i < RECORD_BYTES; i++) out.setUint8(i, 0);
+  setCode(out, [opcode, modrm]);
+  out.setUint32(FLAGS, 0x202 | (random.word() & 0x8d5), true);
+  randomImage(random, out, IMAGE, false);
   const kind = x87Row(opcode, modrm)?.memory;
   let operand = (significand(random) << 64n) | significand(random);
   switch (kind) {
@@ -243,11 +232,16 @@ export function randomCase(random: Random, opcode: number, modrm: number, out: D
       break;
     case "m14/28byte":
     case "m94/108byte":
-      randomImage(random, out, MEMORY_AT, true);
+      randomImage(random, out, MEMORY, true);
       return;
   }
   for (let i = 0; i < 2; i++)
-    out.setBigUint64(MEMORY_AT + 8 * i, (operand >> BigInt(64 * i)) & ((1n << 64n) - 1n), true);
+    out.setBigUint64(MEMORY + 8 * i, (operand >> BigInt(64 * i)) & ((1n << 64n) - 1n), true);
+}
+
+export function setCode(out: DataView, code: readonly number[]): void {
+  out.setUint8(CODE_LENGTH, code.length);
+  for (const [i, byte] of code.entries()) out.setUint8(CODE + i, byte);
 }
 
 /** @param pending allow unmasked exceptions to be pending */
@@ -272,7 +266,7 @@ function randomImage(random: Random, out: DataView, at: number, pending: boolean
   let previous: bigint | undefined;
   for (let i = 0; i < 8; i++) {
     const number = float80(random, previous);
-    const to = at + ENVIRONMENT_BYTES + 10 * i;
+    const to = at + 28 + 10 * i;
     out.setBigUint64(to, number & ((1n << 64n) - 1n), true);
     out.setUint16(to + 8, Number(number >> 64n), true);
     if (i === 0) previous = number;

@@ -1,0 +1,155 @@
+import type { Value } from "../../micro/lift.ts";
+import type { Instruction } from "../instruction.ts";
+import { MXCSR_FAST, SSE_FIRST, SSE_RESULT, SSE_SECOND } from "../state.ts";
+
+/**
+ * Floating-point instructions compute with the host's arithmetic and then
+ * prove that x86 would have done the same without touching MXCSR; what cannot
+ * be proved is computed anew by an exact helper. Proofs come in two stages:
+ * all numbers normal, then also zeros.
+ */
+
+/** A vector of floating-point elements in WebAssembly's words. */
+export interface Shape {
+  readonly suffix: "s" | "d";
+  /** Vector and element types of the operations. */
+  readonly vector: "f32x4" | "f64x2";
+  readonly element: "f32" | "f64";
+  /** The integer vector with elements of the same width. */
+  readonly integer: "i32x4" | "i64x2";
+  /** Bitmask with every element set. */
+  readonly all: number;
+  /** Least normal number. */
+  readonly normal: number;
+}
+
+export const SINGLES: Shape = {
+  suffix: "s", vector: "f32x4", element: "f32", integer: "i32x4", all: 0xf, normal: 2 ** -126,
+};
+export const DOUBLES: Shape = {
+  suffix: "d", vector: "f64x2", element: "f64", integer: "i64x2", all: 3, normal: 2 ** -1022,
+};
+
+export function splat(i: Instruction, shape: Shape, value: number): Value {
+  return i.op(`${shape.vector}.splat`, shape.element === "f32" ? i.f32(value) : i.f64(value));
+}
+
+export function absolute(i: Instruction, shape: Shape, a: Value): Value {
+  return i.op(`${shape.vector}.abs`, a);
+}
+
+/** Element 0. */
+export function low(i: Instruction, shape: Shape, vector: Value): Value {
+  return i.lane(`${shape.vector}.extract_lane`, 0, vector);
+}
+
+export function withLow(i: Instruction, shape: Shape, vector: Value, element: Value): Value {
+  return i.lane(`${shape.vector}.replace_lane`, 0, vector, element);
+}
+
+/** Which elements satisfy a condition, as an i32 of bits. */
+export function bitmask(i: Instruction, shape: Shape, condition: Value): Value {
+  return i.op(`${shape.integer}.bitmask`, condition);
+}
+
+/** Whether a condition holds for all elements that count (element 0, if not packed). */
+export function every(i: Instruction, shape: Shape, packed: boolean, condition: Value): Value {
+  const bits = bitmask(i, shape, condition);
+  return packed ? i.op("i32.eq", bits, i.i32(shape.all)) : i.op("i32.and", bits, i.i32(1));
+}
+
+/** a <op> constant for all elements that count, as i32 0 or 1. */
+export function compareAll(
+  i: Instruction, shape: Shape, packed: boolean, op: "gt" | "lt" | "le" | "ge", a: Value, constant: number,
+): Value {
+  if (packed) return every(i, shape, true, i.op(`${shape.vector}.${op}`, a, splat(i, shape, constant)));
+  const bound = shape.element === "f32" ? i.f32(constant) : i.f64(constant);
+  return i.op(`${shape.element}.${op}`, low(i, shape, a), bound);
+}
+
+/** Elements that are zeros or at least normal; NaNs are in. */
+export function notDenormal(i: Instruction, shape: Shape, a: Value): Value {
+  const size = i.op(`${shape.vector}.lt`, absolute(i, shape, a), splat(i, shape, shape.normal));
+  return i.op("v128.not", i.op("v128.andnot", size, isZero(i, shape, a)));
+}
+
+export function isZero(i: Instruction, shape: Shape, a: Value): Value {
+  return i.op(`${shape.vector}.eq`, a, splat(i, shape, 0));
+}
+
+/** Whether MXCSR lets normal arithmetic go without a look (i32). */
+export function fast(i: Instruction): Value {
+  return i.loadState(MXCSR_FAST, "i32");
+}
+
+/** `quick` if one of the proofs holds (each tried only if those before failed), else `exact`'s value. */
+export function guarded(i: Instruction, quick: Value, proofs: readonly (() => Value)[], exact: () => Value): Value {
+  const result = i.variable(quick);
+  const attempt = (k: number): void => {
+    const proof = proofs[k];
+    if (proof === undefined) i.set(result, exact());
+    else i.if(i.op("i32.eqz", proof()), () => attempt(k + 1));
+  };
+  attempt(0);
+  return i.get(result);
+}
+
+/** Let a helper compute from two vectors. */
+export function exactly(i: Instruction, name: string, first: Value, second: Value): Value {
+  i.storeState(SSE_FIRST, "v128", first);
+  i.storeState(SSE_SECOND, "v128", second);
+  i.helper(name);
+  return i.loadState(SSE_RESULT, "v128");
+}
+
+/**
+ * The result of arithmetic, guarded.
+ *
+ * @param operands those that count for the flags
+ * @param zeros elements where a result of zero is exact
+ * @param exact name of the helper
+ */
+export function arithmetic(
+  i: Instruction,
+  shape: Shape,
+  packed: boolean,
+  operands: readonly Value[],
+  first: Value,
+  second: Value,
+  quick: Value,
+  zeros: () => Value | undefined,
+  exact: string,
+): Value {
+  const allowed = fast(i);
+  const size = absolute(i, shape, quick);
+  const normal = (): Value => {
+    let least = size;
+    for (const operand of operands) least = i.op(`${shape.vector}.pmin`, least, absolute(i, shape, operand));
+    return i.op("i32.and", allowed, inRange(i, shape, packed, least, size));
+  };
+  const normalOrZero = (): Value => {
+    const finite = i.op(`${shape.vector}.lt`, size, splat(i, shape, Number.POSITIVE_INFINITY));
+    const large = i.op(`${shape.vector}.gt`, size, splat(i, shape, shape.normal));
+    const zero = isZero(i, shape, quick);
+    const where = zeros();
+    const exactZero = where === undefined ? zero : i.op("v128.and", zero, where);
+    let good = i.op("v128.and", finite, i.op("v128.or", large, exactZero));
+    for (const operand of operands) good = i.op("v128.and", good, notDenormal(i, shape, operand));
+    return i.op("i32.and", allowed, every(i, shape, packed, good));
+  };
+  return guarded(i, quick, [normal, normalOrZero], () => exactly(i, exact, first, second));
+}
+
+/** least > the least normal number and most < infinity, for all elements that count. */
+function inRange(i: Instruction, shape: Shape, packed: boolean, least: Value, most: Value): Value {
+  const { normal, vector } = shape;
+  if (!packed)
+    return i.op(
+      "i32.and",
+      compareAll(i, shape, false, "gt", least, normal),
+      compareAll(i, shape, false, "lt", most, Number.POSITIVE_INFINITY),
+    );
+  const above = i.op(`${vector}.gt`, least, splat(i, shape, normal));
+  const below = i.op(`${vector}.lt`, most, splat(i, shape, Number.POSITIVE_INFINITY));
+  return every(i, shape, true, i.op("v128.and", above, below));
+}
