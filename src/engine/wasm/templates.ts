@@ -140,7 +140,6 @@ function liftChecked(instruction: Instruction): void {
     instruction.raise(vector);
     return;
   }
-  if (row.options.unit === "x87" && !row.options.nowait) instruction.helper("x87_check");
   row.semantics(instruction);
   if (!endsBlock(instruction.decoded)) instruction.next();
 }

@@ -1,5 +1,6 @@
 import type { GuestMemory } from "../guest-memory.ts";
 import type { Exit, InterruptController, MemoryMap, Moderator, Vcpu, Verdict } from "../vcpu.ts";
+import { X87 } from "../x87/fpu.ts";
 import { updateWatching } from "./debug.ts";
 import {
   MODE_CODE_32,
@@ -42,6 +43,7 @@ import {
   VCPU_BYTES,
   VCPUS_START,
   VECTOR,
+  X87 as X87_STATE,
 } from "./state.ts";
 
 export const CR0_PE = 1;
@@ -112,6 +114,7 @@ export class Core {
   /** All of linear memory, not only this vCPU's part. */
   readonly linearMemory: Uint8Array;
   readonly linearView: DataView;
+  readonly x87: X87;
   map: MemoryMap;
   moderator: Moderator;
   interrupts: InterruptController;
@@ -153,6 +156,7 @@ export class Core {
     this.i32 = new Int32Array(buffer, this.base, VCPU_BYTES / 4);
     this.u32 = new Uint32Array(buffer, this.base, VCPU_BYTES / 4);
     this.u64 = new BigUint64Array(buffer, this.base, VCPU_BYTES / 8);
+    this.x87 = new X87(buffer, this.base + X87_STATE);
     this.linearMemory = new Uint8Array(buffer);
     this.linearView = new DataView(buffer);
   }

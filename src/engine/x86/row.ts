@@ -50,8 +50,6 @@ export interface RowOptions {
   readonly ends?: boolean;
   /** Needs the x87 unit (CR0.EM and TS clear), MMX (also) or SSE (CR4.OSFXSR). */
   readonly unit?: "x87" | "mmx" | "sse";
-  /** With "x87": does not check for pending unmasked exceptions (FNxxx forms). */
-  readonly nowait?: boolean;
   /** Another instruction with REX.B (90: NOP or XCHG R8,rAX). */
   readonly notRexB?: boolean;
   /** REP/REPNE repeat it. */

@@ -7,6 +7,7 @@ import "./rows/stack.ts";
 import "./rows/control.ts";
 import "./rows/string.ts";
 import "./rows/decimal.ts";
+import "./rows/x87.ts";
 
 /** The instruction table: every row, and the rows of each opcode in order of declaration. */
 class Table {

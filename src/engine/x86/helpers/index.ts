@@ -1,9 +1,11 @@
 import type { Helpers } from "./helpers.ts";
 import { INTEGER_HELPERS } from "./integer.ts";
 import { STRING_HELPERS } from "./string.ts";
+import { X87_HELPERS } from "./x87.ts";
 
 /** All helpers by name. */
 export const HELPERS: Helpers = {
   ...INTEGER_HELPERS,
   ...STRING_HELPERS,
+  ...X87_HELPERS,
 };

@@ -1,0 +1,63 @@
+import { DATA_POINTER, DATA_SELECTOR, EFLAGS, INSTRUCTION_POINTER, INSTRUCTION_SELECTOR, LAST_OPCODE, OPERAND } from "../../x87/layout.ts";
+import { operandBytes } from "../../x87/row.ts";
+import { x87Row } from "../../x87/table.ts";
+import { readGuestBytes, writeGuestBytes } from "../access.ts";
+import { ARITHMETIC_FLAGS, CR0_MP, CR0_NE, CR0_TS, type Core } from "../core.ts";
+import { instructionRip } from "../position.ts";
+import { IMAGE_FORMATS } from "../rows/x87.ts";
+import { ADDRESS, CR0, CS, DS, GPR, SEGMENT_SELECTOR, segmentField, VALUE, X87 } from "../state.ts";
+import type { Helpers } from "./helpers.ts";
+
+/** #MF, if an unmasked exception is pending. Without CR0.NE it would be IRQ 13, which no board here has wired. */
+export function checkPending(core: Core): void {
+  if (core.x87.pendingException() && core.get(CR0) & CR0_NE) core.raise(16);
+}
+
+export const X87_HELPERS: Helpers = {
+  x87(core, record) {
+    const word = core.get(VALUE);
+    const modrm = word & 0xff;
+    const opcode = (word >> 8) & 0xff;
+    const form = x87Row(opcode, modrm);
+    const format = IMAGE_FORMATS[word >> 16];
+    if (form === undefined || format === undefined) return core.raise(6);
+    if (form.waits) checkPending(core);
+    const fpu = core.x87;
+    const window = core.linearMemory.subarray(core.base + X87 + OPERAND, core.base + X87 + OPERAND + 160);
+    const linear = core.address(ADDRESS);
+    if (form.memory !== null && form.access === "load") {
+      readGuestBytes(core, linear, window, operandBytes(form.memory, format.endsWith("16") ? 16 : 32));
+    }
+    if (form.eflags === "reads") core.set(X87 + EFLAGS, core.rflags());
+    const bytes = fpu.execute(form, format);
+    if (bytes > 0) {
+      if (form.memory !== null) writeGuestBytes(core, linear, window, bytes);
+      else {
+        // FNSTSW AX
+        const at = core.base + GPR;
+        core.linearMemory.set(window.subarray(0, 2), at);
+      }
+      fpu.commit();
+    }
+    if (form.eflags === "writes") {
+      // CF, PF and ZF; OF, SF and AF are cleared.
+      core.setRflags((core.rflags() & ~ARITHMETIC_FLAGS) | (core.get(X87 + EFLAGS) & 0x45));
+    }
+    if (form.recordsPointers) {
+      core.set(X87 + LAST_OPCODE, ((opcode & 7) << 8) | modrm);
+      core.setAddress(X87 + INSTRUCTION_POINTER, instructionRip(core, record));
+      core.set(X87 + INSTRUCTION_SELECTOR, core.get(segmentField(CS, SEGMENT_SELECTOR)));
+      if (form.memory !== null) {
+        core.setAddress(X87 + DATA_POINTER, linear);
+        core.set(X87 + DATA_SELECTOR, core.get(segmentField(DS, SEGMENT_SELECTOR)));
+      }
+    }
+    return 0;
+  },
+  fwait(core) {
+    const cr0 = core.get(CR0);
+    if (cr0 & CR0_MP && cr0 & CR0_TS) core.raise(7);
+    checkPending(core);
+    return 0;
+  },
+};
