@@ -88,7 +88,7 @@ export class Core {
   enabled = true;
   /** DISABLE calls of root guests, while not all have come. */
   disableRound: DisableRound | undefined;
-  #pending: Request<unknown> | undefined;
+  #latest: { readonly result: Result<unknown> | undefined } | undefined;
 
   constructor(parts: Parts) {
     this.board = parts.board;
@@ -133,14 +133,11 @@ export class Core {
     return cpu.failed ? this.failures.findLast((failure) => failure.cpu === cpu.index) : undefined;
   }
 
-  /** Begins an operation. Only one runs at a time, as root is held while it does. */
+  /** Begins an operation. Only one runs at a time, as root is held while it does (else EBUSY). */
   request<T>(operation: Operation<T>, done?: (result: Result<T>) => void): Request<T> {
-    if (this.#pending !== undefined) operation = refuseBusy<T>();
-    const request = new Request(this.board.clock, operation, (result: Result<T>) => {
-      if (this.#pending === request) this.#pending = undefined;
-      done?.(result);
-    });
-    if (request.result === undefined) this.#pending = request as Request<unknown>;
+    const busy = this.#latest !== undefined && this.#latest.result === undefined;
+    const request = new Request(this.board.clock, busy ? refuseBusy<T>() : operation, done);
+    if (!busy) this.#latest = request;
     return request;
   }
 

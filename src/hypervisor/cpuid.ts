@@ -26,6 +26,8 @@ export function moderateCpuid(exit: Cpuid, vcpu: Vcpu, release: Release, isRoot:
     case 1: {
       let ecx = exit.ecx & ~OSXSAVE;
       if ((vcpu.registers.get("cr4") & CR4_OSXSAVE) !== 0n) ecx |= OSXSAVE;
+      // a hypervisor of this build runs on nothing else, whatever the engine says of itself
+      ecx |= VMX;
       if (!isRoot) {
         ecx |= HYPERVISOR;
         if (release.hidesVirtualization) ecx &= ~VMX;

@@ -1,5 +1,4 @@
 /** Enable: checks, memory, root cell, and the messages on the way (hypervisor interface, 9.1, 10 to 12). */
-import { encodeConfig } from "../config/codec/index.ts";
 import type { SystemConfig, X86Platform } from "../config/types.ts";
 import { EXECUTE, READ } from "../engine/vcpu.ts";
 import * as apic from "../machine/apic-registers.ts";
@@ -7,6 +6,7 @@ import type { Board } from "../machine/board.ts";
 import type { ApicOperation } from "./apic-moderation.ts";
 import { makeCell } from "./cell-factory.ts";
 import { mapRegion } from "./cell-memory.ts";
+import { configSize } from "./config-size.ts";
 import { Core, type HypervisorOptions } from "./core.ts";
 import { Cpu, PAT_RESET } from "./cpu.ts";
 import { DebugConsole } from "./debug-console.ts";
@@ -46,7 +46,9 @@ export function enable(
   const { platform } = system;
   if (platform.kind !== "x86")
     return refuse("EINVAL", `the system is for ${system.architecture}, this machine is x86`);
-  const layout = layOut(system, release);
+  const size = configSize(system);
+  if (!size.ok) return size;
+  const layout = layOut(system, release, size.value);
   const refusal =
     checkByDriver(board, system, layout) ?? checkByHypervisor(board, system, platform, release);
   if (refusal !== undefined) return refusal;
@@ -112,14 +114,12 @@ interface Layout {
   readonly poolPages: number;
   /** CPUs, configuration and bitmap. */
   readonly usedPages: number;
-  readonly configBytes: number;
 }
 
-function layOut(system: SystemConfig, release: Release): Layout {
+function layOut(system: SystemConfig, release: Release, configBytes: number): Layout {
   const start = Number(system.hypervisorMemory.physStart);
   const size = Number(system.hypervisorMemory.size);
   const cpuSlots = Math.max(...system.rootCell.cpus, -1) + 1;
-  const configBytes = encodeConfig(system).length;
   const poolPages = Math.max(0, Math.floor(size / PAGE_SIZE) - CORE_PAGES);
   const usedPages =
     pagesFor(cpuSlots * release.perCpuBytes) + pagesFor(configBytes) + pagesFor(poolPages / 8);
@@ -130,7 +130,6 @@ function layOut(system: SystemConfig, release: Release): Layout {
     poolStart: start + CORE_PAGES * PAGE_SIZE,
     poolPages,
     usedPages,
-    configBytes,
   };
 }
 

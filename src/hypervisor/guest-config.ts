@@ -11,6 +11,9 @@ import { CONFIG_PAGES, checkLocks, createCell } from "./lifecycle.ts";
 import { PAGE_SIZE } from "./memory-map.ts";
 import type { Operation } from "./request.ts";
 
+/** Magic, architecture and revision. */
+const SIGNATURE_BYTES = 8;
+
 /**
  * Begins the creation of the cell whose configuration a root guest wrote.
  * @param address guest-physical
@@ -28,7 +31,8 @@ export function createFromGuest(core: Core, caller: Cpu, address: number): Opera
     config = decoded;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    // sixteen pages were there, so what did not fit is the configuration
+    // what is wrong with the signature or the CPU set can be said; all else does not fit
+    if (error.offset < SIGNATURE_BYTES || error.field.includes("cpu_set_size")) return "EINVAL";
     return bytes.length === CONFIG_PAGES * PAGE_SIZE - pageOffset ? "E2BIG" : "ENOMEM";
   }
   const { surplus, ...rest } = config;

@@ -3,11 +3,11 @@
  * kernel driver offer, with the driver's own checks (configuration format 7.2,
  * tools 2). No guest runs in root for this.
  */
-import { encodeConfig } from "../config/codec/index.ts";
 import type { CellConfig, SystemConfig } from "../config/types.ts";
 import type { Vcpu } from "../engine/vcpu.ts";
 import type { Board } from "../machine/board.ts";
 import type { Cell } from "./cell.ts";
+import { configSize } from "./config-size.ts";
 import type { Core, HypervisorOptions } from "./core.ts";
 import type { Cpu } from "./cpu.ts";
 import { startWith } from "./cpu-control.ts";
@@ -187,11 +187,12 @@ export class Hypervisor {
           (flags.virtualConsoleActive && core.release.activeConsoleImpliesPermitted),
       },
     };
-    const configBytes = encodeConfig(effective).length - (config.surplus?.length ?? 0);
+    const size = configSize(effective);
+    if (!size.ok) return size;
     return yield* createCell(core, {
       config: effective,
       id,
-      configBytes,
+      configBytes: size.value,
       pageOffset: 0,
       caller: undefined,
     });

@@ -26,7 +26,6 @@ import { Abandoned, type Operation } from "./request.ts";
 
 /** A configuration that spans more pages cannot be mapped by the hypervisor. */
 export const CONFIG_PAGES = 16;
-const CPU_SET_BYTES = 4096;
 
 /** Where a new cell comes from. */
 export interface Creation {
@@ -188,11 +187,6 @@ function checkConfig(
     return refuse(
       "E2BIG",
       `the configuration of "${name}", ${configBytes} bytes from offset ${hex(pageOffset)} of a page, needs more than ${CONFIG_PAGES} pages`,
-    );
-  if (config.cpuSetSize > CPU_SET_BYTES)
-    return refuse(
-      "EINVAL",
-      `cpu_set_size ${config.cpuSetSize} of "${name}" is above ${CPU_SET_BYTES}`,
     );
   if (
     caller === undefined

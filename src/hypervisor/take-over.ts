@@ -1,7 +1,6 @@
 /** The moment at which the machine passes to the hypervisor. */
 import type { Board } from "../machine/board.ts";
 import type { Core } from "./core.ts";
-import type { Cpu } from "./cpu.ts";
 import { park } from "./cpu-control.ts";
 import { failUnhandled } from "./failure.ts";
 import { CellModerator } from "./moderator.ts";
