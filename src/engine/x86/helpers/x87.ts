@@ -54,6 +54,11 @@ export const X87_HELPERS: Helpers = {
     }
     return 0;
   },
+  /** For MMX instructions, which wait as x87 ones do. */
+  x87_check(core) {
+    checkPending(core);
+    return 0;
+  },
   fwait(core) {
     const cr0 = core.get(CR0);
     if (cr0 & CR0_MP && cr0 & CR0_TS) core.raise(7);
