@@ -45,9 +45,12 @@ function immediateBytes(spec: OperandSpec, bits: number): number {
 export function encodeRow(row: Row, choose: Choose, limits: EncodingLimits): number[] | undefined {
   if (row.options.no64) return undefined;
   const code: number[] = [];
-  const sized = row.operands.some(({ size }) => size === "v" || size === "z" || size === "y") || row.operands.length === 0;
+  const sized =
+    row.operands.some(({ size }) => size === "v" || size === "z" || size === "y") ||
+    row.operands.length === 0;
   let bits = 32;
   let rex = 0;
+  if (row.map >= 4) return encodeVex(row, choose, limits);
   if (sized && row.prefix !== "66") {
     const size = choose(3);
     if (size === 0 && row.prefix === undefined) {
@@ -58,7 +61,8 @@ export function encodeRow(row: Row, choose: Choose, limits: EncodingLimits): num
       bits = 64;
     }
   }
-  if (row.options.default64 || row.options.force64) bits = bits === 16 && !row.options.force64 ? 16 : 64;
+  if (row.options.default64 || row.options.force64)
+    bits = bits === 16 && !row.options.force64 ? 16 : 64;
   if (row.prefix !== undefined && row.prefix !== "NP") code.push(Number.parseInt(row.prefix, 16));
   const register = (): number => pick(choose, limits.registers);
   const reg = row.reg >= 0 ? row.reg : register();
@@ -85,8 +89,25 @@ export function encodeRow(row: Row, choose: Choose, limits: EncodingLimits): num
   }
   for (const spec of row.operands) {
     if (spec.method === "I" || spec.method === "S")
-      for (let k = immediateBytes(spec, bits); k > 0; k--) code.push(choose(4) === 0 ? pick(choose, [0, 1, 0x7f, 0x80, 0xff]) : choose(256));
+      for (let k = immediateBytes(spec, bits); k > 0; k--)
+        code.push(choose(4) === 0 ? pick(choose, [0, 1, 0x7f, 0x80, 0xff]) : choose(256));
     else if ("JAO".includes(spec.method)) return undefined;
   }
+  return code;
+}
+
+/** A random encoding with a three-byte VEX prefix. */
+function encodeVex(row: Row, choose: Choose, limits: EncodingLimits): number[] {
+  const register = (): number => pick(choose, limits.registers);
+  const reg = row.reg >= 0 ? row.reg : register();
+  const memory = choose(2) === 0;
+  const rm = memory ? pick(choose, limits.pointers) : register();
+  const vvvv = row.operands.some(({ method }) => method === "B") ? register() : 0;
+  const pp = { NP: 0, "66": 1, F3: 2, F2: 3 }[row.prefix ?? "NP"];
+  const code = [0xc4, (reg & 8 ? 0 : 0x80) | 0x40 | (rm & 8 ? 0 : 0x20) | (row.map - 4)];
+  code.push((choose(2) << 7) | ((~vvvv & 15) << 3) | pp, row.opcode);
+  if (memory) code.push(0x40 | ((reg & 7) << 3) | (rm & 7), choose(limits.displacement + 1));
+  else code.push(0xc0 | ((reg & 7) << 3) | (rm & 7));
+  if (row.operands.some(({ method }) => method === "I")) code.push(choose(256));
   return code;
 }

@@ -53,6 +53,9 @@ export type Operand =
   | RelativeOperand
   | FarOperand;
 
+/** VEX-encoded forms of map n are in map 4 + n. */
+const VEX_MAPS = 4;
+
 /** `base` of a RIP-relative operand. */
 export const RIP_BASE = 16;
 
@@ -95,6 +98,8 @@ export class Decoder {
   private operandBits: 16 | 32 | 64 = 32;
   private code: 16 | 32 | 64 = 32;
   private segmentOverride = -1;
+  /** VEX.vvvv: a register that ModRM does not name. */
+  private vvvv = 0;
   private memory: MemoryOperand | undefined;
 
   /**
@@ -151,7 +156,17 @@ export class Decoder {
     }
     this.addressBits = addressPrefix ? (this.code === 32 ? 16 : 32) : this.code;
     let map = 0;
-    if (byte === 0x0f) {
+    let mandatory = repeat;
+    let operandSelects = operandPrefix;
+    if ((byte === 0xc4 || byte === 0xc5) && mode & MODE_PROTECTED && this.isVex()) {
+      if (repeat !== 0 || operandPrefix || lock || this.rex !== 0) return INVALID;
+      const pp = this.vexPrefix(byte);
+      map = this.vexMap;
+      if (map === 0) return INVALID;
+      mandatory = pp === 2 ? 0xf3 : pp === 3 ? 0xf2 : 0;
+      operandSelects = pp === 1;
+      byte = this.next();
+    } else if (byte === 0x0f) {
       map = 1;
       byte = this.next();
       if (byte === 0x38 || byte === 0x3a) {
@@ -168,7 +183,7 @@ export class Decoder {
         this.modrm = this.next();
         modrmRead = true;
       }
-      if (this.fits(candidate, repeat, operandPrefix)) {
+      if (this.fits(candidate, mandatory, operandSelects)) {
         row = candidate;
         break;
       }
@@ -218,6 +233,36 @@ export class Decoder {
         : "none",
       lock,
     };
+  }
+
+  private vexMap = 0;
+
+  /** Outside 64-bit mode C4 and C5 are LES and LDS unless ModRM would name a register. */
+  private isVex(): boolean {
+    if (this.position >= this.available) throw OUT_OF_BYTES;
+    return this.code === 64 || (this.bytes[this.position] as number) >= 0xc0;
+  }
+
+  /** Read a VEX prefix (SDM vol. 2, 2.3.5) of 128 bits or scalar; returns its pp field, sets the map. */
+  private vexPrefix(first: number): number {
+    let byte = this.next();
+    let map = 1;
+    let rex = byte & 0x80 ? 0 : 4;
+    if (first === 0xc4) {
+      map = byte & 0x1f;
+      rex |= (byte & 0x40 ? 0 : 2) | (byte & 0x20 ? 0 : 1);
+      byte = this.next();
+      if (byte & 0x80) rex |= 8;
+    }
+    this.vvvv = (~byte >> 3) & 15;
+    if (this.code !== 64) {
+      this.vvvv &= 7;
+      rex = 0;
+    }
+    this.rex = rex === 0 ? 0 : rex | 0x40;
+    // VEX.L selects 256 bits, which no form here has.
+    this.vexMap = map >= 1 && map <= 3 && !(byte & 4) ? VEX_MAPS + map : 0;
+    return byte & 3;
   }
 
   private fits(row: Row, repeat: number, operandPrefix: boolean): boolean {
@@ -284,6 +329,8 @@ export class Decoder {
         return this.general(rm, bytes);
       case "G":
         return this.general(reg, bytes);
+      case "B":
+        return this.general(this.vvvv, bytes);
       case "Z":
         return this.general(
           ((this.bytes[this.position - 1] as number) & 7) | (this.rex & 1 ? 8 : 0),

@@ -7,8 +7,8 @@ import type { Instruction } from "./instruction.ts";
 export interface Row {
   /** Position in the table; stable within one build. */
   readonly id: number;
-  /** Opcode map: 0 = one byte, 1 = 0f, 2 = 0f 38, 3 = 0f 3a. */
-  readonly map: 0 | 1 | 2 | 3;
+  /** Opcode map: 0 = one byte, 1 = 0f, 2 = 0f 38, 3 = 0f 3a; 4 more for the same with a VEX prefix. */
+  readonly map: number;
   readonly opcode: number;
   /**
    * Mandatory prefix. "NP": none of 66, F2, F3 may stand before it.
@@ -72,6 +72,7 @@ export interface OperandSpec {
  * - G: ModRM reg general register; Z: register in the opcode's low 3 bits
  * - I: immediate; S: sign-extended immediate byte; J: branch displacement; A: far pointer
  * - O: memory offset; X, Y: string source and destination
+ * - B: general register by VEX.vvvv
  * - V, W, U: XMM register by reg, XMM or memory by r/m, XMM by r/m; P, Q, N: the same for MMX
  * - seg, C, D: segment, control, debug register by reg
  * - fixed: a register named in the text; one: the constant 1
@@ -88,6 +89,7 @@ export type OperandMethod =
   | "A"
   | "O"
   | "X"
+  | "B"
   | "Y"
   | "V"
   | "W"
@@ -162,7 +164,7 @@ function parseOperand(text: string): OperandSpec {
   if (text === "Ibs") return { text, method: "S", size: 1 };
   const method = text[0] as OperandMethod;
   const size = SIZES[text.slice(1)];
-  if (size === undefined || !"EMRGZIJAOXYVWUPQNCD".includes(method))
+  if (size === undefined || !"EMRGBZIJAOXYVWUPQNCD".includes(method))
     throw new Error(`operand ${text}?`);
   return { text, method, size };
 }
@@ -174,7 +176,7 @@ let rows: Row[] = [];
 /**
  * Declare an instruction form.
  *
- * @param encoding e.g. `"0f af"`, `"80 /4"`, `"66 0f 38 17"`, `"NP 0f ae /0 mem"`,
+ * @param encoding e.g. `"0f af"`, `"VEX NP 0f 38 f2"` (VEX prefix, 128 bits or scalar), `"80 /4"`, `"66 0f 38 17"`, `"NP 0f ae /0 mem"`,
  *   `"0f 01 /0 rm=1"` (mod = 3), `"50+r"` (register in the opcode).
  * @param text mnemonic and operands, e.g. `"ADD Eb,Gb"`
  */
@@ -186,7 +188,8 @@ export function row(
 ): void {
   const [mnemonic, operandText = ""] = text.split(" ") as [string, string?];
   const operands = operandText === "" ? [] : operandText.split(",").map(parseOperand);
-  let map: Row["map"] = 0;
+  let map = 0;
+  let vex = false;
   let opcode = -1;
   let prefix: Row["prefix"];
   let reg = -1;
@@ -197,6 +200,7 @@ export function row(
   for (let k = 0; k < parts.length; k++) {
     const part = parts[k] as string;
     if (part === "NP") prefix = "NP";
+    else if (part === "VEX") vex = true;
     else if (
       opcode < 0 &&
       map === 0 &&
@@ -215,6 +219,7 @@ export function row(
       opcode = Number.parseInt(part, 16);
     }
   }
+  if (vex) map += 4;
   if (operands.some((operand) => "MX".includes(operand.method) && operand.method === "M"))
     form = "mem";
   if (rm >= 0 || operands.some((operand) => "RUN".includes(operand.method))) form = "reg";

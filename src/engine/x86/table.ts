@@ -2,11 +2,22 @@ import { type Row, takeRows } from "./row.ts";
 import "./rows/arithmetic.ts";
 import "./rows/shift.ts";
 import "./rows/bits.ts";
+import "./rows/bmi.ts";
 import "./rows/data.ts";
 import "./rows/stack.ts";
 import "./rows/control.ts";
 import "./rows/string.ts";
 import "./rows/decimal.ts";
+import "./rows/mmx.ts";
+import "./rows/sse-move.ts";
+import "./rows/sse-arithmetic.ts";
+import "./rows/sse-convert.ts";
+import "./rows/sse-integer.ts";
+import "./rows/sse-shift.ts";
+import "./rows/sse-shuffle.ts";
+import "./rows/ssse3.ts";
+import "./rows/sse4.ts";
+import "./rows/sse-approximate.ts";
 import "./rows/x87.ts";
 
 /** The instruction table: every row, and the rows of each opcode in order of declaration. */

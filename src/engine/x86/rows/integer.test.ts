@@ -11,6 +11,12 @@ const UNDEFINED: Record<string, number> = {
   SHL: 0x810, SHR: 0x810, SAR: 0x10, SHLD: 0x811, SHRD: 0x811,
   ROL: 0x800, ROR: 0x800, RCL: 0x800, RCR: 0x800,
   BT: 0x894, BTS: 0x894, BTR: 0x894, BTC: 0x894,
+  ANDN: 0x14,
+  BLSR: 0x14,
+  BLSMSK: 0x14,
+  BLSI: 0x14,
+  BEXTR: 0x94,
+  BZHI: 0x14,
   BSF: 0x895, BSR: 0x895, TZCNT: 0x894, LZCNT: 0x894,
 };
 const ARITHMETIC = 0x8d5;
@@ -33,7 +39,7 @@ describe.skipIf(silicon === undefined)("integer instructions against the host CP
   const rows = TABLE.rows.filter(
     ({ options, operands, mnemonic }) =>
       !options.ends && !options.cpl0 && !options.unit && !options.repeats && !options.only64 &&
-      operands.every(({ method }) => "EGZISMfixedone".includes(method)) &&
+      operands.every(({ method }) => "EGBZISMfixedone".includes(method)) &&
       !/^(PUSH|POP|LEAVE|ENTER|MONITOR|XLAT|V|INVLPG|CLFLUSH|CLWB|UD|LEA|S.DT|L.DT|SLDT|STR|SMSW|LMSW|LAR|LSL|VERR|VERW|L[A-Z]S|CLI|STI|IN|OUT|RD|WR|MOVS?_?SEG|NOP|PREFETCH)/.test(mnemonic),
   );
 
