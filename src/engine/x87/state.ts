@@ -93,6 +93,21 @@ export class X87State {
     this.words[TAGS] |= 1 << physical;
   }
 
+  /** ST(i) as its 80 bits, for people: allocates. */
+  bits(i: number): bigint {
+    const at = ((this.top + i) & 7) << 2;
+    const [lo, hi, signExponent] = this.words.subarray(at, at + 3);
+    return (BigInt(signExponent & 0xffff) << 64n) | (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
+  }
+
+  /** Sets ST(i) from 80 bits; its tag stays. */
+  setBits(i: number, bits: bigint): void {
+    const at = ((this.top + i) & 7) << 2;
+    this.words[at] = Number(BigInt.asIntN(32, bits));
+    this.words[at + 1] = Number(BigInt.asIntN(32, bits >> 32n));
+    this.words[at + 2] = Number((bits >> 64n) & 0xffffn);
+  }
+
   push(x: Float80): void {
     this.top = this.top - 1;
     this.write(0, x);

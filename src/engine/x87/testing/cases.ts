@@ -3,8 +3,9 @@
  * and beside every limit, significands beside powers of two and halfway points, NaNs,
  * infinities, denormals, unsupported forms, empty registers, unmasked exceptions.
  */
+import type { MemoryKind } from "../row.ts";
 import { x87Row } from "../table.ts";
-import { CODE, CODE_LENGTH, FLAGS, IMAGE, MEMORY, RECORD_BYTES } from "./record.ts";
+import { CODE, CODE_LENGTH, FLAGS, IMAGE, MEMORY, RECORD_BYTES, rowOf } from "./record.ts";
 
 /** Marsaglia's xorshift32, scrambled: repeatable, and good enough for picking cases. */
 export class Random {
@@ -106,7 +107,7 @@ function significand(random: Random): bigint {
 }
 
 /** 80 bits, sign and exponent uppermost. */
-export function float80(random: Random, near?: bigint): bigint {
+function float80(random: Random, near?: bigint): bigint {
   let exponent: number;
   switch (random.below(6)) {
     case 0:
@@ -190,58 +191,91 @@ function decimal(random: Random): bigint {
   return value;
 }
 
-/** Every register form and, at (%rsi), every memory form: opcode and modrm. */
-export function allForms(): [number, number][] {
-  const forms: [number, number][] = [];
+/** The code of every register form and, at (%rsi), of every memory form and image format. */
+export function allCodes(): number[][] {
+  const codes: number[][] = [];
   for (let opcode = 0xd8; opcode <= 0xdf; opcode++) {
-    for (let reg = 0; reg < 8; reg++)
-      if (x87Row(opcode, (reg << 3) | 6)) forms.push([opcode, (reg << 3) | 6]);
-    for (let modrm = 0xc0; modrm < 0x100; modrm++)
-      if (x87Row(opcode, modrm)) forms.push([opcode, modrm]);
+    const modrms = [0x06, 0x0e, 0x16, 0x1e, 0x26, 0x2e, 0x36, 0x3e];
+    for (let modrm = 0xc0; modrm < 0x100; modrm++) modrms.push(modrm);
+    for (const modrm of modrms) {
+      const row = x87Row(opcode, modrm);
+      if (row !== undefined) codes.push([opcode, modrm]);
+      if (row !== undefined && isImage(row.memory)) codes.push([0x66, opcode, modrm]);
+    }
   }
-  return forms;
+  const fxsave = [0x0f, 0xae, 0x06];
+  const fxrstor = [0x0f, 0xae, 0x0e];
+  return [...codes, fxsave, fxrstor];
 }
 
-/** Fills `out` with a random case for one form. */
-export function randomCase(random: Random, opcode: number, modrm: number, out: DataView): void {
-  for (let i = 0; i < RECORD_BYTES; i++) out.setUint8(i, 0);
-  setCode(out, [opcode, modrm]);
+function isImage(kind: MemoryKind | null): boolean {
+  return kind === "m14/28byte" || kind === "m94/108byte";
+}
+
+/** Fills a record with a random case of an instruction. */
+export function randomCase(random: Random, code: readonly number[], record: Uint8Array): void {
+  const out = new DataView(record.buffer, record.byteOffset, RECORD_BYTES);
+  record.fill(0);
+  record[CODE_LENGTH] = code.length;
+  record.set(code, CODE);
   out.setUint32(FLAGS, 0x202 | (random.word() & 0x8d5), true);
   randomImage(random, out, IMAGE, false);
-  const kind = x87Row(opcode, modrm)?.memory;
-  let operand = (significand(random) << 64n) | significand(random);
-  switch (kind) {
-    case "m32fp":
-      operand = float32(random);
-      break;
-    case "m64fp":
-      operand = float64(random);
-      break;
-    case "m80fp":
-      operand = float80(random);
-      break;
-    case "m80bcd":
-      operand = decimal(random);
-      break;
-    case "m16int":
-    case "m32int":
-      operand = integer(random, 32);
-      break;
-    case "m64int":
-      operand = integer(random, 64);
-      break;
-    case "m14/28byte":
-    case "m94/108byte":
-      randomImage(random, out, MEMORY, true);
-      return;
+  if (code[0] === 0x0f) {
+    randomExtended(random, out);
+  } else if (isImage(rowOf(record).memory)) {
+    if (code[0] === 0x66) randomNarrowImage(random, out);
+    else randomImage(random, out, MEMORY, true);
+  } else {
+    const operand = randomOperand(random, rowOf(record).memory);
+    out.setBigUint64(MEMORY, BigInt.asUintN(64, operand), true);
+    out.setUint16(MEMORY + 8, Number(operand >> 64n), true);
   }
-  for (let i = 0; i < 2; i++)
-    out.setBigUint64(MEMORY + 8 * i, (operand >> BigInt(64 * i)) & ((1n << 64n) - 1n), true);
 }
 
-export function setCode(out: DataView, code: readonly number[]): void {
-  out.setUint8(CODE_LENGTH, code.length);
-  for (const [i, byte] of code.entries()) out.setUint8(CODE + i, byte);
+/** At most 80 bits. */
+function randomOperand(random: Random, kind: MemoryKind | null): bigint {
+  switch (kind) {
+    case "m32fp":
+      return float32(random);
+    case "m64fp":
+      return float64(random);
+    case "m80fp":
+      return float80(random);
+    case "m80bcd":
+      return decimal(random);
+    case "m16int":
+    case "m32int":
+      return integer(random, 32);
+    case "m64int":
+      return integer(random, 64);
+    default:
+      return significand(random);
+  }
+}
+
+/** The 94-byte form of an image, by 16-bit words. */
+function randomNarrowImage(random: Random, out: DataView): void {
+  randomImage(random, out, MEMORY, true);
+  for (let word = 0; word < 7; word++) {
+    out.setUint16(MEMORY + 2 * word, out.getUint16(MEMORY + 4 * word, true), true);
+  }
+  for (let at = 14; at < 94; at++) out.setUint8(MEMORY + at, random.word() & 0xff);
+}
+
+/** An FXSAVE image: control, status and tag bytes as in an FSAVE image, a sane MXCSR. */
+function randomExtended(random: Random, out: DataView): void {
+  const words = [0, 4].map((at) => {
+    randomImage(random, out, MEMORY, true);
+    return out.getUint16(MEMORY + at, true);
+  });
+  for (let at = 0; at < 160; at++) out.setUint8(MEMORY + at, random.word() & 0xff);
+  for (const [i, word] of words.entries()) out.setUint16(MEMORY + 2 * i, word, true);
+  out.setUint32(MEMORY + 24, 0x1f80, true);
+  for (let i = 0; i < 8; i++) {
+    const number = float80(random);
+    out.setBigUint64(MEMORY + 32 + 16 * i, BigInt.asUintN(64, number), true);
+    out.setUint16(MEMORY + 40 + 16 * i, Number(number >> 64n), true);
+  }
 }
 
 /** @param pending allow unmasked exceptions to be pending */
@@ -267,7 +301,7 @@ function randomImage(random: Random, out: DataView, at: number, pending: boolean
   for (let i = 0; i < 8; i++) {
     const number = float80(random, previous);
     const to = at + 28 + 10 * i;
-    out.setBigUint64(to, number & ((1n << 64n) - 1n), true);
+    out.setBigUint64(to, BigInt.asUintN(64, number), true);
     out.setUint16(to + 8, Number(number >> 64n), true);
     if (i === 0) previous = number;
   }

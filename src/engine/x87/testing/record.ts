@@ -3,6 +3,7 @@
  * reads and answers; the software FPU answers it in the same form, so that the two can
  * be held against each other.
  */
+import { C1 } from "../context.ts";
 import { X87 } from "../fpu.ts";
 import { EFLAGS, OPERAND } from "../layout.ts";
 import { operandBytes, type X87Row } from "../row.ts";
@@ -22,15 +23,17 @@ export const STACK = IMAGE + 28;
 /** Memory at (%rsi), 164 bytes. */
 export const MEMORY = 140;
 
-/** Instructions whose last bit is left to the implementation, and C1 with it. */
-const TRANSCENDENTAL =
-  /^(f2xm1|fyl2x|fyl2xp1|fpatan|fptan|fsin|fcos|fsincos)$/;
-const C1 = 0x200;
+/** Whether an instruction's last bit is left to the implementation, and C1 with it. */
+export function isTranscendental(row: X87Row): boolean {
+  return /^(f2xm1|fyl2x|fyl2xp1|fpatan|fptan|fsin|fcos|fsincos)$/.test(row.mnemonic);
+}
+
 const WINDOW = 256;
 
 function form(opcode: number, modrm: number): X87Row {
   const row = x87Row(opcode, modrm);
-  if (row === undefined) throw new RangeError(`no x87 form ${opcode.toString(16)} ${modrm.toString(16)}`);
+  if (row === undefined)
+    throw new RangeError(`no x87 form ${opcode.toString(16)} ${modrm.toString(16)}`);
   return row;
 }
 
@@ -83,9 +86,12 @@ export class SoftwareFpu {
   #extended(record: Uint8Array): void {
     const scratch = this.#scratch;
     scratch.set(record.subarray(MEMORY, MEMORY + 160));
-    if ((record[CODE + 2] & 0x38) === 8) return this.#fpu.loadExtended(false);
-    this.#fpu.storeExtended(false);
-    record.set(scratch, MEMORY);
+    if ((record[CODE + 2] & 0x38) === 8) {
+      this.#fpu.loadExtended(false);
+    } else {
+      this.#fpu.storeExtended(false);
+      record.set(scratch, MEMORY);
+    }
   }
 }
 
@@ -93,7 +99,7 @@ export class SoftwareFpu {
 export function differences(row: X87Row | null, software: Uint8Array, silicon: Uint8Array): string {
   const a = viewOf(software);
   const b = viewOf(silicon);
-  const loose = row !== null && TRANSCENDENTAL.test(row.mnemonic);
+  const loose = row !== null && isTranscendental(row);
   const found: string[] = [];
   const check = (name: string, x: number, y: number) => {
     if (x !== y) found.push(`${name} ${x.toString(16)}, silicon ${y.toString(16)}`);
@@ -112,17 +118,19 @@ export function differences(row: X87Row | null, software: Uint8Array, silicon: U
     }
   }
   for (let i = 0; i < 164; i++) {
-    if (!isPointer(row, silicon, i)) check(`memory[${i}]`, software[MEMORY + i], silicon[MEMORY + i]);
+    if (!isForeign(row, silicon, i))
+      check(`memory[${i}]`, software[MEMORY + i], silicon[MEMORY + i]);
   }
   return found.join("; ");
 }
 
 /**
- * Whether a byte of a stored image belongs to the instruction and data pointers: they are
- * the engine's business, and AMD's processors keep them only while an exception is pending.
+ * Whether a byte of a stored image is not of this room: the instruction and data pointers
+ * (the engine writes them, and AMD's processors keep them only while an exception is
+ * pending), and in FXSAVE MXCSR and the XMM registers.
  */
-function isPointer(row: X87Row | null, record: Uint8Array, at: number): boolean {
-  if (row === null) return at >= 6 && at < 24;
+function isForeign(row: X87Row | null, record: Uint8Array, at: number): boolean {
+  if (row === null) return (at >= 6 && at < 32) || at >= 160;
   if (row.mnemonic !== "fnstenv" && row.mnemonic !== "fnsave") return false;
   return record[CODE] === 0x66 ? at >= 6 && at < 14 : at >= 12 && at < 28;
 }
@@ -146,7 +154,7 @@ export function number80(bits: bigint): string {
 }
 
 /** Neighbours among the 80-bit numbers, of one sign. */
-function withinOneUlp(a: bigint, b: bigint): boolean {
+export function withinOneUlp(a: bigint, b: bigint): boolean {
   const distance = ordinal(a) - ordinal(b);
   return a >> 79n === b >> 79n && distance >= -1n && distance <= 1n;
 }
