@@ -1,6 +1,16 @@
 import type { Core } from "../core.ts";
+import { reciprocal, reciprocalRoot } from "../sse/approximate.ts";
 import {
-  add, type Binary, compare, compareMask, divide, maximum, minimum, multiply, squareRoot, subtract,
+  add,
+  type Binary,
+  compare,
+  compareMask,
+  divide,
+  maximum,
+  minimum,
+  multiply,
+  squareRoot,
+  subtract,
 } from "../sse/arithmetic.ts";
 import { fromInteger, toFormat, toInteger, toIntegral } from "../sse/convert.ts";
 import { Environment } from "../sse/environment.ts";
@@ -8,7 +18,14 @@ import { errorFree, type Operation } from "../sse/error-free.ts";
 import { DOUBLE, type Format, SINGLE } from "../sse/format.ts";
 import { raiseSimdException, setMxcsr, ZERO } from "../sse/mxcsr.ts";
 import {
-  FLAGS_AUX, FLAGS_RESULT, MXCSR, SSE_FIRST, SSE_INTEGER, SSE_RESULT, SSE_SECOND, XMM,
+  FLAGS_AUX,
+  FLAGS_RESULT,
+  MXCSR,
+  SSE_FIRST,
+  SSE_INTEGER,
+  SSE_RESULT,
+  SSE_SECOND,
+  XMM,
 } from "../state.ts";
 import type { Helpers } from "./helpers.ts";
 
@@ -50,11 +67,21 @@ function performing(work: (core: Core, e: Environment) => void): Helper {
 }
 
 /** Elements of the second operand (and the first) one by one; scalars keep the first operand's others. */
-function elementwise(f: Format, count: number, compute: (e: Environment, a: bigint, b: bigint, core: Core) => bigint): Helper {
+function elementwise(
+  f: Format,
+  count: number,
+  compute: (e: Environment, a: bigint, b: bigint, core: Core) => bigint,
+): Helper {
   return performing((core, e) => {
     setResult(core, core.big(SSE_FIRST), core.big(SSE_FIRST + 8));
     for (let k = 0; k < count; k++)
-      setElement(core, f, SSE_RESULT, k, compute(e, element(core, f, SSE_FIRST, k), element(core, f, SSE_SECOND, k), core));
+      setElement(
+        core,
+        f,
+        SSE_RESULT,
+        k,
+        compute(e, element(core, f, SSE_FIRST, k), element(core, f, SSE_SECOND, k), core),
+      );
   });
 }
 
@@ -72,7 +99,13 @@ function arithmetic(f: Format, count: number, operation: Operation, compute: Bin
       const b = view[SSE_SECOND / bytes + k] as number;
       const result = errorFree(e, single, operation, a, b);
       if (Number.isNaN(result))
-        setElement(core, f, SSE_RESULT, k, compute(e, f, element(core, f, SSE_FIRST, k), element(core, f, SSE_SECOND, k)));
+        setElement(
+          core,
+          f,
+          SSE_RESULT,
+          k,
+          compute(e, f, element(core, f, SSE_FIRST, k), element(core, f, SSE_SECOND, k)),
+        );
       else view[SSE_RESULT / bytes + k] = result;
     }
   });
@@ -102,24 +135,46 @@ function doublesOf(core: Core): Float64Array {
 
 const helpers: Record<string, Helper> = {};
 
-for (const [f, letter, count] of [[SINGLE, "s", 4], [DOUBLE, "d", 2]] as const) {
-  for (const [kind, elements] of [[`p${letter}`, count], [`s${letter}`, 1]] as const) {
+for (const [f, letter, count] of [
+  [SINGLE, "s", 4],
+  [DOUBLE, "d", 2],
+] as const) {
+  for (const [kind, elements] of [
+    [`p${letter}`, count],
+    [`s${letter}`, 1],
+  ] as const) {
     const operations: readonly [string, Operation, Binary][] = [
-      ["add", "add", add], ["sub", "subtract", subtract], ["mul", "multiply", multiply], ["div", "divide", divide],
+      ["add", "add", add],
+      ["sub", "subtract", subtract],
+      ["mul", "multiply", multiply],
+      ["div", "divide", divide],
       ["sqrt", "squareRoot", (e, _, __, b) => squareRoot(e, f, b)],
     ];
     for (const [name, operation, compute] of operations)
       helpers[name + kind] = arithmetic(f, elements, operation, compute);
     helpers[`min${kind}`] = elementwise(f, elements, (e, a, b) => minimum(e, f, a, b));
     helpers[`max${kind}`] = elementwise(f, elements, (e, a, b) => maximum(e, f, a, b));
-    helpers[`cmp${kind}`] = elementwise(f, elements, (e, a, b, core) => compareMask(e, f, a, b, core.get(SSE_INTEGER) & 7));
-    helpers[`round${kind}`] = elementwise(f, elements, (e, _, b, core) => toIntegral(e, f, b, core.get(SSE_INTEGER)));
+    helpers[`cmp${kind}`] = elementwise(f, elements, (e, a, b, core) =>
+      compareMask(e, f, a, b, core.get(SSE_INTEGER) & 7),
+    );
+    helpers[`round${kind}`] = elementwise(f, elements, (e, _, b, core) =>
+      toIntegral(e, f, b, core.get(SSE_INTEGER)),
+    );
   }
-  for (const [name, quiet] of [["comis", false], ["ucomis", true]] as const)
+  for (const [name, quiet] of [
+    ["comis", false],
+    ["ucomis", true],
+  ] as const)
     helpers[name + letter] = (core) => {
       const order = { value: 0 as number | undefined };
       const leave = performing((_, e) => {
-        order.value = compare(e, f, element(core, f, SSE_FIRST, 0), element(core, f, SSE_SECOND, 0), quiet);
+        order.value = compare(
+          e,
+          f,
+          element(core, f, SSE_FIRST, 0),
+          element(core, f, SSE_SECOND, 0),
+          quiet,
+        );
       })(core, 0);
       setOrder(core, order.value);
       return leave;
@@ -128,22 +183,43 @@ for (const [f, letter, count] of [[SINGLE, "s", 4], [DOUBLE, "d", 2]] as const) 
   helpers[`addsubp${letter}`] = performing((core, e) => {
     for (let k = 0; k < count; k++) {
       const compute = k % 2 === 0 ? subtract : add;
-      setElement(core, f, SSE_RESULT, k, compute(e, f, element(core, f, SSE_FIRST, k), element(core, f, SSE_SECOND, k)));
+      setElement(
+        core,
+        f,
+        SSE_RESULT,
+        k,
+        compute(e, f, element(core, f, SSE_FIRST, k), element(core, f, SSE_SECOND, k)),
+      );
     }
   });
-  for (const [name, compute] of [["hadd", add], ["hsub", subtract]] as const)
+  for (const [name, compute] of [
+    ["hadd", add],
+    ["hsub", subtract],
+  ] as const)
     helpers[`${name}p${letter}`] = performing((core, e) => {
       for (let k = 0; k < count; k++) {
         const source = k < count / 2 ? SSE_FIRST : SSE_SECOND;
         const at = (2 * k) % count;
-        setElement(core, f, SSE_RESULT, k, compute(e, f, element(core, f, source, at), element(core, f, source, at + 1)));
+        setElement(
+          core,
+          f,
+          SSE_RESULT,
+          k,
+          compute(e, f, element(core, f, source, at), element(core, f, source, at + 1)),
+        );
       }
     });
   helpers[`dpp${letter}`] = dotProduct(f, count);
   for (const bits of [32, 64] as const) {
     helpers[`cvtsi2s${letter}${bits}`] = performing((core, e) => {
       setResult(core, core.big(SSE_FIRST), core.big(SSE_FIRST + 8));
-      setElement(core, f, SSE_RESULT, 0, fromInteger(e, f, BigInt.asIntN(bits, core.big(SSE_INTEGER))));
+      setElement(
+        core,
+        f,
+        SSE_RESULT,
+        0,
+        fromInteger(e, f, BigInt.asIntN(bits, core.big(SSE_INTEGER))),
+      );
     });
     helpers[`cvts${letter}2si${bits}`] = performing((core, e) => {
       core.setBig(SSE_RESULT, toInteger(e, f, element(core, f, SSE_SECOND, 0), bits));
@@ -170,10 +246,21 @@ for (const [f, letter, count] of [[SINGLE, "s", 4], [DOUBLE, "d", 2]] as const) 
   }
 }
 
+for (const [name, compute] of [
+  ["rcp", reciprocal],
+  ["rsqrt", reciprocalRoot],
+] as const) {
+  helpers[`${name}ps`] = elementwise(SINGLE, 4, (_, __, b) => compute(b));
+  helpers[`${name}ss`] = elementwise(SINGLE, 1, (_, __, b) => compute(b));
+}
 helpers["cvtdq2ps"] = fromIntegers(4);
 helpers["cvtpi2ps"] = fromIntegers(2);
 helpers["cvtss2sd"] = performing((core, e) => {
-  setResult(core, toFormat(e, SINGLE, DOUBLE, element(core, SINGLE, SSE_SECOND, 0)), core.big(SSE_FIRST + 8));
+  setResult(
+    core,
+    toFormat(e, SINGLE, DOUBLE, element(core, SINGLE, SSE_SECOND, 0)),
+    core.big(SSE_FIRST + 8),
+  );
 });
 helpers["cvtsd2ss"] = performing((core, e) => {
   setResult(core, core.big(SSE_FIRST), core.big(SSE_FIRST + 8));
@@ -181,19 +268,34 @@ helpers["cvtsd2ss"] = performing((core, e) => {
 });
 helpers["cvtps2pd"] = performing((core, e) => {
   for (let k = 0; k < 2; k++)
-    core.setBig(SSE_RESULT + 8 * k, toFormat(e, SINGLE, DOUBLE, element(core, SINGLE, SSE_SECOND, k)));
+    core.setBig(
+      SSE_RESULT + 8 * k,
+      toFormat(e, SINGLE, DOUBLE, element(core, SINGLE, SSE_SECOND, k)),
+    );
 });
 helpers["cvtpd2ps"] = performing((core, e) => {
   setResult(core, 0n, 0n);
   for (let k = 0; k < 2; k++)
-    setElement(core, SINGLE, SSE_RESULT, k, toFormat(e, DOUBLE, SINGLE, core.big(SSE_SECOND + 8 * k)));
+    setElement(
+      core,
+      SINGLE,
+      SSE_RESULT,
+      k,
+      toFormat(e, DOUBLE, SINGLE, core.big(SSE_SECOND + 8 * k)),
+    );
 });
 
 function fromIntegers(count: number): Helper {
   return performing((core, e) => {
     setResult(core, core.big(SSE_FIRST), core.big(SSE_FIRST + 8));
     for (let k = 0; k < count; k++)
-      setElement(core, SINGLE, SSE_RESULT, k, fromInteger(e, SINGLE, BigInt(core.get(SSE_SECOND + 4 * k) | 0)));
+      setElement(
+        core,
+        SINGLE,
+        SSE_RESULT,
+        k,
+        fromInteger(e, SINGLE, BigInt(core.get(SSE_SECOND + 4 * k) | 0)),
+      );
   });
 }
 
@@ -207,11 +309,16 @@ function dotProduct(f: Format, count: number): Helper {
     const sums: bigint[] = [];
     for (let k = 0; k < count; k++) {
       const chosen = (control >> (4 + k)) & 1;
-      sums.push(chosen ? multiply(e, f, element(core, f, SSE_FIRST, k), element(core, f, SSE_SECOND, k)) : 0n);
+      sums.push(
+        chosen
+          ? multiply(e, f, element(core, f, SSE_FIRST, k), element(core, f, SSE_SECOND, k))
+          : 0n,
+      );
     }
     let sum = add(e, f, sums[0] as bigint, sums[1] as bigint);
     if (count === 4) sum = add(e, f, sum, add(e, f, sums[2] as bigint, sums[3] as bigint));
-    for (let k = 0; k < count; k++) setElement(core, f, SSE_RESULT, k, (control >> k) & 1 ? sum : 0n);
+    for (let k = 0; k < count; k++)
+      setElement(core, f, SSE_RESULT, k, (control >> k) & 1 ? sum : 0n);
   });
 }
 
