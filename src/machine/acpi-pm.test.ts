@@ -32,6 +32,16 @@ describe("ACPI PM block (ACPI 6.5, 4.8.3)", () => {
     expect(acpi.portRead(0x608, 4)).toBe((5 * 3_579_545) % 2 ** 24);
   });
 
+  it("shows every CPU its own time, and one change of bit 23 only once", () => {
+    const { clock, acpi } = system();
+    clock.source = { time: () => 3e9 };
+    expect(acpi.portRead(0x608, 4)).toBe(3 * 3_579_545);
+    acpi.portWrite(0x600, 2, 1);
+    clock.source = { time: () => 2e9 };
+    expect(acpi.portRead(0x608, 4)).toBe(2 * 3_579_545);
+    expect(acpi.portRead(0x600, 2)).toBe(0);
+  });
+
   it("interrupts whenever bit 23 changes, until the status is cleared by writing 1", () => {
     const { clock, acpi, sci } = system();
     const half = (2 ** 23 * 1e9) / 3_579_545;

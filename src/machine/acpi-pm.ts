@@ -40,7 +40,6 @@ export interface AcpiPmState {
   enable: number;
   control: number;
   halfPeriods: number;
-  latestTick: number;
 }
 
 export class AcpiPm implements PortDevice, Stateful<AcpiPmState> {
@@ -55,8 +54,7 @@ export class AcpiPm implements PortDevice, Stateful<AcpiPmState> {
   #control = 0;
   /** Changes of bit 23 that TMR_STS has told of. */
   #halfPeriods = 0;
-  #latestTick = 0;
-  #armedTick = 0;
+  #armedHalfPeriods = 0;
 
   /**
    * @param base port of PM1_STS; the timer is at base + 8
@@ -68,8 +66,8 @@ export class AcpiPm implements PortDevice, Stateful<AcpiPmState> {
     this.#sci = sci;
     this.#sleep = sleep;
     this.#overflow = clock.timer(() => {
-      // by number: rounding must not fall short of the tick that was armed
-      this.#latestTick = Math.max(this.#latestTick, this.#armedTick);
+      // by number: rounding must not fall short of the change that was armed
+      this.#account(this.#armedHalfPeriods);
       this.#drive();
     });
   }
@@ -121,7 +119,6 @@ export class AcpiPm implements PortDevice, Stateful<AcpiPmState> {
       enable: this.#enable,
       control: this.#control,
       halfPeriods: this.#halfPeriods,
-      latestTick: this.#latestTick,
     };
   }
 
@@ -130,7 +127,6 @@ export class AcpiPm implements PortDevice, Stateful<AcpiPmState> {
     this.#enable = state.enable;
     this.#control = state.control;
     this.#halfPeriods = state.halfPeriods;
-    this.#latestTick = state.latestTick;
     this.#drive();
   }
 
@@ -139,16 +135,17 @@ export class AcpiPm implements PortDevice, Stateful<AcpiPmState> {
     return width === 4 ? rest >>> 0 : rest & (width === 2 ? 0xffff : 0xff);
   }
 
-  /** Ticks since power-on, never backwards. */
+  /** Ticks since power-on as the running CPU sees them: exact for each, whatever the others have read. */
   #tick(): number {
-    const tick = Math.floor(this.#clock.now / TICK_NS);
-    if (tick > this.#latestTick) this.#latestTick = tick;
-    return this.#latestTick;
+    return Math.floor(this.#clock.now / TICK_NS);
   }
 
   #settle(): void {
-    const halfPeriods = Math.floor(this.#tick() / HALF_PERIOD_TICKS);
-    if (halfPeriods === this.#halfPeriods) return;
+    this.#account(Math.floor(this.#tick() / HALF_PERIOD_TICKS));
+  }
+
+  #account(halfPeriods: number): void {
+    if (halfPeriods <= this.#halfPeriods) return;
     this.#halfPeriods = halfPeriods;
     this.#status |= TMR;
   }
@@ -158,8 +155,8 @@ export class AcpiPm implements PortDevice, Stateful<AcpiPmState> {
     this.#sci.set((this.#status & this.#enable & STATUS_BITS) !== 0);
     // only an overflow that interrupts needs to wake anybody
     if ((this.#enable & ~this.#status & TMR) !== 0) {
-      this.#armedTick = (this.#halfPeriods + 1) * HALF_PERIOD_TICKS;
-      this.#overflow.arm(this.#armedTick * TICK_NS);
+      this.#armedHalfPeriods = this.#halfPeriods + 1;
+      this.#overflow.arm(this.#armedHalfPeriods * HALF_PERIOD_TICKS * TICK_NS);
     } else this.#overflow.disarm();
   }
 }

@@ -8,7 +8,6 @@ import type { Scheduler } from "./scheduler.ts";
 
 export interface BareCpusState {
   waitsForSipi: boolean[];
-  initPending: boolean[];
 }
 
 export class BareCpus implements CpuSignals, Stateful<BareCpusState> {
@@ -73,14 +72,15 @@ export class BareCpus implements CpuSignals, Stateful<BareCpusState> {
     return cpu === 0;
   }
 
+  /** Not from inside an exit: no INIT is pending then. */
   save(): BareCpusState {
-    return { waitsForSipi: [...this.#waitsForSipi], initPending: [...this.#initPending] };
+    return { waitsForSipi: [...this.#waitsForSipi] };
   }
 
   load(state: BareCpusState): void {
     state.waitsForSipi.forEach((waits, cpu) => {
       this.#waitsForSipi[cpu] = waits;
-      this.#initPending[cpu] = state.initPending[cpu];
+      this.#initPending[cpu] = false;
     });
   }
 

@@ -21,7 +21,7 @@ const IOAPIC = [0xfec00000, 0xfec00010, 0xfec00040];
 type Operation =
   | { what: "out" | "in"; port: number; value: number; width: 1 | 2 | 4 }
   | { what: "store" | "load"; cpu: number; address: number; value: number }
-  | { what: "wrmsr"; cpu: number; msr: number; value: number }
+  | { what: "wrmsr"; cpu: number; msr: number; value: number; hi?: number }
   | { what: "type"; byte: number }
   | { what: "break" | "power" | "nmi-pin" | "ring" }
   | { what: "run"; ns: number };
@@ -76,6 +76,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
     { what: "out", port: 0x604, value: 0x0c02, width: 2 },
     { what: "wrmsr", cpu: 0, msr: 0x6e0, value: 0xfffff000 },
     { what: "wrmsr", cpu: 1, msr: 0x6e0, value: 0xfffff000 },
+    { what: "wrmsr", cpu: 0, msr: 0x6e0, value: 5, hi: 1 },
   ),
   fc.record({ what: fc.constant("type" as const), byte: fc.nat(255) }),
   fc.record({ what: fc.constant("run" as const), ns: fc.integer({ min: 1, max: 500_000 }) }),
@@ -91,6 +92,7 @@ const LIVELY: Operation[] = [
   ...outs([0x20, 0x11], [0x21, 0x20], [0x21, 4], [0x21, 1]),
   ...outs([0xa0, 0x11], [0xa1, 0x28], [0xa1, 2], [0xa1, 1]),
   ...stores(0, [0xfee000f0, 0x1ff], [0xfee00350, 0x700], [0xfee00370, 0xee]),
+  ...stores(0, [0xfee00310, 0x01000000], [0xfee00300, 0x500], [0xfee00300, 0x699]),
   ...stores(1, [0xfee000f0, 0x1ff], [0xfee00320, 0x20041], [0xfee00380, 20_000]),
   ...[2, 4, 8, 9].flatMap((pin) =>
     stores(
@@ -125,7 +127,6 @@ function machine() {
     post: (byte) => log.push(`post ${byte}`),
     busHz: 66_000_000,
   });
-  board.scheduler.setOnline(1, true);
   const perform = (op: Operation): void => {
     const ask = (at: number, exit: Exit) => {
       const verdict = board.bareModerator.exit(vcpus[at], exit);
@@ -160,7 +161,7 @@ function machine() {
         ask(op.cpu, { kind: "memory-read", address: op.address, width: 4, lo: 0, hi: 0 });
         break;
       case "wrmsr":
-        ask(op.cpu, { kind: "msr-write", msr: op.msr, lo: op.value >>> 0, hi: 0 });
+        ask(op.cpu, { kind: "msr-write", msr: op.msr, lo: op.value >>> 0, hi: op.hi ?? 0 });
         break;
       case "type":
         board.uarts[0].receive(op.byte);
