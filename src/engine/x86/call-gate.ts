@@ -2,7 +2,7 @@ import { checkCodeOffset, checkPresent, readCodeSegment } from "./code-segment.t
 import type { Core } from "./core.ts";
 import { Descriptor, TYPE_CALL_GATE_32 } from "./descriptor.ts";
 import { setCpl, setFromDescriptor } from "./segments.ts";
-import { CS, RIP, SEGMENT_SELECTOR, segmentField, SS } from "./state.ts";
+import { CS, RIP, SEGMENT_SELECTOR, SS, segmentField } from "./state.ts";
 import { peek, RSP, TransferStack } from "./transfer-stack.ts";
 
 /** Far JMP and CALL through a call gate (Intel SDM vol. 3, 5.8). */
@@ -13,7 +13,8 @@ const stack = new TransferStack();
 /** Checks of the gate itself; reads the code segment it names. In IA-32e mode a gate has 16 bytes. */
 function openGate(core: Core, selector: number, gate: Descriptor): void {
   const gateCode = selector & 0xfffc;
-  if (gate.privilege < core.cpl || gate.privilege < (selector & 3)) core.generalProtection(gateCode);
+  if (gate.privilege < core.cpl || gate.privilege < (selector & 3))
+    core.generalProtection(gateCode);
   if (core.isLong) {
     if (!gate.readSystem(core, selector)) core.generalProtection(gateCode);
     if (gate.upperType(core) !== 0) core.generalProtection(gateCode);
@@ -47,7 +48,12 @@ export function jumpThroughGate(core: Core, selector: number, gate: Descriptor):
   core.setAddress(RIP, offset);
 }
 
-export function callThroughGate(core: Core, selector: number, gate: Descriptor, returnAddress: number): void {
+export function callThroughGate(
+  core: Core,
+  selector: number,
+  gate: Descriptor,
+  returnAddress: number,
+): void {
   openGate(core, selector, gate);
   checkPresent(core, gate.gateSelector, code);
   const { cpl } = core;
@@ -61,7 +67,8 @@ export function callThroughGate(core: Core, selector: number, gate: Descriptor, 
     if (bytes === 8) stack.push64(core, RSP);
     else {
       stack.push(core, bytes, core.get(RSP));
-      for (let k = (gate.hi & 31) - 1; k >= 0; k--) stack.push(core, bytes, peek(core, k * bytes, bytes));
+      for (let k = (gate.hi & 31) - 1; k >= 0; k--)
+        stack.push(core, bytes, peek(core, k * bytes, bytes));
     }
   }
   stack.push(core, bytes, core.get(segmentField(CS, SEGMENT_SELECTOR)));

@@ -21,5 +21,6 @@ export function checkPresent(core: Core, selector: number, descriptor: Descripto
 
 /** The target must lie within the segment, or be canonical in 64-bit mode: #GP(0). */
 export function checkCodeOffset(core: Core, code: Descriptor, offset: number): void {
-  if (core.isLong && code.isLong ? !isCanonical(offset) : offset > code.limit) core.generalProtection();
+  if (core.isLong && code.isLong ? !isCanonical(offset) : offset > code.limit)
+    core.generalProtection();
 }

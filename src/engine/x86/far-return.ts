@@ -1,7 +1,13 @@
+import { lastRead } from "./access.ts";
 import { checkCodeOffset, checkCodeSize, checkPresent, readCodeSegment } from "./code-segment.ts";
 import type { Core } from "./core.ts";
-import { ATTRIBUTE_CODE, ATTRIBUTE_CONFORMING, ATTRIBUTE_UNUSABLE, Descriptor, isNullSelector } from "./descriptor.ts";
-import { lastRead } from "./access.ts";
+import {
+  ATTRIBUTE_CODE,
+  ATTRIBUTE_CONFORMING,
+  ATTRIBUTE_UNUSABLE,
+  Descriptor,
+  isNullSelector,
+} from "./descriptor.ts";
 import { stackBits } from "./mode.ts";
 import { setCpl, setFromDescriptor, setNull, setRealMode, setVirtual8086 } from "./segments.ts";
 import {
@@ -15,10 +21,10 @@ import {
   SEGMENT_ATTRIBUTES,
   SEGMENT_LIMIT,
   SEGMENT_SELECTOR,
-  segmentField,
   SS,
+  segmentField,
 } from "./state.ts";
-import { dropStack, peek, RSP, setStackPointer } from "./transfer-stack.ts";
+import { dropStack, peek, peekLow, RSP, setStackPointer } from "./transfer-stack.ts";
 
 const code = new Descriptor();
 const stackSegment = new Descriptor();
@@ -27,7 +33,7 @@ const DATA_SEGMENTS = [ES, DS, FS, GS];
 /** RETF, with `extra` bytes of parameters dropped (Intel SDM vol. 2, RET). */
 export function farReturn(core: Core, bytes: 2 | 4 | 8, extra: number): void {
   const offset = peek(core, 0, bytes);
-  const selector = peek(core, bytes, bytes) & 0xffff;
+  const selector = peekLow(core, bytes, bytes) & 0xffff;
   if (!core.isProtected) {
     returnReal(core, selector, offset);
     dropStack(core, 2 * bytes + extra);
@@ -69,20 +75,31 @@ export function checkReturnTarget(core: Core, selector: number, offset: number):
 const outer = { selector: 0, lo: 0, hi: 0, isNull: false };
 
 /** Read SS:RSP at `offset` above the stack pointer and check it for the privilege level of `codeSelector`. */
-export function readOuterStack(core: Core, codeSelector: number, offset: number, bytes: 2 | 4 | 8): void {
-  outer.lo = peek(core, offset, bytes) >>> 0;
+export function readOuterStack(
+  core: Core,
+  codeSelector: number,
+  offset: number,
+  bytes: 2 | 4 | 8,
+): void {
+  const pointer = peek(core, offset, bytes);
+  outer.lo = bytes === 8 ? lastRead.lo : pointer;
   outer.hi = bytes === 8 ? lastRead.hi : 0;
-  const selector = peek(core, offset + bytes, bytes) & 0xffff;
+  const selector = peekLow(core, offset + bytes, bytes) & 0xffff;
   const privilege = codeSelector & 3;
   outer.selector = selector;
   outer.isNull = isNullSelector(selector);
   if (outer.isNull) {
-    if (!core.isLong || !code.isLong || privilege === 3 || (selector & 3) !== privilege) core.generalProtection();
+    if (!core.isLong || !code.isLong || privilege === 3 || (selector & 3) !== privilege)
+      core.generalProtection();
     return;
   }
   const errorCode = selector & 0xfffc;
   if (!stackSegment.read(core, selector)) core.generalProtection(errorCode);
-  if ((selector & 3) !== privilege || !stackSegment.isWritable || stackSegment.privilege !== privilege)
+  if (
+    (selector & 3) !== privilege ||
+    !stackSegment.isWritable ||
+    stackSegment.privilege !== privilege
+  )
     core.generalProtection(errorCode);
   if (!stackSegment.isPresent) core.raiseWithCode(12, errorCode);
   stackSegment.markAccessed(core);
@@ -113,8 +130,12 @@ export function commitSame(core: Core, selector: number): void {
 function forgetInnerSegment(core: Core, index: number): void {
   const attributes = core.get(segmentField(index, SEGMENT_ATTRIBUTES));
   const isConformingCode =
-    (attributes & (ATTRIBUTE_CODE | ATTRIBUTE_CONFORMING)) === (ATTRIBUTE_CODE | ATTRIBUTE_CONFORMING);
+    (attributes & (ATTRIBUTE_CODE | ATTRIBUTE_CONFORMING)) ===
+    (ATTRIBUTE_CODE | ATTRIBUTE_CONFORMING);
   const isNull = isNullSelector(core.get(segmentField(index, SEGMENT_SELECTOR)));
-  if (isNull || (!(attributes & ATTRIBUTE_UNUSABLE) && !isConformingCode && ((attributes >> 5) & 3) < core.cpl))
+  if (
+    isNull ||
+    (!(attributes & ATTRIBUTE_UNUSABLE) && !isConformingCode && ((attributes >> 5) & 3) < core.cpl)
+  )
     setNull(core, index, 0);
 }

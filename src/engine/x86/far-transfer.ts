@@ -1,5 +1,5 @@
-import { checkCodeOffset, checkCodeSize, checkPresent } from "./code-segment.ts";
 import { callThroughGate, jumpThroughGate } from "./call-gate.ts";
+import { checkCodeOffset, checkCodeSize, checkPresent } from "./code-segment.ts";
 import type { Core } from "./core.ts";
 import {
   Descriptor,
@@ -80,7 +80,9 @@ function checkDirectTarget(core: Core, selector: number, offset: number): void {
   if (!target.isCode) core.generalProtection(code);
   checkCodeSize(core, selector, target);
   const { cpl } = core;
-  if (target.isConforming ? target.privilege > cpl : (selector & 3) > cpl || target.privilege !== cpl)
+  if (
+    target.isConforming ? target.privilege > cpl : (selector & 3) > cpl || target.privilege !== cpl
+  )
     core.generalProtection(code);
   checkPresent(core, selector, target);
   checkCodeOffset(core, target, offset);
@@ -110,12 +112,24 @@ function enterRealMode(core: Core, selector: number, offset: number): void {
 }
 
 /** JMP or CALL to a TSS or through a task gate. There are no tasks in IA-32e mode. */
-function startTask(core: Core, selector: number, cause: "jump" | "call", returnAddress: number): void {
+function startTask(
+  core: Core,
+  selector: number,
+  cause: "jump" | "call",
+  returnAddress: number,
+): void {
   const code = selector & 0xfffc;
   const { type } = target;
   const isGate = type === TYPE_TASK_GATE;
-  if (core.isLong || !(isGate || type === TYPE_TSS_16 || type === TYPE_TSS_32)) core.generalProtection(code);
-  if (target.privilege < core.cpl || target.privilege < (selector & 3)) core.generalProtection(code);
+  if (core.isLong || !(isGate || type === TYPE_TSS_16 || type === TYPE_TSS_32))
+    core.generalProtection(code);
+  if (target.privilege < core.cpl || target.privilege < (selector & 3))
+    core.generalProtection(code);
   checkPresent(core, selector, target);
-  switchTask(core, isGate ? target.gateSelector : selector, { cause, returnAddress, external: 0, errorCode: -1 });
+  switchTask(core, isGate ? target.gateSelector : selector, {
+    cause,
+    returnAddress,
+    external: 0,
+    errorCode: -1,
+  });
 }

@@ -57,7 +57,12 @@ export function deliverProtected(
     core.generalProtection(gateCode(vector, external));
   checkGate(core, gate, vector, source);
   if (gate.type === TYPE_TASK_GATE) {
-    switchTask(core, gate.gateSelector, { cause: "gate", returnAddress: core.address(RIP), external, errorCode });
+    switchTask(core, gate.gateSelector, {
+      cause: "gate",
+      returnAddress: core.address(RIP),
+      external,
+      errorCode,
+    });
     return;
   }
 

@@ -1,4 +1,6 @@
+import { readSystem } from "./access.ts";
 import {
+  ARITHMETIC_FLAGS,
   type Core,
   EFLAGS_AC,
   EFLAGS_DF,
@@ -11,17 +13,21 @@ import {
   EFLAGS_VIF,
   EFLAGS_VIP,
   EFLAGS_VM,
-  ARITHMETIC_FLAGS,
 } from "./core.ts";
-import { checkReturnTarget, commitOuter, commitSame, readOuterStack, returnReal } from "./far-return.ts";
-import { readSystem } from "./access.ts";
+import {
+  checkReturnTarget,
+  commitOuter,
+  commitSame,
+  readOuterStack,
+  returnReal,
+} from "./far-return.ts";
 import { setCpl, setVirtual8086 } from "./segments.ts";
-import { CS, DS, EFLAGS, ES, FS, GS, RIP, SEGMENT_BASE, segmentField, SS, TR } from "./state.ts";
+import { CS, DS, EFLAGS, ES, FS, GS, RIP, SEGMENT_BASE, SS, segmentField, TR } from "./state.ts";
 import { switchTask } from "./task-switch.ts";
-import { dropStack, peek, setStackPointer } from "./transfer-stack.ts";
+import { dropStack, peek, peekLow, setStackPointer } from "./transfer-stack.ts";
 
 /** Flags that POPF and IRET always load. */
-const BASIC = ARITHMETIC_FLAGS | EFLAGS_TF | EFLAGS_DF | EFLAGS_NT;
+export const BASIC_FLAGS = ARITHMETIC_FLAGS | EFLAGS_TF | EFLAGS_DF | EFLAGS_NT;
 
 /** Load a popped RFLAGS image: only the bits in `mask` change. */
 export function loadFlags(core: Core, image: number, mask: number): void {
@@ -43,8 +49,8 @@ export function interruptReturn(core: Core, bytes: 2 | 4 | 8, returnAddress: num
     return;
   }
   const offset = peek(core, 0, bytes);
-  const selector = peek(core, bytes, bytes) & 0xffff;
-  const image = peek(core, 2 * bytes, bytes) | 0;
+  const selector = peekLow(core, bytes, bytes) & 0xffff;
+  const image = peekLow(core, 2 * bytes, bytes);
   if (image & EFLAGS_VM && bytes === 4 && core.cpl === 0 && !core.isLong) {
     returnToVirtual8086(core, selector, offset, image);
     return;
@@ -65,7 +71,7 @@ export function interruptReturn(core: Core, bytes: 2 | 4 | 8, returnAddress: num
 
 /** What the present privilege level lets IRET change. */
 function flagsMask(core: Core, bytes: number): number {
-  let mask = BASIC;
+  let mask = BASIC_FLAGS;
   if (bytes > 2) mask |= EFLAGS_RF | EFLAGS_AC | EFLAGS_ID;
   if (core.cpl <= core.iopl) mask |= EFLAGS_IF;
   if (core.cpl === 0) mask |= EFLAGS_IOPL | (bytes > 2 ? EFLAGS_VIF | EFLAGS_VIP : 0);
@@ -74,9 +80,9 @@ function flagsMask(core: Core, bytes: number): number {
 
 function returnFromReal(core: Core, bytes: 2 | 4): void {
   const offset = peek(core, 0, bytes);
-  const selector = peek(core, bytes, bytes) & 0xffff;
-  const image = peek(core, 2 * bytes, bytes);
-  let mask = BASIC | EFLAGS_IF;
+  const selector = peekLow(core, bytes, bytes) & 0xffff;
+  const image = peekLow(core, 2 * bytes, bytes);
+  let mask = BASIC_FLAGS | EFLAGS_IF;
   if (bytes === 4) mask |= EFLAGS_RF | EFLAGS_AC | EFLAGS_ID;
   if (!core.isVirtual8086) mask |= EFLAGS_IOPL;
   returnReal(core, selector, offset);

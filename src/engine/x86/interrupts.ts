@@ -2,7 +2,7 @@ import { ABANDON, type Core, CR0_PE } from "./core.ts";
 import { deliverLong } from "./interrupt-long.ts";
 import { deliverProtected } from "./interrupt-protected.ts";
 import { deliverReal } from "./interrupt-real.ts";
-import { CR0, ERROR_CODE, Leave, VECTOR } from "./state.ts";
+import { CR0, ERROR_CODE, Leave, RIP, VECTOR } from "./state.ts";
 
 /**
  * What an interrupt or exception comes from: it decides about privilege
@@ -69,6 +69,26 @@ export function deliver(
       vector = second;
       errorCode = core.get(ERROR_CODE);
     }
+  }
+}
+
+/**
+ * INT n, INT3, INTO, INT1: deliver as part of an instruction. A fault is
+ * raised as the instruction's own, with RIP as it was.
+ */
+export function deliverSoftware(
+  core: Core,
+  vector: number,
+  source: EventSource,
+  returnAddress: number,
+): void {
+  const before = core.address(RIP);
+  core.setAddress(RIP, returnAddress);
+  try {
+    deliverOnce(core, vector, source, -1);
+  } catch (problem) {
+    core.setAddress(RIP, before);
+    throw problem;
   }
 }
 

@@ -4,6 +4,7 @@ import { PROCESSOR_SIGNATURE } from "./cpuid.ts";
 import { DR6, DR7 } from "./debug.ts";
 import { resetMsrs } from "./msr.ts";
 import { type SegmentCache, setSegment } from "./segments.ts";
+import { setMxcsr } from "./sse/mxcsr.ts";
 import {
   CPL,
   CR0,
@@ -21,7 +22,6 @@ import {
   IDTR_BASE,
   IDTR_LIMIT,
   LDTR,
-  MXCSR,
   RIP,
   TR,
   X87,
@@ -58,7 +58,7 @@ export function resetCore(core: Core): void {
   core.setAddress(DR6, 0xffff_0ff0);
   core.setAddress(DR7, 0x400);
   for (let offset = 0; offset < 256; offset += 8) core.setAddress(XMM + offset, 0);
-  core.set(MXCSR, 0x1f80);
+  setMxcsr(core, 0x1f80);
   resetX87(core);
   resetMsrs(core);
   core.modeChanged();

@@ -214,6 +214,11 @@ export function peek(core: Core, offset: number, size: 2 | 4 | 8): number {
   return size === 4 ? readGuest32(core, linear, true) : readGuest64(core, linear, true);
 }
 
+/** The low word of a stack slot of `bytes` bytes: a selector or flags; what stands above them does not count. */
+export function peekLow(core: Core, offset: number, bytes: 2 | 4 | 8): number {
+  return peek(core, offset, bytes === 8 ? 4 : bytes);
+}
+
 /** Move the stack pointer up. */
 export function dropStack(core: Core, bytes: number): void {
   setStackPointer(core, core.address(RSP) + bytes, stackBits(core.get(MODE)));

@@ -54,9 +54,9 @@ interface Repeat {
   /** Signed size of a step. */
   step: number;
 }
-const repeat: Repeat = { bytes: 1, addressBits: 32, whileZero: true, source: -1, step: 1 };
+export const repeat: Repeat = { bytes: 1, addressBits: 32, whileZero: true, source: -1, step: 1 };
 
-function begin(core: Core): void {
+export function begin(core: Core): void {
   const word = core.get(VALUE);
   repeat.bytes = (word & 0xff) as Width;
   repeat.addressBits = (word >> 8) & 0xff;
@@ -66,13 +66,13 @@ function begin(core: Core): void {
 }
 
 /** An index register by address size; 64-bit values as signed numbers (exact below 2^53). */
-function index(core: Core, register: number): number {
+export function index(core: Core, register: number): number {
   const at = GPR + 8 * register;
   if (repeat.addressBits === 16) return core.get(at) & 0xffff;
   return repeat.addressBits === 32 ? core.get(at) : core.address(at);
 }
 
-function setIndex(core: Core, register: number, value: number): void {
+export function setIndex(core: Core, register: number, value: number): void {
   const at = GPR + 8 * register;
   if (repeat.addressBits === 16) core.set(at, (core.get(at) & 0xffff_0000) | (value & 0xffff));
   else if (repeat.addressBits === 32) {
@@ -82,7 +82,7 @@ function setIndex(core: Core, register: number, value: number): void {
 }
 
 /** Elements still to do, at most ELEMENTS. A 64-bit count is only compared and decremented exactly. */
-function remaining(core: Core): number {
+export function remaining(core: Core): number {
   const at = GPR + 8 * RCX;
   const low = core.get(at);
   if (repeat.addressBits === 16) return Math.min(low & 0xffff, ELEMENTS);
@@ -90,7 +90,7 @@ function remaining(core: Core): number {
   return Math.min(low, ELEMENTS);
 }
 
-function countDown(core: Core, done: number): void {
+export function countDown(core: Core, done: number): void {
   const at = GPR + 8 * RCX;
   const low = core.get(at);
   if (repeat.addressBits === 16) core.set(at, (low & 0xffff_0000) | ((low - done) & 0xffff));
@@ -101,14 +101,14 @@ function countDown(core: Core, done: number): void {
   }
 }
 
-function isDone(core: Core): boolean {
+export function isDone(core: Core): boolean {
   const at = GPR + 8 * RCX;
   if (repeat.addressBits === 16) return (core.get(at) & 0xffff) === 0;
   return core.get(at) === 0 && (repeat.addressBits === 32 || core.get(at + 4) === 0);
 }
 
 /** Linear address of an offset in the segment at a state offset, checked. */
-function linear(core: Core, segment: number, offset: number, writes: boolean): number {
+export function linear(core: Core, segment: number, offset: number, writes: boolean): number {
   if (segment < 0) return offset;
   const base = core.address(segment + SEGMENT_BASE);
   if (core.is64) return base + offset;
@@ -120,11 +120,11 @@ function linear(core: Core, segment: number, offset: number, writes: boolean): n
   return (base + offset) >>> 0;
 }
 
-function destination(core: Core): number {
+export function destination(core: Core): number {
   return core.is64 ? -1 : ES_STATE;
 }
 
-function read(core: Core, at: number): void {
+export function read(core: Core, at: number): void {
   switch (repeat.bytes) {
     case 1:
       lastRead.lo = readGuest8(core, at);
@@ -142,7 +142,7 @@ function read(core: Core, at: number): void {
   lastRead.hi = 0;
 }
 
-function write(core: Core, at: number, lo: number, hi: number): void {
+export function write(core: Core, at: number, lo: number, hi: number): void {
   if (repeat.bytes === 1) writeGuest8(core, at, lo);
   else if (repeat.bytes === 2) writeGuest16(core, at, lo);
   else if (repeat.bytes === 4) writeGuest32(core, at, lo);
@@ -163,7 +163,7 @@ function run(core: Core, segment: number, offset: number, count: number, writes:
 }
 
 /** Go on with the next instruction, or come back for more. */
-function end(core: Core, record: number, more: boolean): number {
+export function end(core: Core, record: number, more: boolean): number {
   if (!more) return Leave.none;
   core.setAddress(RIP, instructionRip(core, record));
   return Leave.dispatch;

@@ -1,0 +1,290 @@
+import type {
+  Cpuid,
+  Hypercall,
+  MsrRead,
+  MsrWrite,
+  SpecialInstruction,
+  Xsetbv,
+} from "../../vcpu.ts";
+import { isCanonical, readGuest8 } from "../access.ts";
+import { writeCr0, writeCr2, writeCr3, writeCr4, writeCr8 } from "../control-registers.ts";
+import {
+  type Core,
+  CR0_EM,
+  CR0_MP,
+  CR0_PE,
+  CR0_TS,
+  CR4_OSXSAVE,
+  CR4_PCIDE,
+  CR4_SMAP,
+  EFLAGS_AC,
+  EFLAGS_ID,
+  EFLAGS_IF,
+  EFLAGS_IOPL,
+  EFLAGS_RF,
+  EFLAGS_VIF,
+  EFLAGS_VIP,
+} from "../core.ts";
+import { cpuid } from "../cpuid.ts";
+import { debugRegister, writeDebugRegister } from "../debug-registers.ts";
+import { BASIC_FLAGS, loadFlags } from "../interrupt-return.ts";
+import { IA32_TSC_AUX, msrOffset, readMsr, writeMsr } from "../msr.ts";
+import { invalidatePage } from "../paging.ts";
+import { nextRip } from "../position.ts";
+import { loadLdt, loadTaskRegister } from "../segments.ts";
+import { ADDRESS, CR0, CR4, DR, Leave, RIP, VALUE, XCR0 } from "../state.ts";
+import { readTimeStamp, timeStamp } from "../time-stamp.ts";
+import type { Helpers } from "./helpers.ts";
+
+const RAX = 0;
+const RCX = 1;
+const RDX = 2;
+const RBX = 3;
+const CR4_TSD = 4;
+const TSC_AUX = msrOffset(IA32_TSC_AUX);
+/** XCR0: x87 always, SSE. */
+const XCR0_BITS = 3;
+
+const msrRead: MsrRead = { kind: "msr-read", msr: 0, lo: 0, hi: 0 };
+const msrWrite: MsrWrite = { kind: "msr-write", msr: 0, lo: 0, hi: 0 };
+const cpuidExit: Cpuid = { kind: "cpuid", leaf: 0, subleaf: 0, eax: 0, ebx: 0, ecx: 0, edx: 0 };
+const xsetbv: Xsetbv = { kind: "xsetbv", index: 0, lo: 0, hi: 0 };
+const vmcall: Hypercall = { kind: "hypercall", instruction: "vmcall" };
+const vmmcall: Hypercall = { kind: "hypercall", instruction: "vmmcall" };
+const invd: SpecialInstruction = { kind: "special-instruction", name: "invd" };
+const wbinvd: SpecialInstruction = { kind: "special-instruction", name: "wbinvd" };
+
+/** Byte offset of a register operand, as the record has it, to its number in a file of 8-byte registers. */
+function registerNumber(core: Core, record: number, operand: number, file: number): number {
+  return (core.linearView.getInt32(record + 8 + 4 * operand, true) - file) / 8;
+}
+
+function result(core: Core, lo: number, hi: number): number {
+  core.set(VALUE, lo);
+  core.set(VALUE + 4, hi);
+  return Leave.none;
+}
+
+/** RIP is behind the instruction while the moderator looks, and stays there if it says stop. */
+function hypercall(core: Core, record: number, exit: Hypercall): number {
+  const start = core.address(RIP);
+  core.setAddress(RIP, nextRip(core, record));
+  try {
+    core.exit(exit);
+  } catch (problem) {
+    if (core.stopping) core.ripIsArchitectural = true;
+    else core.setAddress(RIP, start);
+    throw problem;
+  }
+  return Leave.dispatch;
+}
+
+function checkSupervisorFlag(core: Core): void {
+  if (core.cpl !== 0 || !(core.get(CR4) & CR4_SMAP)) core.raise(6);
+}
+
+/** The time-stamp counter to EDX:EAX. #GP(0) at CPL above 0 if CR4.TSD is set. */
+function rdtsc(core: Core): number {
+  if (core.cpl !== 0 && core.get(CR4) & CR4_TSD) core.generalProtection();
+  readTimeStamp(core);
+  core.setRegister(RAX, timeStamp.lo);
+  core.setRegister(RDX, timeStamp.hi);
+  return Leave.none;
+}
+
+function big(lo: number, hi: number): bigint {
+  return (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
+}
+
+/** Rows: rows/system.ts. Raised faults come before any change. */
+export const SYSTEM_HELPERS: Helpers = {
+  /** POPF: VALUE the image, VALUE + 8 the operand size in bits. */
+  load_flags: (core) => {
+    const wide = core.get(VALUE + 8) !== 16;
+    let mask = BASIC_FLAGS;
+    if (wide) mask |= EFLAGS_AC | EFLAGS_ID | EFLAGS_RF;
+    if (core.cpl <= core.iopl) mask |= EFLAGS_IF;
+    if (core.cpl === 0) mask |= EFLAGS_IOPL;
+    // RF, VIF and VIP are cleared, whatever the image says.
+    loadFlags(core, core.get(VALUE) & ~(EFLAGS_RF | EFLAGS_VIF | EFLAGS_VIP), mask);
+    return Leave.none;
+  },
+  clear_ac: (core) => {
+    checkSupervisorFlag(core);
+    core.setRflags(core.rflags() & ~EFLAGS_AC);
+    return Leave.none;
+  },
+  set_ac: (core) => {
+    checkSupervisorFlag(core);
+    core.setRflags(core.rflags() | EFLAGS_AC);
+    return Leave.none;
+  },
+
+  lldt: (core) => {
+    loadLdt(core, core.get(VALUE) & 0xffff);
+    return Leave.none;
+  },
+  ltr: (core) => {
+    loadTaskRegister(core, core.get(VALUE) & 0xffff);
+    return Leave.none;
+  },
+
+  /** LMSW can set PE but not clear it. */
+  lmsw: (core) => {
+    const cr0 = core.get(CR0);
+    const word = core.get(VALUE) | (cr0 & CR0_PE);
+    const bits = CR0_PE | CR0_MP | CR0_EM | CR0_TS;
+    writeCr0(core, (cr0 & ~bits) | (word & bits));
+    return Leave.none;
+  },
+  clts: (core) => {
+    core.set(CR0, core.get(CR0) & ~CR0_TS);
+    core.modeChanged();
+    return Leave.none;
+  },
+  read_control: (core, record) => {
+    const number = registerNumber(core, record, 1, CR0);
+    if (number === 8) return result(core, core.interrupts.taskPriority, 0);
+    return result(core, core.get(CR0 + 8 * number), core.get(CR0 + 8 * number + 4));
+  },
+  write_control: (core, record) => {
+    const lo = core.get(VALUE);
+    const hi = core.get(VALUE + 4);
+    switch (registerNumber(core, record, 0, CR0)) {
+      case 0:
+        writeCr0(core, lo, hi);
+        break;
+      case 2:
+        writeCr2(core, lo, hi);
+        break;
+      case 3:
+        writeCr3(core, lo, hi);
+        break;
+      case 4:
+        writeCr4(core, lo, hi);
+        break;
+      default:
+        writeCr8(core, lo, hi);
+    }
+    return Leave.none;
+  },
+  read_debug: (core, record) => {
+    const offset = debugRegister(core, registerNumber(core, record, 1, DR));
+    return result(core, core.get(offset), core.get(offset + 4));
+  },
+  write_debug: (core, record) => {
+    writeDebugRegister(
+      core,
+      registerNumber(core, record, 0, DR),
+      core.get(VALUE),
+      core.get(VALUE + 4),
+    );
+    return Leave.none;
+  },
+
+  rdmsr: (core) => {
+    msrRead.msr = core.register(RCX);
+    msrRead.lo = msrRead.hi = 0;
+    if (core.exit(msrRead) === "native") {
+      const value = readMsr(core, msrRead.msr);
+      if (value === undefined) return core.generalProtection();
+      msrRead.lo = Number(BigInt.asUintN(32, value));
+      msrRead.hi = Number(value >> 32n);
+    }
+    core.setRegister(RAX, msrRead.lo);
+    core.setRegister(RDX, msrRead.hi);
+    return Leave.none;
+  },
+  wrmsr: (core) => {
+    msrWrite.msr = core.register(RCX);
+    msrWrite.lo = core.register(RAX);
+    msrWrite.hi = core.register(RDX);
+    if (core.exit(msrWrite) === "native") {
+      const value = big(core.register(RAX), core.register(RDX));
+      if (!writeMsr(core, core.register(RCX), value)) core.generalProtection();
+    }
+    return Leave.none;
+  },
+  rdtsc,
+  rdtscp: (core) => {
+    rdtsc(core);
+    core.setRegister(RCX, core.get(TSC_AUX));
+    return Leave.none;
+  },
+  /** There are no performance counters. */
+  rdpmc: (core) => core.generalProtection(),
+  cpuid: (core) => {
+    cpuidExit.leaf = core.register(RAX);
+    cpuidExit.subleaf = core.register(RCX);
+    cpuid(core, cpuidExit);
+    if (core.exit(cpuidExit) === "native") cpuid(core, cpuidExit);
+    core.setRegister(RAX, cpuidExit.eax);
+    core.setRegister(RBX, cpuidExit.ebx);
+    core.setRegister(RCX, cpuidExit.ecx);
+    core.setRegister(RDX, cpuidExit.edx);
+    return Leave.none;
+  },
+
+  xgetbv: (core) => {
+    if (!(core.get(CR4) & CR4_OSXSAVE)) core.raise(6);
+    if (core.register(RCX) !== 0) core.generalProtection();
+    core.setRegister(RAX, core.get(XCR0));
+    core.setRegister(RDX, 0);
+    return Leave.none;
+  },
+  xsetbv: (core) => {
+    if (!(core.get(CR4) & CR4_OSXSAVE)) core.raise(6);
+    if (core.cpl !== 0) core.generalProtection();
+    xsetbv.index = core.register(RCX);
+    xsetbv.lo = core.register(RAX);
+    xsetbv.hi = core.register(RDX);
+    if (core.exit(xsetbv) === "native") {
+      const lo = core.register(RAX);
+      const valid =
+        core.register(RCX) === 0 && core.register(RDX) === 0 && (lo & ~XCR0_BITS) === 0 && lo & 1;
+      if (!valid) core.generalProtection();
+      core.set(XCR0, lo);
+    }
+    return Leave.none;
+  },
+
+  invlpg: (core) => {
+    const linear = core.address(ADDRESS);
+    if (isCanonical(linear)) invalidatePage(core, linear);
+    return Leave.none;
+  },
+  /** VALUE the process-context identifier, VALUE + 8 the page, ADDRESS the type. Every type may drop more than asked. */
+  invpcid: (core) => {
+    const type = core.get(ADDRESS);
+    const forProcess = type <= 1;
+    const reserved = core.get(VALUE + 4) !== 0 || (core.get(VALUE) & ~0xfff) !== 0;
+    if (type > 3 || core.get(ADDRESS + 4) !== 0 || (forProcess && reserved))
+      core.generalProtection();
+    if (forProcess && core.get(VALUE) !== 0 && !(core.get(CR4) & CR4_PCIDE))
+      core.generalProtection();
+    if (type === 0 && !isCanonical(core.address(VALUE + 8))) core.generalProtection();
+    core.flushTlb();
+    return Leave.none;
+  },
+  invd: (core) => {
+    core.exit(invd);
+    return Leave.none;
+  },
+  wbinvd: (core) => {
+    core.exit(wbinvd);
+    return Leave.none;
+  },
+
+  /** No store wakes MWAIT: CPUID does not offer it. */
+  monitor: (core) => {
+    if (core.register(RCX) !== 0) core.generalProtection();
+    readGuest8(core, core.address(ADDRESS));
+    return Leave.none;
+  },
+  mwait: (core) => {
+    if (core.register(RCX) & ~1) core.generalProtection();
+    return Leave.none;
+  },
+  vmcall: (core, record) => hypercall(core, record, vmcall),
+  vmmcall: (core, record) => hypercall(core, record, vmmcall),
+};

@@ -1,0 +1,132 @@
+import { OPERAND } from "../x87/layout.ts";
+import { probe, readGuestBytes, writeGuestBytes } from "./access.ts";
+import type { Core } from "./core.ts";
+import { MXCSR_MASK, setMxcsr } from "./sse/mxcsr.ts";
+import { MXCSR, X87, XMM } from "./state.ts";
+
+/**
+ * The FXSAVE area and the XSAVE header behind it (Intel SDM vol. 1, 10.5 and
+ * 13.4). Every function faults before it changes registers.
+ */
+
+/** State components in XCR0 and XSTATE_BV. */
+export const COMPONENT_X87 = 1;
+export const COMPONENT_SSE = 2;
+
+const LEGACY_BYTES = 512;
+const HEADER_BYTES = 64;
+const X87_BYTES = 160;
+const MXCSR_AT = 24;
+const MXCSR_MASK_AT = 28;
+const XMM_AT = 160;
+
+const image = new Uint8Array(LEGACY_BYTES);
+const view = new DataView(image.buffer);
+const header = new Uint8Array(HEADER_BYTES);
+const headerView = new DataView(header.buffer);
+
+/** Where the x87 room exchanges images. */
+function operand(core: Core): Uint8Array {
+  const at = core.base + X87 + OPERAND;
+  return core.linearMemory.subarray(at, at + X87_BYTES);
+}
+
+function xmmBytes(core: Core): Uint8Array {
+  const at = core.base + XMM;
+  return core.linearMemory.subarray(at, at + 16 * registers(core));
+}
+
+/** Outside 64-bit mode XMM8 to XMM15 are neither saved nor restored. */
+function registers(core: Core): 8 | 16 {
+  return core.is64 ? 16 : 8;
+}
+
+function saveX87(core: Core, wide: boolean): void {
+  core.x87.storeExtended(wide);
+  const bytes = operand(core);
+  // MXCSR and its mask stand in the middle.
+  image.set(bytes.subarray(0, MXCSR_AT));
+  image.set(bytes.subarray(MXCSR_AT + 8), MXCSR_AT + 8);
+}
+
+function restoreX87(core: Core, wide: boolean): void {
+  operand(core).set(image.subarray(0, X87_BYTES));
+  core.x87.loadExtended(wide);
+}
+
+function saveMxcsr(core: Core): void {
+  view.setUint32(MXCSR_AT, core.get(MXCSR), true);
+  view.setUint32(MXCSR_MASK_AT, MXCSR_MASK, true);
+}
+
+/** #GP(0) for bits that MXCSR does not have. */
+function checkMxcsr(core: Core): void {
+  if (view.getUint32(MXCSR_AT, true) & ~MXCSR_MASK) core.generalProtection();
+}
+
+function checkAligned(core: Core, linear: number, alignment: number): void {
+  if (linear & (alignment - 1)) core.generalProtection();
+}
+
+/** @param wide 64-bit x87 pointers instead of selectors and offsets */
+export function fxsave(core: Core, linear: number, wide: boolean): void {
+  checkAligned(core, linear, 16);
+  // What is not saved stays as it is in memory.
+  readGuestBytes(core, linear, image);
+  saveX87(core, wide);
+  saveMxcsr(core);
+  image.set(xmmBytes(core), XMM_AT);
+  writeGuestBytes(core, linear, image);
+}
+
+export function fxrstor(core: Core, linear: number, wide: boolean): void {
+  checkAligned(core, linear, 16);
+  readGuestBytes(core, linear, image);
+  checkMxcsr(core);
+  restoreX87(core, wide);
+  setMxcsr(core, view.getUint32(MXCSR_AT, true));
+  xmmBytes(core).set(image.subarray(XMM_AT, XMM_AT + 16 * registers(core)));
+}
+
+/** @param components of XCR0 and EDX:EAX both */
+export function xsave(core: Core, linear: number, wide: boolean, components: number): void {
+  checkAligned(core, linear, 64);
+  probe(core, linear, LEGACY_BYTES + HEADER_BYTES, "write");
+  readGuestBytes(core, linear, image);
+  readGuestBytes(core, linear + LEGACY_BYTES, header, 8);
+  if (components & COMPONENT_X87) saveX87(core, wide);
+  if (components & COMPONENT_SSE) {
+    saveMxcsr(core);
+    image.set(xmmBytes(core), XMM_AT);
+  }
+  headerView.setUint32(0, headerView.getUint32(0, true) | components, true);
+  writeGuestBytes(core, linear, image);
+  writeGuestBytes(core, linear + LEGACY_BYTES, header, 8);
+}
+
+/** @param supported XCR0 @param requested components of XCR0 and EDX:EAX both */
+export function xrstor(
+  core: Core,
+  linear: number,
+  wide: boolean,
+  supported: number,
+  requested: number,
+): void {
+  checkAligned(core, linear, 64);
+  readGuestBytes(core, linear, image);
+  readGuestBytes(core, linear + LEGACY_BYTES, header);
+  const present = headerView.getUint32(0, true);
+  if (present & ~supported || headerView.getUint32(4, true) !== 0) core.generalProtection();
+  // The compacted form is not offered, so XCOMP_BV and what follows must be 0.
+  for (let at = 8; at < 24; at++) if (header[at] !== 0) core.generalProtection();
+  if (requested & COMPONENT_SSE) checkMxcsr(core);
+  if (requested & COMPONENT_X87) {
+    if (present & COMPONENT_X87) restoreX87(core, wide);
+    else core.x87.state.initialize();
+  }
+  if (!(requested & COMPONENT_SSE)) return;
+  setMxcsr(core, view.getUint32(MXCSR_AT, true));
+  const target = xmmBytes(core);
+  if (present & COMPONENT_SSE) target.set(image.subarray(XMM_AT, XMM_AT + target.length));
+  else target.fill(0);
+}
