@@ -55,10 +55,7 @@ export async function runScenario(
   );
   // the report has standard output to itself
   const terminal = new Terminal(options.json === "-" ? process.stderr : process.stdout);
-  const session = new Session(loaded, {
-    jit: options.jit,
-    realtime: options.realtime === true,
-  });
+  const session = new Session(loaded, { realtime: options.realtime === true });
   session.on((event) => {
     switch (event.kind) {
       case "line":

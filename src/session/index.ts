@@ -3,12 +3,9 @@
  *
  *     import { defineScenario, demoCell, q35 } from "gaoler";
  */
-export * from "../config/boards/q35.ts";
-export * from "../config/builders/index.ts";
-export { decodeConfig, encodeConfig } from "../config/codec/index.ts";
-export { ConfigError } from "../config/config-error.ts";
-export { DEMO_NAMES, type DemoName, demoCell } from "../config/demos/index.ts";
-export type * from "../config/types.ts";
+export * from "../config/index.ts";
+export { BareMachine, type BareReport } from "./bare.ts";
+export type * from "./report.ts";
 export {
   defineScenario,
   type LoadedScenario,

@@ -4,7 +4,8 @@
  */
 import type { CellConfig } from "../config/types.ts";
 import { GuestMemory } from "../engine/guest-memory.ts";
-import { WasmEngine } from "../engine/wasm/engine.ts";
+import type { Vcpu } from "../engine/vcpu.ts";
+import { type VcpuSurroundings, WasmEngine } from "../engine/wasm/engine.ts";
 import type { Cell } from "../hypervisor/cell.ts";
 import { type Refusal, type Result, refuse } from "../hypervisor/errno.ts";
 import { type CellName, Hypervisor } from "../hypervisor/hypervisor.ts";
@@ -34,9 +35,14 @@ export type SessionEvent =
   /** Now and then, from a run that takes long. */
   | { readonly kind: "progress"; readonly virtualNs: number };
 
+/** Makes the vCPUs of one machine, all on the same memory. */
+export interface Engine {
+  createVcpu(index: number, surroundings: VcpuSurroundings): Vcpu;
+}
+
 export interface SessionOptions {
-  /** Compile hot code. Default true. */
-  readonly jit?: boolean;
+  /** Default: the engine that emits WebAssembly. */
+  readonly engine?: (memory: GuestMemory) => Engine;
   /** Keep virtual time from running ahead of the wall clock. Default false. */
   readonly realtime?: boolean;
   readonly wallClock?: WallClock;
@@ -82,6 +88,7 @@ export class Session {
   /** Builds the machine and enables the hypervisor in it. @throws ScenarioError */
   constructor(scenario: LoadedScenario, options: SessionOptions = {}) {
     const { realtime = false, wallClock = HOST_CLOCK } = options;
+    const createEngine = options.engine ?? ((memory) => new WasmEngine(memory));
     this.scenario = scenario;
     const { system, cells, until } = scenario;
     if (until !== undefined)
@@ -97,7 +104,7 @@ export class Session {
       cells.map(({ config }) => config),
     );
     const memory = new GuestMemory(ramBytes);
-    const engine = new WasmEngine(memory);
+    const engine = createEngine(memory);
     this.board = new Board({
       memory,
       vcpus: Array.from({ length: cpuCount }, (_, index) => engine.createVcpu(index, UNCONNECTED)),
@@ -257,11 +264,15 @@ export class Session {
       if (this.nowNs >= limitNs) throw this.#end("time");
       if (this.#interrupt?.aborted) throw this.#end("interrupted");
       const slice = (Math.floor(this.nowNs / SLICE_NS) + 1) * SLICE_NS;
-      const outcome = this.board.scheduler.run(Math.min(slice, limitNs, untilNs));
+      const end = Math.min(slice, limitNs, untilNs);
+      const { scheduler } = this.board;
+      const outcome = scheduler.run(end);
       if (done()) return;
       if (this.board.powerRequest !== undefined) throw this.#end("power");
-      if (outcome === "idle" || (outcome === "deadline" && this.#allAtRest()))
-        throw this.#end("cells");
+      const atRest = outcome === "idle" || (outcome === "deadline" && this.#allAtRest());
+      if (atRest && untilNs === Number.POSITIVE_INFINITY) throw this.#end("cells");
+      // somebody wants time to pass, even if nothing happens in it
+      if (outcome === "idle") scheduler.skipTo(end);
       const wait = this.#pace.wait(this.nowNs);
       if (wait === undefined) continue;
       this.#emit({ kind: "progress", virtualNs: this.nowNs });
