@@ -81,7 +81,10 @@ export class OutOfBytes {}
 const OUT_OF_BYTES = new OutOfBytes();
 
 const SEGMENT_PREFIXES: Record<number, number> = { 38: 0, 46: 1, 54: 2, 62: 3, 100: 4, 101: 5 };
-const FIXED_INDEX: Record<string, number> = { AL: 0, AX: 0, rAX: 0, eAX: 0, CL: 1, DX: 2, AH: 0 };
+const FIXED_INDEX: Record<string, number> = {
+  ...{ AL: 0, AX: 0, rAX: 0, eAX: 0, CL: 1, DX: 2, AH: 0 },
+  ...{ ES: 0, CS: 1, SS: 2, DS: 3, FS: 4, GS: 5 },
+};
 const BASE_16 = [3, 3, 5, 5, 6, 7, 5, 3];
 const INDEX_16 = [6, 7, 6, 7, -1, -1, -1, -1];
 const INVALID: Undecodable = { row: undefined, vector: 6 };
@@ -339,7 +342,7 @@ export class Decoder {
       case "fixed":
         return {
           kind: "register",
-          file: "general",
+          file: spec.text.endsWith("S") ? "segment" : "general",
           index: FIXED_INDEX[spec.text] as number,
           high: spec.text === "AH",
           bytes,

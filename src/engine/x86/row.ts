@@ -154,6 +154,12 @@ const FIXED: Record<string, OperandSize> = {
   DX: 2,
   rAX: "v",
   eAX: "z",
+  ES: 2,
+  CS: 2,
+  SS: 2,
+  DS: 2,
+  FS: 2,
+  GS: 2,
 };
 
 function parseOperand(text: string): OperandSpec {
