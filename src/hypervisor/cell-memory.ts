@@ -2,7 +2,7 @@
 
 import type { Board } from "../machine/board.ts";
 import type { Cell } from "./cell.ts";
-import { type CellMemoryMap, PAGE_SIZE } from "./memory-map.ts";
+import { PAGE_SIZE } from "./memory-map.ts";
 import type { Region } from "./regions.ts";
 import { SubPageRegion } from "./sub-page.ts";
 
@@ -17,12 +17,16 @@ export function mapRegion(board: Board, cell: Cell, region: Region): void {
 
 /** Takes a region of a new cell from root, which sees all memory at its physical address. */
 export function takeFromRoot(root: Cell, region: Region): void {
-  if (staysInRoot(region)) return;
+  if (!staysInRoot(region)) unmapFromRoot(root, region);
+}
+
+/** What was mapped into root, or was root's, no longer is. */
+export function unmapFromRoot(root: Cell, region: Region): void {
   if (!region.subPage) {
     root.map.unmap(pageOf(region.physical), region.size);
     return;
   }
-  for (const handler of root.mmio.handlers)
+  for (const handler of [...root.mmio.handlers])
     if (handler instanceof SubPageRegion && handler.region.physical === region.physical)
       root.mmio.unregister(handler);
 }
@@ -37,11 +41,6 @@ export function mapIntoRoot(board: Board, root: Cell, region: Region): void {
   for (const part of rootParts(root, region))
     if (part.subPage) root.mmio.register(new SubPageRegion(board, part));
     else root.map.map(part.virtual, part.size, part.physical, part.rights);
-}
-
-/** While a cell is loadable root sees its memory; when it starts, no longer. */
-export function unmapFromRoot(map: CellMemoryMap, region: Region): void {
-  if (!region.subPage) map.unmap(pageOf(region.physical), region.size);
 }
 
 function staysInRoot({ flags, size }: Region): boolean {

@@ -13,6 +13,11 @@ export interface DisableRound {
   readonly arrived: Set<Cpu>;
 }
 
+/** Whether a CPU of root has called DISABLE and is held until the others have. */
+export function waitsToLeave({ disableRound }: Core, cpu: Cpu): boolean {
+  return disableRound?.result === 0 && disableRound.arrived.has(cpu);
+}
+
 /**
  * DISABLE from a root guest: every CPU of root that runs a guest must call.
  * @returns the result, or undefined for a CPU that waits for the others

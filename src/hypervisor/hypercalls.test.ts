@@ -282,6 +282,18 @@ describe("DISABLE from root guests", () => {
     expect(machine.hypervisor.core.enabled).toBe(false);
   });
 
+  test("a CPU that waits is not let go by another request", () => {
+    const machine = twoRoots(12);
+    machine.execute(1, vmcall(HYPERCALL.disable));
+    expect(call(machine, 0, HYPERCALL.cellStart, 9)).toBe(ENOENT);
+    machine.startCell(demo("tiny-demo"));
+    machine.now(machine.hypervisor.destroyCell("tiny-demo"));
+    expect(machine.board.scheduler.isOnline(1)).toBe(false);
+    expect(machine.board.scheduler.isOnline(0)).toBe(true);
+    expect(call(machine, 0, HYPERCALL.disable)).toBe(0);
+    expect(machine.board.scheduler.isOnline(1)).toBe(true);
+  });
+
   test("in v0.7 lets each go as it comes", () => {
     const machine = twoRoots(4);
     expect(call(machine, 1, HYPERCALL.disable)).toBe(0);

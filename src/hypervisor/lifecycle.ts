@@ -17,6 +17,7 @@ import { CELL_STATE } from "./comm-region.ts";
 import type { Core } from "./core.ts";
 import type { Cpu } from "./cpu.ts";
 import { park, resume, startAtReset, suspend } from "./cpu-control.ts";
+import { waitsToLeave } from "./disable.ts";
 import { hex, type Refusal, type Result, refuse, success } from "./errno.ts";
 import { exchange } from "./messages.ts";
 import { assignDevices, returnDevices } from "./pci-assignment.ts";
@@ -105,7 +106,7 @@ export function* startCell(core: Core, cell: Cell): Operation<void> {
     const refusal = yield* stopCell(core, cell);
     if (refusal !== undefined) return refusal;
     if (cell.loadable) {
-      for (const region of loadableRegions(cell)) unmapFromRoot(core.root.map, region);
+      for (const region of loadableRegions(cell)) unmapFromRoot(core.root, region);
       core.commit(cell);
       cell.loadable = false;
     }
@@ -216,7 +217,7 @@ function suspendRoot(core: Core): void {
 }
 
 function resumeRoot(core: Core): void {
-  for (const cpu of core.root.cpus) resume(core, cpu);
+  for (const cpu of core.root.cpus) if (!waitsToLeave(core, cpu)) resume(core, cpu);
 }
 
 /** The cell that a hypercall names. */
