@@ -19,7 +19,7 @@ import { Clock } from "./clock.ts";
 import { type ByteSink, fanOut, type InterruptLine, type Stateful, wiredOr } from "./device.ts";
 import { I8042, type I8042State } from "./i8042.ts";
 import { I8254, type I8254State } from "./i8254.ts";
-import { I8259Pair, type I8259PairState } from "./i8259.ts";
+import { I8259Pair, type I8259PairState } from "./i8259-pair.ts";
 import { IoApic, type IoApicState } from "./ioapic.ts";
 import { LocalApic, type LocalApicState } from "./local-apic.ts";
 import { Mc146818, type Mc146818State } from "./mc146818.ts";

@@ -27,6 +27,33 @@ describe("I8042", () => {
     expect(command(0xd0) & 3).toBe(3);
   });
 
+  it("carries its state over to another", () => {
+    const first = new I8042(() => {});
+    for (const [port, value] of [
+      [0x64, 0xd1],
+      [0x60, 0xdd],
+      [0x64, 0x65],
+      [0x60, 0x99],
+      [0x64, 0x25],
+      [0x64, 0x66],
+    ])
+      first.portWrite(port, 1, value);
+    const second = new I8042(() => {});
+    second.load(structuredClone(first.save()));
+    expect(second.save()).toEqual(first.save());
+    expect(second.portRead(0x64, 1)).toBe(first.portRead(0x64, 1));
+    expect(second.portRead(0x60, 1)).toBe(0x99);
+    // the data byte of the command that was under way
+    second.portWrite(0x60, 1, 0x11);
+    for (const [command, answer] of [
+      [0x26, 0x11],
+      [0xd0, 0xdf],
+    ]) {
+      second.portWrite(0x64, 1, command);
+      expect(second.portRead(0x60, 1)).toBe(answer);
+    }
+  });
+
   it("resets by pulse and by output port, bit 0 low", () => {
     let resets = 0;
     const kbc = new I8042(() => resets++);

@@ -1,7 +1,7 @@
 /**
  * The local APIC of one CPU (Intel SDM vol. 3, chapter 11): its registers by
- * number, its local vector table, and what it sends and receives. How a guest
- * reaches the registers, by page or by MSR, is in `apic-window.ts`.
+ * number, and what it sends and receives. How a guest reaches the registers, by
+ * page or by MSR, is in `apic-window.ts`.
  */
 
 import type { InterruptController } from "../engine/vcpu.ts";
@@ -11,6 +11,7 @@ import * as apic from "./apic-registers.ts";
 import { ApicTimer, type ApicTimerState } from "./apic-timer.ts";
 import type { Clock } from "./clock.ts";
 import type { InterruptLine, Stateful } from "./device.ts";
+import { LocalVectorTable, type LocalVectorTableState, type Pin } from "./local-vector-table.ts";
 
 /** A controller that supplies its own vector when the CPU acknowledges: the 8259 pair. */
 export interface ExternalController {
@@ -40,8 +41,7 @@ export interface LocalApicState {
   pendingErrors: number;
   icrLow: number;
   icrHigh: number;
-  lvt: Uint32Array;
-  pins: [boolean, boolean];
+  lvt: LocalVectorTableState;
   externalLatched: boolean;
   timer: ApicTimerState;
 }
@@ -67,9 +67,9 @@ export class LocalApic implements InterruptController, Stateful<LocalApicState> 
   #pendingErrors = 0;
   #icrLow = 0;
   #icrHigh = 0;
-  /** By register number. */
-  readonly #lvt = new Uint32Array(apic.LVT_ERROR + 1);
-  #pins: [boolean, boolean] = [false, false];
+  readonly #lvt = new LocalVectorTable((mode, vector, level) => {
+    this.#deliver(mode, vector, level);
+  });
   /** An ExtINT message came over the bus. */
   #externalLatched = false;
   /** An ExtINT waits to be acknowledged. */
@@ -84,7 +84,7 @@ export class LocalApic implements InterruptController, Stateful<LocalApicState> 
         throw new RangeError(`local APIC ${id}: ${name} ${hertz} must be a positive frequency`);
     this.id = id;
     this.#bus = bus;
-    this.timer = new ApicTimer(clock, busHz, tscHz, () => this.raise(apic.LVT_TIMER));
+    this.timer = new ApicTimer(clock, busHz, tscHz, () => this.#lvt.raise(apic.LVT_TIMER));
     this.powerOn();
     bus.attach(this);
   }
@@ -105,7 +105,7 @@ export class LocalApic implements InterruptController, Stateful<LocalApicState> 
     this.#pendingErrors = 0;
     this.#icrLow = 0;
     this.#icrHigh = 0;
-    this.#lvt.fill(apic.LVT_MASKED);
+    this.#lvt.reset();
     this.#externalLatched = false;
     this.timer.reset();
     this.#changed();
@@ -195,8 +195,7 @@ export class LocalApic implements InterruptController, Stateful<LocalApicState> 
 
   /** A source of the local vector table fires: timer, thermal sensor, counter overflow, CMCI, error. */
   raise(lvtRegister: number): void {
-    const entry = this.#lvt[lvtRegister];
-    if ((entry & apic.LVT_MASKED) === 0) this.#deliver((entry >> 8) & 7, entry & 0xff, false);
+    this.#lvt.raise(lvtRegister);
   }
 
   // --- InterruptController ---
@@ -236,7 +235,7 @@ export class LocalApic implements InterruptController, Stateful<LocalApicState> 
       return this.#priority.tmr.words[register - apic.TMR];
     if (register >= apic.IRR && register < apic.IRR + 8)
       return this.#priority.irr.words[register - apic.IRR];
-    if (apic.LVT_WRITABLE[register] !== undefined) return this.#lvt[register];
+    if (LocalVectorTable.has(register)) return this.#lvt.read(register);
     switch (register) {
       case apic.ID:
         return this.x2apic ? this.id : (this.id << 24) >>> 0;
@@ -277,7 +276,7 @@ export class LocalApic implements InterruptController, Stateful<LocalApicState> 
 
   /** Any register by number. Reserved bits and read-only registers keep their value. */
   writeRegister(register: number, value: number): void {
-    if (apic.LVT_WRITABLE[register] !== undefined) {
+    if (LocalVectorTable.has(register)) {
       this.#writeLvt(register, value);
       return;
     }
@@ -304,7 +303,7 @@ export class LocalApic implements InterruptController, Stateful<LocalApicState> 
       case apic.SVR:
         this.#spurious = value & apic.SVR_WRITABLE;
         if ((value & apic.SVR_ENABLE) === 0)
-          for (const lvt of apic.LVT_REGISTERS) this.#writeLvt(lvt, this.#lvt[lvt]);
+          for (const lvt of apic.LVT_REGISTERS) this.#writeLvt(lvt, this.#lvt.read(lvt));
         break;
       case apic.ESR:
         this.#errorStatus = this.#pendingErrors;
@@ -371,8 +370,7 @@ export class LocalApic implements InterruptController, Stateful<LocalApicState> 
       pendingErrors: this.#pendingErrors,
       icrLow: this.#icrLow,
       icrHigh: this.#icrHigh,
-      lvt: this.#lvt.slice(),
-      pins: [...this.#pins],
+      lvt: this.#lvt.save(),
       externalLatched: this.#externalLatched,
       timer: this.timer.save(),
     };
@@ -388,8 +386,7 @@ export class LocalApic implements InterruptController, Stateful<LocalApicState> 
     this.#pendingErrors = state.pendingErrors;
     this.#icrLow = state.icrLow;
     this.#icrHigh = state.icrHigh;
-    this.#lvt.set(state.lvt);
-    this.#pins = [...state.pins];
+    this.#lvt.load(state.lvt);
     this.#externalLatched = state.externalLatched;
     this.timer.load(state.timer);
     this.#updateExternal();
@@ -401,53 +398,23 @@ export class LocalApic implements InterruptController, Stateful<LocalApicState> 
   }
 
   #writeLvt(register: number, value: number): void {
-    const disabled = (this.#spurious & apic.SVR_ENABLE) === 0;
-    let entry = value & apic.LVT_WRITABLE[register];
-    if (disabled) entry |= apic.LVT_MASKED;
-    // remote IRR means something only while the pin is level-triggered
-    if ((entry & apic.LVT_LEVEL) !== 0) entry |= this.#lvt[register] & apic.LVT_REMOTE_IRR;
-    this.#lvt[register] = entry;
-    if (register === apic.LVT_TIMER) this.timer.configure(entry);
-    else if (register === apic.LVT_LINT0) this.#samplePin(0);
-    else if (register === apic.LVT_LINT1) this.#samplePin(1);
+    this.#lvt.write(register, value, (this.#spurious & apic.SVR_ENABLE) === 0);
+    if (register === apic.LVT_TIMER) this.timer.configure(this.#lvt.read(register));
     this.#changed();
   }
 
-  #setPin(pin: 0 | 1, level: boolean): void {
-    if (this.#pins[pin] === level) return;
-    this.#pins[pin] = level;
-    if (!this.enabled) {
-      // with the APIC off the pins are INTR and NMI themselves
-      if (pin === 1 && level) this.#bus.signals.nmi(this.id);
-    } else {
-      const entry = this.#lvt[apic.LVT_LINT0 + pin];
-      const mode = (entry >> 8) & 7;
-      const levelTriggered = mode === apic.FIXED && (entry & apic.LVT_LEVEL) !== 0;
-      if (level && !levelTriggered && mode !== apic.EXTINT) this.raise(apic.LVT_LINT0 + pin);
-      this.#samplePin(pin);
-    }
+  #setPin(pin: Pin, level: boolean): void {
+    if (this.#lvt.pin(pin) === level) return;
+    this.#lvt.setPin(pin, level, this.enabled);
+    // with the APIC off the pins are INTR and NMI themselves
+    if (!this.enabled && pin === 1 && level) this.#bus.signals.nmi(this.id);
     this.#changed();
-  }
-
-  /** A level-triggered pin interrupts again after every end of interrupt, as long as it is asserted. */
-  #samplePin(pin: 0 | 1): void {
-    const register = apic.LVT_LINT0 + pin;
-    const entry = this.#lvt[register];
-    const unwanted = apic.LVT_MASKED | apic.LVT_REMOTE_IRR | 0x700;
-    if (!this.#pins[pin] || (entry & unwanted) !== 0 || (entry & apic.LVT_LEVEL) === 0) return;
-    this.#lvt[register] |= apic.LVT_REMOTE_IRR;
-    this.#deliver(apic.FIXED, entry & 0xff, true);
   }
 
   #endOfInterrupt(): void {
     const vector = this.#priority.endOfInterrupt();
     if (vector < 0 || !this.#priority.tmr.has(vector)) return;
-    for (const pin of [0, 1] as const) {
-      const register = apic.LVT_LINT0 + pin;
-      if ((this.#lvt[register] & 0xff) !== vector) continue;
-      this.#lvt[register] &= ~apic.LVT_REMOTE_IRR;
-      this.#samplePin(pin);
-    }
+    this.#lvt.endOfInterrupt(vector);
     if ((this.#spurious & apic.SVR_SUPPRESS_EOI_BROADCAST) === 0) this.#bus.endOfInterrupt(vector);
   }
 
@@ -486,18 +453,12 @@ export class LocalApic implements InterruptController, Stateful<LocalApicState> 
   #error(bit: number): void {
     if ((this.#pendingErrors & bit) !== 0) return;
     this.#pendingErrors |= bit;
-    this.raise(apic.LVT_ERROR);
+    this.#lvt.raise(apic.LVT_ERROR);
   }
 
   #updateExternal(): void {
-    const [lint0, lint1] = this.#pins;
-    this.#external =
-      this.externalController !== undefined &&
-      (this.#externalLatched ||
-        (this.enabled
-          ? (lint0 && isOpenExtInt(this.#lvt[apic.LVT_LINT0])) ||
-            (lint1 && isOpenExtInt(this.#lvt[apic.LVT_LINT1]))
-          : lint0));
+    const asserted = this.enabled ? this.#lvt.external : this.#lvt.pin(0);
+    this.#external = this.externalController !== undefined && (this.#externalLatched || asserted);
   }
 
   /** After anything that may leave the CPU with an interrupt to take. */
@@ -505,8 +466,4 @@ export class LocalApic implements InterruptController, Stateful<LocalApicState> 
     this.#updateExternal();
     if (this.#external || this.#priority.deliverable >= 0) this.#bus.signals.wake(this.id);
   }
-}
-
-function isOpenExtInt(entry: number): boolean {
-  return (entry & (apic.LVT_MASKED | 0x700)) === apic.EXTINT << 8;
 }

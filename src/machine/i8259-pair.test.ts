@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { I8259Pair } from "./i8259.ts";
+import { I8259Pair } from "./i8259-pair.ts";
 
 /** A pair at vectors 0x20 and 0x28, all unmasked. */
 function pair(icw4 = { master: 0x01, slave: 0x01 }) {
