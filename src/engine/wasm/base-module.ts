@@ -1,4 +1,8 @@
-import { BUDGET, JUMP_CACHE, JUMP_CACHE_ENTRIES, Leave, MODE, RECORD, RIP } from "../x86/state.ts";
+import { SLOW_UPDATE, SLOW_WRITE } from "../x86/access.ts";
+import {
+  ADDRESS, BUDGET, CODE_MAP, JUMP_CACHE, JUMP_CACHE_ENTRIES, Leave, MODE, RECORD, RIP, TLB, TLB_ADDEND, TLB_ENTRIES,
+  TLB_WRITE_TAG, VALUE,
+} from "../x86/state.ts";
 import { Bytes } from "./bytes.ts";
 import { ModuleBuilder, type Signature } from "./module-builder.ts";
 
@@ -7,6 +11,8 @@ export const TEMPLATE: Signature = { parameters: ["i32", "i32"], results: ["i32"
 /** Enters the block at RIP: (vCPU base) -> reason to leave. */
 export const JUMP: Signature = { parameters: ["i32"], results: ["i32"] };
 
+/** A slow access: (vCPU base, record address, kind) -> 0 or the reason to leave. */
+export const SLOW_ACCESS: Signature = { parameters: ["i32", "i32", "i32"], results: ["i32"] };
 /** Table slots of the base module's own templates. */
 export const HEADER_SLOT = 0;
 export const STALE_SLOT = 1;
@@ -21,19 +27,81 @@ const I32_LOAD = 0x28;
 const I64_LOAD = 0x29;
 const I32_STORE = 0x36;
 
+const load = (code: Bytes, opcode: number, offset: number): Bytes =>
+  code.byte(opcode, 0).u32(offset);
+const get = (code: Bytes, local: number): Bytes => code.byte(0x20).u32(local);
+const constant = (code: Bytes, value: number): Bytes => code.byte(0x41).s32(value);
+
+/** Load and store instructions by size in bytes. */
+const MOVES: readonly (readonly [number, readonly number[], readonly number[]])[] = [
+  [1, [0x2d], [0x3a]],
+  [2, [0x2f], [0x3b]],
+  [4, [0x28], [0x36]],
+  [8, [0x29], [0x37]],
+  [16, [0xfd, 0x00], [0xfd, 0x0b]],
+];
+
+/**
+ * Body of `slow_access`. Pages that hold code as well as data have bit 0 set
+ * in their TLB write tag, which no inline look-up matches. A write to such a
+ * page that hits no decoded granule is done here; all else in TypeScript.
+ */
+function slowAccess(moderate: number, ramOffset: number): Bytes {
+  const code = new Bytes();
+  const [linear, entry, host] = [3, 4, 5];
+  const size = (): Bytes => constant(get(code, 2), 0xff).byte(0x71);
+  /** Push the code map's bit for the byte at host + (what `more` adds). */
+  const granuleBit = (more: () => void): void => {
+    get(code, host);
+    more();
+    constant(code, ramOffset).byte(0x6b).byte(0x22).u32(entry);
+    constant(code, 9).byte(0x76); // a byte of the map for 512 bytes
+    load(code, 0x2d, CODE_MAP);
+    constant(get(code, entry), 6).byte(0x76);
+    constant(code, 7).byte(0x71, 0x76);
+    constant(code, 1).byte(0x71);
+  };
+  constant(get(code, 2), SLOW_WRITE | SLOW_UPDATE).byte(0x71, 0x04, 0x40);
+  load(get(code, 0), I64_LOAD, ADDRESS).byte(0x21).u32(linear);
+  load(get(code, 0), I32_LOAD, TLB);
+  get(code, linear).byte(0x42).s64(7n).byte(0x88, 0xa7);
+  constant(code, (TLB_ENTRIES - 1) << 5).byte(0x71, 0x6a, 0x22).u32(entry);
+  load(code, I64_LOAD, TLB_WRITE_TAG);
+  get(code, linear);
+  size().byte(0xac, 0x7c).byte(0x42).s64(1n).byte(0x7d); // linear + size - 1
+  code.byte(0x42).s64(-4096n).byte(0x83).byte(0x42).s64(1n).byte(0x84, 0x51, 0x04, 0x40);
+  get(code, linear).byte(0xa7);
+  load(get(code, entry), I32_LOAD, TLB_ADDEND).byte(0x6a, 0x21).u32(host);
+  granuleBit(() => {});
+  granuleBit(() => constant(size().byte(0x6a), 1).byte(0x6b));
+  code.byte(0x72, 0x45, 0x04, 0x40);
+  for (const [bytes, loadCode, storeCode] of MOVES) {
+    constant(size(), bytes).byte(0x46, 0x04, 0x40);
+    constant(get(code, 2), SLOW_WRITE).byte(0x71, 0x04, 0x40);
+    get(get(code, host), 0).byte(...loadCode, 0).u32(VALUE);
+    code.byte(...storeCode, 0, 0).byte(0x05);
+    get(get(code, 0), host).byte(...loadCode, 0, 0);
+    code.byte(...storeCode, 0).u32(VALUE).byte(0x0b);
+    constant(code, Leave.none).byte(0x0f, 0x0b);
+  }
+  code.byte(0x0b, 0x0b, 0x0b);
+  return get(get(get(code, 0), 1), 2).byte(0x12).u32(moderate);
+}
+
 /**
  * The part of tier 0 that every block needs: the header that counts the
  * budget, what an outdated block's header becomes, and the look-up of RIP
  * in the jump cache.
  */
-export function buildBaseModule(memoryPages: number, tableSlots: number): Uint8Array<ArrayBuffer> {
+export function buildBaseModule(
+  memoryPages: number,
+  tableSlots: number,
+  ramOffset: number,
+): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
+  const moderate = module.importFunction("access_in_typescript", SLOW_ACCESS);
   const template = module.typeIndex(TEMPLATE);
 
-  const load = (code: Bytes, opcode: number, offset: number): Bytes =>
-    code.byte(opcode, 0).u32(offset);
-  const get = (code: Bytes, local: number): Bytes => code.byte(0x20).u32(local);
-  const constant = (code: Bytes, value: number): Bytes => code.byte(0x41).s32(value);
 
   const header = new Bytes();
   load(get(header, 0), I32_LOAD, BUDGET);
@@ -71,6 +139,8 @@ export function buildBaseModule(memoryPages: number, tableSlots: number): Uint8A
 
   const indirect = get(new Bytes(), 0).byte(0x12).u32(jumpFunction);
   const indirectFunction = module.addFunction(TEMPLATE, [], indirect);
+
+  module.exportFunction("slow_access", module.addFunction(SLOW_ACCESS, ["i64", "i32", "i32"], slowAccess(moderate, ramOffset)));
 
   const enter = new Bytes();
   get(get(enter, 0), 1);

@@ -4,7 +4,7 @@ import type { Core } from "../x86/core.ts";
 import { type Decoded, Decoder, endsBlock, OutOfBytes } from "../x86/decoder.ts";
 import { operandWords, RECORD_HEADER_WORDS } from "../x86/instruction.ts";
 import { MODE_CODE_32, MODE_CODE_64 } from "../x86/mode.ts";
-import { currentSet, forgetWrites, moderated, translate } from "../x86/paging.ts";
+import { currentSet, watchWrites, moderated, translate } from "../x86/paging.ts";
 import { codeLinear, packPosition } from "../x86/position.ts";
 import type { Row } from "../x86/row.ts";
 import {
@@ -299,7 +299,7 @@ export class Blocks {
   private markBytes(start: number, size: number): void {
     const page = Math.floor(start / 4096);
     if (this.codeMap[page * 2] === 0 && this.codeMap[page * 2 + 1] === 0)
-      for (const core of this.cores) if (core !== undefined) forgetWrites(core, page);
+      for (const core of this.cores) if (core !== undefined) watchWrites(core, page);
     for (
       let granule = Math.floor(start / 64);
       granule <= Math.floor((start + size - 1) / 64);

@@ -11,6 +11,7 @@ import {
   TLB_WRITE_TAG,
   VALUE,
 } from "../x86/state.ts";
+import { SLOW_STACK, SLOW_UPDATE, SLOW_WRITE } from "../x86/access.ts";
 import { Bytes } from "./bytes.ts";
 import type { ValueType } from "./module-builder.ts";
 
@@ -73,12 +74,6 @@ const BLOCK_TYPES: Record<ValueType, number> = {
   v128: 0x7b,
 };
 const EMPTY_BLOCK = 0x40;
-
-/** Kind of a slow access, passed to the `slow_access` import; see memory-access.ts. */
-export const SLOW_WRITE = 0x100;
-/** The load of a read-modify-write: checked and reported as a write. */
-export const SLOW_UPDATE = 0x200;
-export const SLOW_STACK = 0x400;
 
 /** Locals 0 and 1 of every template: the vCPU's base and the record's address. */
 const CPU = 0;

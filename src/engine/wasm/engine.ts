@@ -53,13 +53,18 @@ export class WasmEngine {
     this.memory = memory;
     const table = new WebAssembly.Table({ element: "anyfunc", initial: TABLE_SLOTS });
     const module = new WebAssembly.Module(
-      buildBaseModule(memory.memory.buffer.byteLength / 65536, 1),
+      buildBaseModule(memory.memory.buffer.byteLength / 65536, 1, memory.ramOffset),
     );
-    const base = new WebAssembly.Instance(module, { env: { memory: memory.memory, table } });
+    const functions = this.functions();
+    const { access_in_typescript } = functions;
+    const base = new WebAssembly.Instance(module, {
+      env: { memory: memory.memory, table, access_in_typescript: access_in_typescript as WebAssembly.ImportValue },
+    });
     this.code = base.exports as unknown as GuestCode;
     this.templates = new Templates(memory.memory, table, {
-      ...this.functions(),
+      ...functions,
       jump: base.exports["jump"] as WebAssembly.ExportValue,
+      slow_access: base.exports["slow_access"] as WebAssembly.ExportValue,
     });
     this.blocks = new Blocks(memory, this.templates, this.cores);
   }
@@ -81,7 +86,7 @@ export class WasmEngine {
   /** The TypeScript functions that templates call, by name. */
   private functions(): Record<string, WebAssembly.ExportValue> {
     const functions: Record<string, WebAssembly.ExportValue> = {
-      slow_access: (cpu: number, record: number, kind: number): number => {
+      access_in_typescript: (cpu: number, record: number, kind: number): number => {
         const core = this.coreAt(cpu);
         core.set(RECORD, record);
         return slowAccess(core, kind);

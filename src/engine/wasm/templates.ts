@@ -1,7 +1,7 @@
 import type { Value } from "../micro/lift.ts";
 import { type Decoded, endsBlock } from "../x86/decoder.ts";
 import { Instruction, operandShape } from "../x86/instruction.ts";
-import { FIRST_FREE_SLOT, JUMP, TEMPLATE } from "./base-module.ts";
+import { FIRST_FREE_SLOT, JUMP, SLOW_ACCESS, TEMPLATE } from "./base-module.ts";
 import { TemplateEmitter } from "./emitter.ts";
 import { ModuleBuilder, type Signature } from "./module-builder.ts";
 
@@ -9,7 +9,7 @@ import { ModuleBuilder, type Signature } from "./module-builder.ts";
 const BASE_FUNCTIONS: Record<string, Signature> = {
   jump: JUMP,
   interrupted: TEMPLATE,
-  slow_access: { parameters: ["i32", "i32", "i32"], results: ["i32"] },
+  slow_access: SLOW_ACCESS,
   segment_violation: { parameters: ["i32", "i32", "i32", "i32"], results: ["i32"] },
 };
 

@@ -237,7 +237,8 @@ export class WasmVcpu implements Vcpu {
     let leave = this.enterAtRip();
     for (;;) {
       // What the next instruction may raise belongs to the next call of `run`.
-      if (core.get(BUDGET) === 0 && (leave === Leave.lookup || leave === Leave.link)) return Leave.dispatch;
+      if (core.get(BUDGET) === 0 && (leave === Leave.lookup || leave === Leave.link))
+        return Leave.dispatch;
       switch (leave) {
         case Leave.lookup:
           // Nothing in the jump cache, or the header of an outdated block; RIP is at its start.

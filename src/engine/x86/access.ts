@@ -1,5 +1,4 @@
 import type { MemoryRead, MemoryWrite, Width } from "../vcpu.ts";
-import { SLOW_STACK, SLOW_UPDATE, SLOW_WRITE } from "../wasm/emitter.ts";
 import { ABANDON, type Core, CR0_AM, EFLAGS_AC } from "./core.ts";
 import { hitDataBreakpoint } from "./debug.ts";
 import { currentSet, implicitSet, moderated, translate, writeNotice } from "./paging.ts";
@@ -13,6 +12,13 @@ import { ADDRESS, CR0, EFLAGS, Leave, VALUE } from "./state.ts";
 
 const read: MemoryRead = { kind: "memory-read", address: 0, width: 1, lo: 0, hi: 0 };
 const write: MemoryWrite = { kind: "memory-write", address: 0, width: 1, lo: 0, hi: 0 };
+
+/** Kind of a slow access: its bytes, or-ed with these. */
+export const SLOW_WRITE = 0x100;
+/** The load of a read-modify-write: checked and reported as a write. */
+export const SLOW_UPDATE = 0x200;
+/** A non-canonical address raises #SS rather than #GP. */
+export const SLOW_STACK = 0x400;
 
 /** Scratch for accesses in pieces: what is being moved, and where each page of it is. */
 const BYTES = new Uint8Array(512);

@@ -85,6 +85,7 @@ const FIXED_INDEX: Record<string, number> = {
   ...{ AL: 0, AX: 0, rAX: 0, eAX: 0, CL: 1, DX: 2, AH: 0 },
   ...{ ES: 0, CS: 1, SS: 2, DS: 3, FS: 4, GS: 5 },
 };
+const FIXED_SEGMENTS = ["ES", "CS", "SS", "DS", "FS", "GS"];
 const BASE_16 = [3, 3, 5, 5, 6, 7, 5, 3];
 const INDEX_16 = [6, 7, 6, 7, -1, -1, -1, -1];
 const INVALID: Undecodable = { row: undefined, vector: 6 };
@@ -340,6 +341,10 @@ export class Decoder {
           bytes,
         );
       case "fixed":
+        if (FIXED_SEGMENTS.includes(spec.text)) {
+          const index = FIXED_SEGMENTS.indexOf(spec.text);
+          return { kind: "register", file: "segment", index, high: false, bytes, fixed: true };
+        }
         return {
           kind: "register",
           file: spec.text.endsWith("S") ? "segment" : "general",

@@ -244,7 +244,8 @@ function tlbEntry(linear: number, set: number): number {
 
 function tagMatches(core: Core, word: number, linear: number): boolean {
   return (
-    core.u32[word] === (linear & 0xffff_f000) >>> 0 &&
+    // Bit 0 of a write tag: the page holds code as well (see slow_access).
+    ((core.u32[word] as number) & ~1) >>> 0 === (linear & 0xffff_f000) >>> 0 &&
     core.i32[word + 1] === Math.floor(linear / 4294967296)
   );
 }
@@ -288,8 +289,8 @@ function fill(core: Core, entry: number, linear: number, host: number, rights: n
   const codeFree =
     core.linearView.getUint32(CODE_MAP + page * 8, true) === 0 &&
     core.linearView.getUint32(CODE_MAP + page * 8 + 4, true) === 0;
-  if (walked.writable && rights & WRITE && codeFree) {
-    u32[write] = low;
+  if (walked.writable && rights & WRITE) {
+    u32[write] = codeFree ? low : low | 1;
     i32[write + 1] = high;
   } else i32[write] = i32[write + 1] = -1;
   i32[entry + (TLB_ADDEND >> 2)] = (host - (linear >>> 0)) | 0;
@@ -307,7 +308,7 @@ export function invalidatePage(core: Core, linear: number): void {
 }
 
 /** A page of RAM now holds decoded code: stores to it must be seen. */
-export function forgetWrites(core: Core, hostPage: number): void {
+export function watchWrites(core: Core, hostPage: number): void {
   const start = core.memory.ramOffset + hostPage * 4096;
   for (let set = 0; set < 3; set++)
     for (let k = 0; k < TLB_ENTRIES; k++) {
@@ -316,6 +317,6 @@ export function forgetWrites(core: Core, hostPage: number): void {
       if (core.i32[tag] === -1 && core.i32[tag + 1] === -1) continue;
       const host =
         ((core.u32[tag] as number) + (core.i32[entry + (TLB_ADDEND >> 2)] as number)) >>> 0;
-      if (host === start) core.i32[tag] = core.i32[tag + 1] = -1;
+      if (host === start) core.u32[tag] = (core.u32[tag] as number) | 1;
     }
 }
