@@ -165,20 +165,10 @@ for (const [f, letter, count] of [
     ["comis", false],
     ["ucomis", true],
   ] as const)
-    helpers[name + letter] = (core) => {
-      const order = { value: 0 as number | undefined };
-      const leave = performing((_, e) => {
-        order.value = compare(
-          e,
-          f,
-          element(core, f, SSE_FIRST, 0),
-          element(core, f, SSE_SECOND, 0),
-          quiet,
-        );
-      })(core, 0);
-      setOrder(core, order.value);
-      return leave;
-    };
+    helpers[name + letter] = performing((core, e) => {
+      const order = compare(e, f, element(core, f, SSE_FIRST, 0), element(core, f, SSE_SECOND, 0), quiet);
+      if (!e.faults) setOrder(core, order);
+    });
   // ADDSUB subtracts in the even elements and adds in the odd ones.
   helpers[`addsubp${letter}`] = performing((core, e) => {
     for (let k = 0; k < count; k++) {

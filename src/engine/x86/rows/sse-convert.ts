@@ -147,24 +147,25 @@ function toIntegers(shape: Shape, truncates: boolean, helper: string): Semantics
   };
 }
 
-// MMX registers hold two 32-bit integers.
-row("NP 0f 2a", "CVTPI2PS Vq,Qq", (i) => {
-  checkMmx(i);
-  const source = readMmx(i, 1);
-  const into = i.loadState(i.place(0), "v128");
-  const result = exactly(i, "cvtpi2ps", into, source);
-  commitMmx(i);
-  writeXmm(i, 0, result);
-}, SSE);
-for (const form of ["mem", "reg"] as const)
-  row(`66 0f 2a ${form}`, `CVTPI2PD Vpd,${form === "mem" ? "M" : "N"}q`, (i) => {
-    const isRegister = form === "reg";
-    if (isRegister) checkMmx(i);
-    const source = isRegister ? readMmx(i, 1) : readXmm(i, 1);
-    // From memory it makes no transition to MMX.
-    if (isRegister) commitMmx(i);
+// MMX registers hold two 32-bit integers. From memory there is no transition to MMX.
+for (const [form, operand] of [["mem", "M"], ["reg", "N"]] as const) {
+  const read = (i: Instruction): Value => {
+    if (form === "mem") return readXmm(i, 1);
+    checkMmx(i);
+    return readMmx(i, 1);
+  };
+  row(`NP 0f 2a ${form}`, `CVTPI2PS Vq,${operand}q`, (i) => {
+    const source = read(i);
+    const result = exactly(i, "cvtpi2ps", i.loadState(i.place(0), "v128"), source);
+    if (form === "reg") commitMmx(i);
+    writeXmm(i, 0, result);
+  }, SSE);
+  row(`66 0f 2a ${form}`, `CVTPI2PD Vpd,${operand}q`, (i) => {
+    const source = read(i);
+    if (form === "reg") commitMmx(i);
     writeXmm(i, 0, i.op("f64x2.convert_low_i32x4_s", source));
   }, SSE);
+}
 for (const [prefix, letter, size] of [["NP", "s", "q"], ["66", "d", "pd"]] as const)
   for (const [opcode, truncates] of [["2c", "t"], ["2d", ""]] as const)
     row(`${prefix} 0f ${opcode}`, `CVT${truncates.toUpperCase()}P${letter.toUpperCase()}2PI Pq,W${size}`, (i) => {
