@@ -66,6 +66,10 @@ export function enterFlatMode(
   // caches on, no emulation of the FPU: what firmware leaves behind
   registers.set("cr0", CR0_ET);
   registers.set("cr4", CR4_OSFXSR | CR4_OSXMMEXCPT);
+  // as after FNINIT: the stack empty, every exception masked
+  registers.fcw = 0x37f;
+  registers.fsw = 0;
+  registers.ftw = 0xffff;
   if (mode === 16) {
     enterRealMode(registers, address);
     return;

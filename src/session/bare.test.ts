@@ -1,0 +1,187 @@
+import { describe, expect, it } from "vitest";
+import { BareMachine } from "./bare.ts";
+import { readMultiboot } from "./multiboot.ts";
+import { setRegister } from "./registers.ts";
+
+const MiB = 0x100000;
+
+function machine() {
+  const output: number[] = [];
+  const bare = new BareMachine(16 * MiB, (byte) => output.push(byte));
+  return { bare, text: () => String.fromCharCode(...output) };
+}
+
+const run = async (mode: 16 | 32 | 64, code: number[], at?: number) => {
+  const { bare } = machine();
+  bare.loadFlat(new Uint8Array(code), mode, at);
+  return await bare.run();
+};
+
+describe("flat code", () => {
+  it("16 bits: real mode at 0x7c00, with a stack and segments at 0", async () => {
+    const report = await run(16, [
+      ...[0xb8, 0x34, 0x12], // mov ax, 0x1234
+      0x50, // push ax
+      0x5b, // pop bx
+      ...[0x8c, 0xc9], // mov cx, cs
+      ...[0xe8, 0, 0], // call the next instruction
+      0x5a, // pop dx: its address
+      0xf4, // hlt
+    ]);
+    expect(report).toMatchObject({
+      ended: "halt",
+      instructions: 7,
+      registers: {
+        mode: "real",
+        general: {
+          rax: "0x0000000000001234",
+          rbx: "0x0000000000001234",
+          rcx: "0x0000000000000000",
+          rdx: "0x0000000000007c0a",
+          rsp: "0x0000000000007000",
+        },
+      },
+    });
+  });
+
+  it("16 bits above the first 64 KiB: CS moves, IP stays in reach", async () => {
+    const report = await run(16, [0x8c, 0xc8, 0xf4], 0x2_1234); // mov ax, cs
+    expect(report.registers.general.rax).toBe("0x0000000000002000");
+    expect(report.registers.general.rip).toBe("0x0000000000001237");
+  });
+
+  it("32 bits: flat protected mode; segments can be loaded again from its table", async () => {
+    const report = await run(32, [
+      ...[0xb8, 0x10, 0, 0, 0], // mov eax, 0x10
+      ...[0x8e, 0xd8], // mov ds, ax
+      ...[0xa1, 0, 0, 0x10, 0], // mov eax, [0x100000]: these very bytes
+      ...[0x6a, 0x08, 0x68, 0x14, 0, 0x10, 0, 0xcb], // push 8; push 0x100014; retf
+      0xf4, // hlt
+    ]);
+    expect(report).toMatchObject({
+      ended: "halt",
+      registers: { mode: "protected", general: { rax: "0x00000000000010b8" } },
+    });
+  });
+
+  it("64 bits: long mode with 4 GiB mapped, SSE and x87 enabled", async () => {
+    const report = await run(64, [
+      ...[0x48, 0xb8, 0xef, 0xcd, 0xab, 0x89, 0x67, 0x45, 0x23, 0x01], // mov rax, 0x123456789abcdef
+      ...[0x66, 0x48, 0x0f, 0x6e, 0xc8], // movq xmm1, rax
+      ...[0xd9, 0xe8], // fld1
+      ...[0xf9], // stc
+      0xf4, // hlt
+    ]);
+    expect(report.registers).toMatchObject({
+      mode: "long",
+      general: { rax: "0x0123456789abcdef" },
+      flags: { set: ["CF"] },
+    });
+    expect(report.registers.xmm[1]).toBe("0x00000000000000000123456789abcdef");
+    expect(report.registers.x87.st[0]).toBe("0x3fff8000000000000000");
+  });
+
+  it("ends in a triple fault where there is no way on", async () => {
+    const report = await run(64, [0x0f, 0x0b]); // ud2 without an IDT
+    expect(report).toMatchObject({
+      ended: "triple-fault",
+      registers: { general: { rip: "0x0000000000100000" } },
+    });
+  });
+
+  it("ends after the time asked for", async () => {
+    const { bare } = machine();
+    bare.loadFlat(new Uint8Array([0xeb, 0xfe]), 64); // jmp $
+    expect(await bare.run(2_000_000)).toMatchObject({
+      ended: "time",
+      instructions: 2_000_000,
+      virtualNs: 2_000_000,
+    });
+  });
+
+  it("starts with the registers it is given", async () => {
+    const { bare } = machine();
+    bare.loadFlat(new Uint8Array([0x48, 0x01, 0xf7, 0xf4]), 64); // add rdi, rsi
+    setRegister(bare.registers, "rdi", 40n);
+    setRegister(bare.registers, "sil", 2n);
+    expect((await bare.run()).registers.general.rdi).toBe("0x000000000000002a");
+  });
+
+  it.each([
+    [new Uint8Array(17 * MiB), 64 as const, undefined, /does not fit into RAM/],
+    [new Uint8Array(0x2000), 64 as const, 0x6f000, /overlaps the descriptor and page tables/],
+    [new Uint8Array(1), 16 as const, MiB, /cannot be reached in 16-bit mode/],
+  ])("refuses what does not fit", (code, mode, at, message) => {
+    expect(() => machine().bare.loadFlat(code, mode, at)).toThrow(message);
+  });
+});
+
+/** A kernel of a header with address fields and 32-bit code behind it. */
+function kernel(code: number[], flags = 1 << 16): Uint8Array {
+  const load = MiB;
+  const file = new Uint8Array(32 + code.length);
+  const view = new DataView(file.buffer);
+  const magic = 0x1badb002;
+  const words = [magic, flags, -(magic + flags), load, load, 0, load + 0x2000, load + 32];
+  words.forEach((word, index) => {
+    view.setUint32(index * 4, word, true);
+  });
+  file.set(code, 32);
+  return file;
+}
+
+describe("a multiboot kernel", () => {
+  it("finds the magic, the memory map and its command line, and prints on COM1", async () => {
+    const { bare, text } = machine();
+    bare.loadMultiboot(
+      kernel([
+        ...[0x89, 0xc5], // mov ebp, eax
+        ...[0x8b, 0x4b, 0x08], // mov ecx, [ebx+8]: mem_upper, KiB
+        ...[0x8b, 0x73, 0x10], // mov esi, [ebx+16]: command line
+        ...[0x66, 0xba, 0xf8, 0x03], // mov dx, 0x3f8
+        0xac, // lodsb
+        ...[0x84, 0xc0], // test al, al
+        ...[0x74, 0x03], // jz over
+        0xee, // out dx, al
+        ...[0xeb, 0xf8], // jmp to lodsb
+        0xfa, // cli
+        0xf4, // hlt
+      ]),
+      "console=ttyS0 quiet",
+    );
+    const report = await bare.run(1e9);
+    expect(text()).toBe("console=ttyS0 quiet");
+    expect(report).toMatchObject({
+      ended: "halt",
+      registers: {
+        mode: "protected",
+        general: {
+          rbp: "0x000000002badb002",
+          rcx: `0x${(15 * 1024).toString(16).padStart(16, "0")}`,
+        },
+      },
+    });
+  });
+
+  it("ends through the debug exit port with QEMU's status", async () => {
+    const { bare } = machine();
+    // mov al, 21; out 0xf4, al; jmp $
+    bare.loadMultiboot(kernel([0xb0, 21, 0xe6, 0xf4, 0xeb, 0xfe]), "");
+    expect(await bare.run(1e9)).toMatchObject({ ended: "exit", exitStatus: 43, instructions: 2 });
+  });
+
+  it("ends through the reset port", async () => {
+    const { bare } = machine();
+    // mov al, 6; mov dx, 0xcf9; out dx, al; jmp $
+    bare.loadMultiboot(kernel([0xb0, 6, 0x66, 0xba, 0xf9, 0x0c, 0xee, 0xeb, 0xfe]), "");
+    expect(await bare.run(1e9)).toMatchObject({ ended: "reset" });
+  });
+
+  it.each([
+    [new Uint8Array(100), /no multiboot header/],
+    [kernel([0xf4], (1 << 16) | 4), /demands a video mode/],
+    [kernel([0xf4], 0), /not ELF/],
+  ])("is refused", (file, message) => {
+    expect(() => readMultiboot(file)).toThrow(message);
+  });
+});
