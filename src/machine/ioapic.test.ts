@@ -42,6 +42,9 @@ describe("IoApic (82093AA)", () => {
     const result = { lo: 0, hi: 0 };
     ioapic.memoryRead(0, 4, result);
     expect(result.lo).toBe(0x40);
+    read(1);
+    ioapic.memoryRead(0x10, 2, result);
+    expect(result.lo).toBe(0x0020);
     // delivery status and remote IRR cannot be written
     write(0x10, 0xffffffff);
     expect(read(0x10)).toBe(0x1afff);

@@ -89,11 +89,12 @@ export class IoApic implements MemoryDevice, EoiListener, Stateful<IoApicState> 
     this.#service(pin);
   }
 
-  memoryRead(offset: number, _width: Width, result: ReadResult): void {
+  memoryRead(offset: number, width: Width, result: ReadResult): void {
+    let value = 0;
+    if (offset === IOREGSEL) value = this.#select;
+    else if (offset === IOWIN) value = this.readRegister(this.#select);
+    result.lo = width >= 4 ? value >>> 0 : value & (width === 2 ? 0xffff : 0xff);
     result.hi = 0;
-    if (offset === IOREGSEL) result.lo = this.#select;
-    else if (offset === IOWIN) result.lo = this.readRegister(this.#select) >>> 0;
-    else result.lo = 0;
   }
 
   memoryWrite(offset: number, _width: Width, lo: number, _hi: number): void {

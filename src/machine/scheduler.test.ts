@@ -156,7 +156,7 @@ describe("Scheduler", () => {
   });
 
   it("gives the same run however it is cut by run and stop", () => {
-    const trace = (cuts: number[], stopEvery: number): string => {
+    const trace = (cuts: number[], stopEvery: number, stepsOf?: number): string => {
       const log: string[] = [];
       let random = 12345;
       const next = (bound: number) => {
@@ -184,7 +184,11 @@ describe("Scheduler", () => {
         }),
       );
       timers[0].arm(1500);
-      for (const until of [...cuts, 40_000]) while (m.scheduler.run(until) === "stopped");
+      const step0 = () => {
+        if (stepsOf !== undefined) m.scheduler.stopAt(stepsOf, m.vcpus[stepsOf].retired + 3);
+      };
+      step0();
+      for (const until of [...cuts, 40_000]) while (m.scheduler.run(until) === "stopped") step0();
       return log.join("\n");
     };
     const whole = trace([], 0);
@@ -192,11 +196,13 @@ describe("Scheduler", () => {
       fc.property(
         fc.array(fc.integer({ min: 0, max: 40_000 }), { maxLength: 5 }),
         fc.integer({ min: 0, max: 3000 }),
-        (cuts, stopEvery) => {
+        fc.option(fc.nat(2), { nil: undefined }),
+        (cuts, stopEvery, stepsOf) => {
           expect(
             trace(
               cuts.sort((a, b) => a - b),
               stopEvery,
+              stepsOf,
             ) === whole,
           ).toBe(true);
         },
@@ -228,6 +234,22 @@ describe("Scheduler", () => {
     expect(m.scheduler.save()).toEqual(saved);
     m.scheduler.run(20_000);
     expect(log.splice(9000).join()).toBe(first);
+  });
+
+  it("stops at an exact instruction of a vCPU without disturbing the run", () => {
+    const whole = machine([busy, busy]);
+    whole.scheduler.run(50_000);
+    const m = machine([busy, busy]);
+    m.scheduler.stopAt(1, 12_345);
+    expect(m.scheduler.run(50_000)).toBe("stopped");
+    expect(m.vcpus[1].retired).toBe(12_345);
+    expect(m.vcpus[0].retired).toBe(20_000);
+    m.scheduler.stopAt(1, 12_346);
+    expect(m.scheduler.run(50_000)).toBe("stopped");
+    expect(m.vcpus[1].retired).toBe(12_346);
+    expect(() => m.scheduler.stopAt(1, 12_346)).toThrow(/has retired 12346 instructions already/);
+    expect(m.scheduler.run(50_000)).toBe("deadline");
+    expect(m.scheduler.save()).toEqual(whole.scheduler.save());
   });
 
   it("refuses impossible options", () => {

@@ -56,6 +56,8 @@ class Slot implements TimeSource {
   woken = false;
   /** Nanoseconds passed without retiring: halted or offline. */
   skipped = 0;
+  /** The scheduler stops when the vCPU has retired this many instructions. */
+  stopAt = Number.POSITIVE_INFINITY;
 
   constructor(vcpu: Vcpu, nanosecondsPerInstruction: number) {
     this.vcpu = vcpu;
@@ -158,6 +160,21 @@ export class Scheduler implements Stateful<SchedulerState> {
   stop(): void {
     this.#stopping = true;
     this.#current?.vcpu.yield();
+  }
+
+  /**
+   * Stop {@link run} when a vCPU has retired so many instructions since power-on: for stepping, and
+   * for going to a recorded moment. Like {@link stop} it changes nothing in the run. Infinity takes
+   * it back; it is gone once it has stopped.
+   * @throws RangeError if the vCPU is past that already
+   */
+  stopAt(index: number, retired: number): void {
+    const slot = this.#slots[index];
+    if (retired <= slot.vcpu.retired)
+      throw new RangeError(
+        `CPU ${index} has retired ${slot.vcpu.retired} instructions already, not ${retired}`,
+      );
+    slot.stopAt = retired;
   }
 
   /** After "idle": let time pass that nobody uses. @throws RangeError if a deadline lies before `toNs` */
@@ -284,9 +301,13 @@ export class Scheduler implements Stateful<SchedulerState> {
     while (slot.runnable && !this.#stopping) {
       const before = slot.time();
       if (before >= this.#horizon) break;
-      const budget = Math.ceil((this.#horizon - before) / slot.nanosecondsPerInstruction);
+      const ahead = Math.ceil((this.#horizon - before) / slot.nanosecondsPerInstruction);
       slot.woken = false;
-      const stop = vcpu.run(Math.min(budget, MAXIMUM_BUDGET));
+      const stop = vcpu.run(Math.min(ahead, slot.stopAt - vcpu.retired, MAXIMUM_BUDGET));
+      if (vcpu.retired >= slot.stopAt) {
+        slot.stopAt = Number.POSITIVE_INFINITY;
+        this.#stopping = true;
+      }
       if (stop.kind === "stopped" || stop.kind === "triple-fault") {
         // one that the exit itself took offline is reported too, and stays offline
         if (!this.#onStop(vcpu.index, stop)) slot.online = false;
