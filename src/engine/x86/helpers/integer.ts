@@ -10,7 +10,8 @@ import {
 } from "../access.ts";
 import type { Core } from "../core.ts";
 import { MODE_STACK_32 } from "../mode.ts";
-import { GPR, MODE, SEGMENT_BASE, SS, segmentField, VALUE } from "../state.ts";
+import { segmentLinear } from "../segments.ts";
+import { GPR, MODE, SS, VALUE } from "../state.ts";
 import type { Helpers } from "./helpers.ts";
 
 /** Integer instructions that are rare or long: wide division, decimal adjustment, ENTER. */
@@ -86,10 +87,10 @@ function enter(core: Core, record: number): number {
   const long = core.is64;
   const stack32 = (core.get(MODE) & MODE_STACK_32) !== 0;
   const wrap = (value: number): number => (long ? value : stack32 ? value >>> 0 : value & 0xffff);
-  const base = long ? 0 : core.get(segmentField(SS, SEGMENT_BASE));
-  const at = (offset: number): number => (long ? offset : (base + offset) >>> 0);
   const bits = core.get(VALUE);
   const bytes = bits / 8;
+  const at = (offset: number, writes = true): number =>
+    segmentLinear(core, SS, offset, bytes, writes);
   const old = { lo: core.get(RBP), hi: core.get(RBP + 4) };
   const writeAt = (offset: number, lo: number, hi: number): void => {
     const linear = at(wrap(offset));
@@ -103,15 +104,16 @@ function enter(core: Core, record: number): number {
   probe(core, at(wrap(pointer - bytes * slots - size)), bytes, "write");
   pointer = wrap(pointer - bytes);
   writeAt(pointer, old.lo, old.hi);
-  const frame = pointer;
+  // A 16-bit stack pointer is part of ESP, which is what a 32-bit frame pointer receives.
+  const frame = long || stack32 ? pointer : ((core.get(RSP) & 0xffff_0000) | pointer) >>> 0;
   let outer = wrap(long ? core.address(RBP) : core.get(RBP));
   for (let k = 1; k < level; k++) {
     outer = wrap(outer - bytes);
     pointer = wrap(pointer - bytes);
-    if (bits === 16) writeAt(pointer, readGuest16(core, at(outer), true), 0);
-    else if (bits === 32) writeAt(pointer, readGuest32(core, at(outer), true), 0);
+    if (bits === 16) writeAt(pointer, readGuest16(core, at(outer, false), true), 0);
+    else if (bits === 32) writeAt(pointer, readGuest32(core, at(outer, false), true), 0);
     else {
-      readGuest64(core, at(outer), true);
+      readGuest64(core, at(outer, false), true);
       writeAt(pointer, lastRead.lo, lastRead.hi);
     }
   }

@@ -32,7 +32,7 @@ import { IA32_TSC_AUX, msrOffset, readMsr, writeMsr } from "../msr.ts";
 import { invalidatePage } from "../paging.ts";
 import { nextRip } from "../position.ts";
 import { loadLdt, loadTaskRegister } from "../segments.ts";
-import { ADDRESS, CR0, CR4, DR, Leave, RIP, VALUE, XCR0 } from "../state.ts";
+import { ADDRESS, CR0, CR2, CR3, CR4, DR, Leave, RIP, VALUE, XCR0 } from "../state.ts";
 import { readTimeStamp, timeStamp } from "../time-stamp.ts";
 import type { Helpers } from "./helpers.ts";
 
@@ -41,6 +41,8 @@ const RCX = 1;
 const RDX = 2;
 const RBX = 3;
 const CR4_TSD = 4;
+/** State offsets by number. */
+const CONTROL_REGISTERS = [CR0, -1, CR2, CR3, CR4];
 const TSC_AUX = msrOffset(IA32_TSC_AUX);
 /** XCR0: x87 always, SSE. */
 const XCR0_BITS = 3;
@@ -145,7 +147,8 @@ export const SYSTEM_HELPERS: Helpers = {
   read_control: (core, record) => {
     const number = registerNumber(core, record, 1, CR0);
     if (number === 8) return result(core, core.interrupts.taskPriority, 0);
-    return result(core, core.get(CR0 + 8 * number), core.get(CR0 + 8 * number + 4));
+    const offset = CONTROL_REGISTERS[number];
+    return result(core, core.get(offset), core.get(offset + 4));
   },
   write_control: (core, record) => {
     const lo = core.get(VALUE);

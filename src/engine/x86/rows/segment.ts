@@ -97,9 +97,9 @@ row("0f b5", "LGS Gv,Mp", loadFar(GS), ENDS);
 
 const PROTECTED = { protectedOnly: true };
 
-/** Raise the RPL of a selector to another's. */
+/** Raise the RPL of a selector to another's. Memory is not written if nothing changes. */
 const arpl: Semantics = (i) => {
-  const selector = i.update(0);
+  const selector = i.read(0);
   const rpl = i.and(i.read(1), i.i64(3));
   const raised = i.ltU(i.and(selector, i.i64(3)), rpl);
   i.if(raised, () => i.write(0, i.or(i.and(selector, i.i64(0xfffc)), rpl)));
