@@ -240,7 +240,11 @@ export interface Vcpu {
   /** Logical CPU number; also its initial APIC id. */
   readonly index: number;
   readonly registers: Registers;
-  /** Instructions retired since power-on; exact in every exit. A faulting instruction does not count; each REP iteration does not count separately. */
+  /**
+   * Instructions retired since power-on; exact in every exit. A faulting
+   * instruction does not count, the delivery of an exception or interrupt
+   * counts as one, a repeated string instruction as one for each 4,096 elements.
+   */
   readonly retired: number;
   /** Guest-physical space. Assign, or call `mapChanged`, after any change. */
   map: MemoryMap;
@@ -254,6 +258,8 @@ export interface Vcpu {
   run(budget: number): Stop;
   /** From inside an exit: leave `run` after the current instruction. */
   yield(): void;
+  /** From inside an exit: it took as long as this many instructions; the budget shrinks, `retired` stays. */
+  stall(instructions: number): void;
   /** Latch a non-maskable interrupt. */
   nmi(): void;
   /** The memory map changed: forget all cached translations and code. */

@@ -39,6 +39,7 @@ export class CellModerator implements Moderator {
     switch (exit.kind) {
       case "port-read":
       case "port-write":
+        core.board.portAccess();
         return this.#verdict(cpu, moderatePort(cpu, exit, core.board.portBus, core.release));
       case "memory-read":
         return this.#verdict(cpu, this.#memoryRead(cpu, exit));

@@ -26,9 +26,11 @@ export class BareModerator implements Moderator {
     const { portBus, localApics } = this.#board;
     switch (exit.kind) {
       case "port-read":
+        this.#board.portAccess();
         exit.value = portBus.read(exit.port, exit.width);
         return "done";
       case "port-write":
+        this.#board.portAccess();
         portBus.write(exit.port, exit.width, exit.value);
         return "done";
       case "memory-read":

@@ -59,6 +59,11 @@ export interface BoardOptions {
   nanosecondsPerInstruction?: number;
   /** Longest slice while several CPUs run, nanoseconds. */
   quantum?: number;
+  /**
+   * How long IN and OUT take, nanoseconds; default 1000, as on the low-pin-count
+   * and chipset buses of a PC. It makes waiting for the ACPI timer affordable.
+   */
+  portAccessNanoseconds?: number;
   /** Port of the ACPI timer, eight above PM1_STS; default 0x608. */
   pmTimerPort?: number;
   /** Window of memory-mapped PCI configuration; default 0xb0000000, 256 buses. */
@@ -125,8 +130,11 @@ export class Board implements Stateful<BoardState> {
   /** The last reset or sleep asked for. A reset machine is a new board. */
   powerRequest: PowerRequest | undefined = undefined;
 
+  readonly #portAccessNanoseconds: number;
+
   /** @throws RangeError naming what does not fit */
   constructor(options: BoardOptions) {
+    this.#portAccessNanoseconds = options.portAccessNanoseconds ?? 1000;
     const { memory, vcpus, serial = [], post = ignore } = options;
     const pmTimerPort = options.pmTimerPort ?? 0x608;
     const mmconfig = options.mmconfig ?? { base: 0xb0000000, buses: 256 };
@@ -209,6 +217,11 @@ export class Board implements Stateful<BoardState> {
       vcpu.moderator = this.bareModerator;
       vcpu.map = this.ramMap;
     });
+  }
+
+  /** The running CPU accesses a port: let the time pass that it takes. */
+  portAccess(): void {
+    this.scheduler.stall(this.#portAccessNanoseconds);
   }
 
   /** Everything but the contents of memory and the functions plugged into PCI. Not from inside an exit. */

@@ -202,6 +202,14 @@ export class Scheduler implements Stateful<SchedulerState> {
     if (slot.online) this.#shareHorizon();
   }
 
+  /** From inside an exit: the access took the running vCPU this long, without retiring anything. */
+  stall(nanoseconds: number): void {
+    const slot = this.#current;
+    if (slot === undefined) return;
+    slot.skipped += nanoseconds;
+    slot.vcpu.stall(Math.ceil(nanoseconds / slot.nanosecondsPerInstruction));
+  }
+
   /** False: parked or in wait-for-SIPI, not run at all. True: runs from the present moment on. */
   setOnline(index: number, online: boolean): void {
     const slot = this.#slots[index];

@@ -145,6 +145,13 @@ export class WasmVcpu implements Vcpu {
     core.set(BUDGET, 0);
   }
 
+  stall(instructions: number): void {
+    const { core } = this;
+    const taken = Math.min(core.get(BUDGET), instructions);
+    core.set(BUDGET, core.get(BUDGET) - taken);
+    this.granted -= taken;
+  }
+
   mapChanged(): void {
     this.core.flushTlb();
     this.core.set(ATTENTION, 1);

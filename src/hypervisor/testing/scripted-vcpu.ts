@@ -126,6 +126,7 @@ export class ScriptedVcpu implements Vcpu {
   readonly verdicts: Verdict[] = [];
   mapChanges = 0;
   #yielding = false;
+  #end = 0;
   #stopped = false;
 
   constructor(index: number) {
@@ -182,9 +183,9 @@ export class ScriptedVcpu implements Vcpu {
   }
 
   run(budget: number): Stop {
-    const end = this.retired + budget;
+    this.#end = this.retired + budget;
     this.#yielding = false;
-    while (this.retired < end) {
+    while (this.retired < this.#end) {
       if (this.interrupts.pending() >= 0) {
         this.halted = false;
         this.interruptsTaken.push(this.interrupts.acknowledge());
@@ -205,6 +206,10 @@ export class ScriptedVcpu implements Vcpu {
 
   yield(): void {
     this.#yielding = true;
+  }
+
+  stall(instructions: number): void {
+    this.#end -= instructions;
   }
   nmi(): void {}
   mapChanged(): void {

@@ -29,6 +29,7 @@ export class FakeVcpu implements Vcpu {
   /** Vectors taken, with the local time at which they were. */
   readonly taken: { vector: number; at: number }[] = [];
   #yielding = false;
+  #end = 0;
   step: (vcpu: FakeVcpu) => Effect;
 
   constructor(index: number, step: (vcpu: FakeVcpu) => Effect = () => undefined) {
@@ -42,9 +43,9 @@ export class FakeVcpu implements Vcpu {
   }
 
   run(budget: number): Stop {
-    const end = this.retired + budget;
+    this.#end = this.retired + budget;
     this.#yielding = false;
-    while (this.retired < end) {
+    while (this.retired < this.#end) {
       if (this.interruptsEnabled && this.interrupts.pending() >= 0) {
         this.halted = false;
         this.taken.push({ vector: this.interrupts.acknowledge(), at: this.time() });
@@ -61,6 +62,10 @@ export class FakeVcpu implements Vcpu {
 
   yield(): void {
     this.#yielding = true;
+  }
+
+  stall(instructions: number): void {
+    this.#end -= instructions;
   }
 
   nmi(): void {
