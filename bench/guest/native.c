@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The compute workloads as a program of the host: what the machine itself can do. */
+#define _DEFAULT_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "workload.h"
+
+void print(const char *text)
+{
+    fputs(text, stdout);
+    fflush(stdout);
+}
+
+uint8_t *arena_in_small_pages(void)
+{
+#ifdef MADV_NOHUGEPAGE
+    madvise(arena, ARENA_BYTES, MADV_NOHUGEPAGE);
+#endif
+    return arena;
+}
+
+int main(int count, char **words)
+{
+    if (count != 3) {
+        fprintf(stderr, "usage: %s WORKLOAD ROUNDS\n", words[0]);
+        return 2;
+    }
+    return run_workload(compute_workloads, words[1], strtoull(words[2], NULL, 10)) ? 0 : 1;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "compute.h"
+
+const struct workload compute_workloads[] = {
+    {"integer-loop", NULL, integer_loop_round},
+    {"crc32", NULL, crc32_round},
+    {"sieve", NULL, sieve_round},
+    {"matrix", NULL, matrix_round},
+    {"sha256", NULL, sha256_round},
+    {"records", NULL, records_round},
+    {"bytecode", NULL, bytecode_round},
+    {"fib", NULL, fib_round},
+    {"indirect-calls", NULL, indirect_round},
+    {"copy-64", prepare_copy, copy_words_round},
+    {"rep-movsb", prepare_copy, copy_string_round},
+    {"pointer-chase", prepare_chase, chase_round},
+    {"tlb-miss", prepare_pages_walk, pages_round},
+    {"nbody", NULL, nbody_round},
+    {"sine", NULL, sine_round},
+    {0},
+};
