@@ -117,6 +117,20 @@ describe("Scheduler", () => {
     expect(m.vcpus[0].retired).toBe(1);
   });
 
+  it("lets an access take time without retiring, past a deadline if need be", () => {
+    const m = machine([
+      (vcpu) => {
+        if (vcpu.retired === 100) m.scheduler.stall(1000);
+        return undefined;
+      },
+    ]);
+    const fired: number[] = [];
+    m.clock.timer(() => fired.push(m.vcpus[0].retired)).arm(500);
+    m.scheduler.run(10_000);
+    expect(fired).toEqual([101]);
+    expect(m.vcpus[0].retired).toBe(9000);
+  });
+
   it("does not run a vCPU that is offline, and starts one from the moment it came online", () => {
     const m = machine([
       (vcpu) => {
@@ -172,6 +186,7 @@ describe("Scheduler", () => {
         if (dice === 1) m.interrupt(next(3), vcpu.index);
         if (dice === 2) timers[next(2)].arm(vcpu.time() + next(5000));
         if (dice === 3 && vcpu.index > 0) m.scheduler.setOnline(vcpu.index, false);
+        if (dice === 5) m.scheduler.stall(next(1500));
         if (dice === 4) m.scheduler.setOnline(next(3), true);
         return undefined;
       };
