@@ -51,6 +51,8 @@ export function deliver(
       return "delivered";
     } catch (problem) {
       if (problem !== ABANDON) throw problem;
+      // A fault of a task just entered: RIP is its own, as after any delivery.
+      core.ripIsArchitectural = false;
       if (core.abandoned() === Leave.stopped) return "stopped";
     }
     const second = core.get(VECTOR);
@@ -87,7 +89,8 @@ export function deliverSoftware(
   try {
     deliverOnce(core, vector, source, -1);
   } catch (problem) {
-    core.setAddress(RIP, before);
+    // After a task switch a fault belongs to the new task.
+    if (!core.ripIsArchitectural) core.setAddress(RIP, before);
     throw problem;
   }
 }
