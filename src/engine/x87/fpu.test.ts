@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { B, ES, IE, PE, ZE } from "./context.ts";
+import { B, DE, ES, IE, PE, UE, ZE } from "./context.ts";
 import { X87 } from "./fpu.ts";
 import type { ImageFormat } from "./images.ts";
 import * as layout from "./layout.ts";
@@ -186,6 +186,16 @@ describe("images", () => {
     bench.window.setUint32(layout.DATA_SELECTOR, 0x1234, true);
     expect(bench.registers()).toBe(before);
   });
+});
+
+it("FYL2X of a power of two is inexact, and so a denormal result an underflow, as on silicon", () => {
+  const bench = new Bench();
+  bench.load(1);
+  bench.load(8);
+  bench.fpu.state.setBits(1, 0x4000_0000n);
+  bench.fpu.execute(form(0xd9, 0xf1));
+  expect(bench.fpu.state.bits(0)).toBe(0xc000_0000n);
+  expect(bench.fpu.state.status & 0x3f).toBe(PE | UE | DE);
 });
 
 it("shows and takes ST(i) as 80 bits", () => {

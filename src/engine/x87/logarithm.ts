@@ -1,4 +1,4 @@
-import { type Context, PE, ZE } from "./context.ts";
+import { type Context, PE, UE, ZE } from "./context.ts";
 import {
   binaryLog,
   FRACTION_BITS,
@@ -118,7 +118,7 @@ export function logarithm(context: Context, out: Float80, y: Float80, x: Float80
   if (x.hi === INTEGER_BIT && x.lo === 0) {
     // exact, but silicon calls it inexact as it does every other logarithm
     deliverProduct(context, out, sign, y, BigInt(scale + 63), 0, true);
-    context.raised |= PE;
+    context.raised |= (out.signExponent & 0x7fff) === 0 ? PE | UE : PE;
     return;
   }
   deliverProduct(context, out, sign, y, binaryLog(significand(x), scale), FIXED, false);

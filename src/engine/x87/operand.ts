@@ -4,6 +4,7 @@ import { fromFloat32, fromFloat64, toFloat32, toFloat64 } from "./convert-float.
 import { Float80, SIGN } from "./float80.ts";
 import { setInteger, toInteger } from "./integral.ts";
 import { OPERAND } from "./layout.ts";
+import type { MemoryKind } from "./row.ts";
 
 /**
  * Numbers in memory: between the operand scratch of a window and 80 bits.
@@ -19,32 +20,32 @@ const HI = LO + 1;
 const EX = LO + 2;
 const scratch = new Float80();
 
-export function readFloat32(words: Int32Array, out: Float80): boolean {
+function readFloat32(words: Int32Array, out: Float80): boolean {
   return fromFloat32(out, words[LO]);
 }
 
-export function readFloat64(words: Int32Array, out: Float80): boolean {
+function readFloat64(words: Int32Array, out: Float80): boolean {
   return fromFloat64(out, words[HI], words[LO]);
 }
 
-export function readFloat80(words: Int32Array, out: Float80): boolean {
+function readFloat80(words: Int32Array, out: Float80): boolean {
   out.set(words[EX] & 0xffff, words[HI], words[LO]);
   return false;
 }
 
-export function readInteger16(words: Int32Array, out: Float80): boolean {
+function readInteger16(words: Int32Array, out: Float80): boolean {
   const value = (words[LO] << 16) >> 16;
   setInteger(out, value < 0 ? SIGN : 0, 0, Math.abs(value));
   return false;
 }
 
-export function readInteger32(words: Int32Array, out: Float80): boolean {
+function readInteger32(words: Int32Array, out: Float80): boolean {
   const value = words[LO];
   setInteger(out, value < 0 ? SIGN : 0, 0, value < 0 ? -value | 0 : value);
   return false;
 }
 
-export function readInteger64(words: Int32Array, out: Float80): boolean {
+function readInteger64(words: Int32Array, out: Float80): boolean {
   const lo = words[LO];
   const hi = words[HI];
   if (hi >= 0) setInteger(out, 0, hi, lo);
@@ -52,35 +53,35 @@ export function readInteger64(words: Int32Array, out: Float80): boolean {
   return false;
 }
 
-export function readDecimal(words: Int32Array, out: Float80): boolean {
+function readDecimal(words: Int32Array, out: Float80): boolean {
   fromDecimal(out, words[LO], words[HI], words[EX] & 0xffff);
   return false;
 }
 
-export function writeFloat32(context: Context, words: Int32Array, x: Float80): boolean {
+function writeFloat32(context: Context, words: Int32Array, x: Float80): boolean {
   const storable = toFloat32(context, scratch, x);
   words[LO] = scratch.lo;
   return storable;
 }
 
-export function writeFloat64(context: Context, words: Int32Array, x: Float80): boolean {
+function writeFloat64(context: Context, words: Int32Array, x: Float80): boolean {
   const storable = toFloat64(context, scratch, x);
   words[LO] = scratch.lo;
   words[HI] = scratch.hi;
   return storable;
 }
 
-export function writeFloat80(_context: Context, words: Int32Array, x: Float80): boolean {
+function writeFloat80(_context: Context, words: Int32Array, x: Float80): boolean {
   return write(words, x);
 }
 
-export function writeDecimal(context: Context, words: Int32Array, x: Float80): boolean {
+function writeDecimal(context: Context, words: Int32Array, x: Float80): boolean {
   toDecimal(context, scratch, x);
   return write(words, scratch);
 }
 
 /** FIST: rounded by RC. */
-export function integerWriter(bits: 16 | 32 | 64): Writer {
+function integerWriter(bits: 16 | 32 | 64): Writer {
   return (context, words, x) => {
     toInteger(context, scratch, x, bits, context.rounding);
     return write(words, scratch);
@@ -88,7 +89,7 @@ export function integerWriter(bits: 16 | 32 | 64): Writer {
 }
 
 /** FISTTP: truncated. */
-export function truncatingWriter(bits: 16 | 32 | 64): Writer {
+function truncatingWriter(bits: 16 | 32 | 64): Writer {
   return (context, words, x) => {
     toInteger(context, scratch, x, bits, TOWARDS_ZERO);
     return write(words, scratch);
@@ -101,3 +102,33 @@ function write(words: Int32Array, x: Float80): true {
   words[EX] = x.signExponent;
   return true;
 }
+
+export type NumberKind = Exclude<MemoryKind, "m2byte" | "m14/28byte" | "m94/108byte">;
+export type IntegerKind = "m16int" | "m32int" | "m64int";
+
+export const READERS: Readonly<Record<NumberKind, Reader>> = {
+  m16int: readInteger16,
+  m32int: readInteger32,
+  m64int: readInteger64,
+  m32fp: readFloat32,
+  m64fp: readFloat64,
+  m80fp: readFloat80,
+  m80bcd: readDecimal,
+};
+
+export const WRITERS: Readonly<Record<NumberKind, Writer>> = {
+  m16int: integerWriter(16),
+  m32int: integerWriter(32),
+  m64int: integerWriter(64),
+  m32fp: writeFloat32,
+  m64fp: writeFloat64,
+  m80fp: writeFloat80,
+  m80bcd: writeDecimal,
+};
+
+/** Of FISTTP. */
+export const TRUNCATING_WRITERS: Readonly<Record<IntegerKind, Writer>> = {
+  m16int: truncatingWriter(16),
+  m32int: truncatingWriter(32),
+  m64int: truncatingWriter(64),
+};

@@ -8,9 +8,15 @@ import { SIGN } from "./float80.ts";
 import { extract, roundToInteger, scale } from "./integral.ts";
 import { exponentialMinus1, logarithm, logarithmPlus1 } from "./logarithm.ts";
 import { multiply } from "./multiply.ts";
-import * as operand from "./operand.ts";
+import {
+  type IntegerKind,
+  type NumberKind,
+  READERS,
+  TRUNCATING_WRITERS,
+  WRITERS,
+} from "./operand.ts";
 import { nearestRemainder, truncatedRemainder } from "./remainder.ts";
-import type { MemoryKind, Operands, X87Row } from "./row.ts";
+import { type MemoryKind, type Operands, operandBytes, type X87Row } from "./row.ts";
 import { squareRoot } from "./square-root.ts";
 import { cosine, sine, sineCosine, tangent } from "./trigonometric.ts";
 
@@ -80,12 +86,44 @@ function form(
   rows[((opcode & 7) << 8) | byte] = row(mnemonic, operands, null, null, 0, run, options);
 }
 
-const integer16 = operand.integerWriter(16);
-const integer32 = operand.integerWriter(32);
-const integer64 = operand.integerWriter(64);
-const truncated16 = operand.truncatingWriter(16);
-const truncated32 = operand.truncatingWriter(32);
-const truncated64 = operand.truncatingWriter(64);
+/** FLD, FILD, FBLD. */
+function loads(opcode: number, reg: number, mnemonic: string, kind: NumberKind): void {
+  const read = READERS[kind];
+  const run: Run =
+    kind === "m32fp" || kind === "m64fp"
+      ? (fpu) => fpu.transfer.loadFloat(read)
+      : (fpu) => fpu.transfer.load(read);
+  memoryForm(opcode, reg, mnemonic, kind, "load", run);
+}
+
+/** FST, FIST, FBSTP and their like; popping if so named. */
+function stores(
+  opcode: number,
+  reg: number,
+  mnemonic: string,
+  kind: NumberKind,
+  write = WRITERS[kind],
+): void {
+  const bytes = operandBytes(kind, 32);
+  const pops = mnemonic.endsWith("p") ? 1 : 0;
+  memoryForm(opcode, reg, mnemonic, kind, "store", (fpu) => fpu.transfer.store(write, bytes, pops));
+}
+
+function truncates(opcode: number, reg: number, kind: IntegerKind): void {
+  stores(opcode, reg, "fisttp", kind, TRUNCATING_WRITERS[kind]);
+}
+
+/** Control words and images: what loads them waits, what stores them does not. */
+function control(
+  opcode: number,
+  reg: number,
+  mnemonic: string,
+  memory: MemoryKind,
+  access: "load" | "store",
+  run: Run,
+): void {
+  memoryForm(opcode, reg, mnemonic, memory, access, run, access === "load" ? CONTROL : NO_WAIT);
+}
 
 const CONTROL: Options = { recordsPointers: false };
 const NO_WAIT: Options = { recordsPointers: false, waits: false };
@@ -115,92 +153,70 @@ const ARITHMETIC: readonly (Arithmetic | null)[] = [
   arithmetic("divr", divide, true),
 ];
 
+/** The memory operand of each opcode's eight operations, and what its mnemonics begin with. */
+const ARITHMETIC_OPERANDS = [
+  [0xd8, "m32fp", "f"],
+  [0xdc, "m64fp", "f"],
+  [0xda, "m32int", "fi"],
+  [0xde, "m16int", "fi"],
+] as const;
+
 for (const [reg, entry] of ARITHMETIC.entries()) {
   const first = 0xc0 + 8 * reg;
   if (entry === null) {
     const pops = reg - 2;
-    const p = pops === 0 ? "" : "p";
-    memoryForm(0xd8, reg, `fcom${p}`, "m32fp", "load", (fpu) =>
-      fpu.comparison.withMemory(operand.readFloat32, pops),
-    );
-    memoryForm(0xdc, reg, `fcom${p}`, "m64fp", "load", (fpu) =>
-      fpu.comparison.withMemory(operand.readFloat64, pops),
-    );
-    memoryForm(0xda, reg, `ficom${p}`, "m32int", "load", (fpu) =>
-      fpu.comparison.withMemory(operand.readInteger32, pops),
-    );
-    memoryForm(0xde, reg, `ficom${p}`, "m16int", "load", (fpu) =>
-      fpu.comparison.withMemory(operand.readInteger16, pops),
-    );
-    registerForms(0xd8, first, `fcom${p}`, "st(i)", (fpu, i) =>
-      fpu.comparison.registers(i, false, pops),
-    );
-    // DC D0 and DC D8: undocumented doubles
-    registerForms(0xdc, first, `fcom${p}`, "st(i)", (fpu, i) =>
-      fpu.comparison.registers(i, false, pops),
-    );
+    const name = pops === 0 ? "com" : "comp";
+    for (const [opcode, kind, f] of ARITHMETIC_OPERANDS) {
+      const read = READERS[kind];
+      const run: Run = (fpu) => fpu.comparison.withMemory(read, pops);
+      memoryForm(opcode, reg, `${f}${name}`, kind, "load", run);
+    }
+    const run: Run = (fpu, i) => fpu.comparison.registers(i, false, pops);
+    registerForms(0xd8, first, `f${name}`, "st(i)", run);
+    registerForms(0xdc, first, `f${name}`, "st(i)", run); // undocumented double
     continue;
   }
   const { name, operation, reversed } = entry;
-  const withMemory =
-    (read: operand.Reader): Run =>
-    (fpu) =>
-      fpu.arithmetic.withMemory(operation, read, reversed);
-  memoryForm(0xd8, reg, `f${name}`, "m32fp", "load", withMemory(operand.readFloat32));
-  memoryForm(0xdc, reg, `f${name}`, "m64fp", "load", withMemory(operand.readFloat64));
-  memoryForm(0xda, reg, `fi${name}`, "m32int", "load", withMemory(operand.readInteger32));
-  memoryForm(0xde, reg, `fi${name}`, "m16int", "load", withMemory(operand.readInteger16));
+  for (const [opcode, kind, f] of ARITHMETIC_OPERANDS) {
+    const read = READERS[kind];
+    const run: Run = (fpu) => fpu.arithmetic.withMemory(operation, read, reversed);
+    memoryForm(opcode, reg, `${f}${name}`, kind, "load", run);
+  }
   registerForms(0xd8, first, `f${name}`, "st, st(i)", (fpu, i) =>
     reversed
       ? fpu.arithmetic.binary(operation, 0, i, 0, false)
       : fpu.arithmetic.binary(operation, 0, 0, i, false),
   );
   // with ST(i) as destination FSUB and FSUBR, FDIV and FDIVR change places
-  const order = reg & 4 ? reg ^ 1 : reg;
-  const swapped = ARITHMETIC[order]?.name;
-  registerForms(0xdc, first, `f${swapped}`, "st(i), st", (fpu, i) =>
-    reversed
-      ? fpu.arithmetic.binary(operation, i, i, 0, false)
-      : fpu.arithmetic.binary(operation, i, 0, i, false),
-  );
-  registerForms(0xde, first, `f${swapped}p`, "st(i), st", (fpu, i) =>
-    reversed
-      ? fpu.arithmetic.binary(operation, i, i, 0, true)
-      : fpu.arithmetic.binary(operation, i, 0, i, true),
-  );
+  const swapped = ARITHMETIC[reg & 4 ? reg ^ 1 : reg]?.name;
+  for (const [opcode, pop] of [
+    [0xdc, false],
+    [0xde, true],
+  ] as const) {
+    registerForms(opcode, first, `f${swapped}${pop ? "p" : ""}`, "st(i), st", (fpu, i) =>
+      reversed
+        ? fpu.arithmetic.binary(operation, i, i, 0, pop)
+        : fpu.arithmetic.binary(operation, i, 0, i, pop),
+    );
+  }
 }
-registerForms(0xde, 0xd0, "fcomp", "st(i)", (fpu, i) => fpu.comparison.registers(i, false, 1)); // undocumented double
+// undocumented double
+registerForms(0xde, 0xd0, "fcomp", "st(i)", (fpu, i) => fpu.comparison.registers(i, false, 1));
 form(0xde, 0xd9, "fcompp", (fpu) => fpu.comparison.registers(1, false, 2));
 
 // --- D9 --------------------------------------------------------------------------------------
 
-memoryForm(0xd9, 0, "fld", "m32fp", "load", (fpu) => fpu.transfer.loadFloat(operand.readFloat32));
-memoryForm(0xd9, 2, "fst", "m32fp", "store", (fpu) =>
-  fpu.transfer.store(operand.writeFloat32, 4, 0),
+loads(0xd9, 0, "fld", "m32fp");
+stores(0xd9, 2, "fst", "m32fp");
+stores(0xd9, 3, "fstp", "m32fp");
+control(0xd9, 4, "fldenv", "m14/28byte", "load", (fpu, _, format) =>
+  fpu.control.loadEnvironment(format),
 );
-memoryForm(0xd9, 3, "fstp", "m32fp", "store", (fpu) =>
-  fpu.transfer.store(operand.writeFloat32, 4, 1),
+control(0xd9, 5, "fldcw", "m2byte", "load", (fpu) => fpu.control.loadControl());
+control(0xd9, 6, "fnstenv", "m14/28byte", "store", (fpu, _, format) =>
+  fpu.control.storeEnvironment(format),
 );
-memoryForm(
-  0xd9,
-  4,
-  "fldenv",
-  "m14/28byte",
-  "load",
-  (fpu, _, format) => fpu.control.loadEnvironment(format),
-  CONTROL,
-);
-memoryForm(0xd9, 5, "fldcw", "m2byte", "load", (fpu) => fpu.control.loadControl(), CONTROL);
-memoryForm(
-  0xd9,
-  6,
-  "fnstenv",
-  "m14/28byte",
-  "store",
-  (fpu, _, format) => fpu.control.storeEnvironment(format),
-  NO_WAIT,
-);
-memoryForm(0xd9, 7, "fnstcw", "m2byte", "store", (fpu) => fpu.control.storeControl(), NO_WAIT);
+control(0xd9, 7, "fnstcw", "m2byte", "store", (fpu) => fpu.control.storeControl());
 registerForms(0xd9, 0xc0, "fld", "st(i)", (fpu, i) => fpu.transfer.loadRegister(i));
 registerForms(0xd9, 0xc8, "fxch", "st(i)", (fpu, i) => fpu.transfer.exchange(i));
 form(0xd9, 0xd0, "fnop", (fpu) => fpu.control.nothing());
@@ -264,14 +280,12 @@ for (const [index, [name, flags]] of MOVE_CONDITIONS.entries()) {
   );
 }
 form(0xda, 0xe9, "fucompp", (fpu) => fpu.comparison.registers(1, true, 2));
-memoryForm(0xdb, 0, "fild", "m32int", "load", (fpu) => fpu.transfer.load(operand.readInteger32));
-memoryForm(0xdb, 1, "fisttp", "m32int", "store", (fpu) => fpu.transfer.store(truncated32, 4, 1));
-memoryForm(0xdb, 2, "fist", "m32int", "store", (fpu) => fpu.transfer.store(integer32, 4, 0));
-memoryForm(0xdb, 3, "fistp", "m32int", "store", (fpu) => fpu.transfer.store(integer32, 4, 1));
-memoryForm(0xdb, 5, "fld", "m80fp", "load", (fpu) => fpu.transfer.load(operand.readFloat80));
-memoryForm(0xdb, 7, "fstp", "m80fp", "store", (fpu) =>
-  fpu.transfer.store(operand.writeFloat80, 10, 1),
-);
+loads(0xdb, 0, "fild", "m32int");
+truncates(0xdb, 1, "m32int");
+stores(0xdb, 2, "fist", "m32int");
+stores(0xdb, 3, "fistp", "m32int");
+loads(0xdb, 5, "fld", "m80fp");
+stores(0xdb, 7, "fstp", "m80fp");
 // what switched interrupts and protection on the 8087 and 80287 does nothing since
 form(0xdb, 0xe0, "fneni", (fpu) => fpu.control.nothing(), NO_WAIT);
 form(0xdb, 0xe1, "fndisi", (fpu) => fpu.control.nothing(), NO_WAIT);
@@ -297,33 +311,17 @@ registerForms(
 
 // --- DD --------------------------------------------------------------------------------------
 
-memoryForm(0xdd, 0, "fld", "m64fp", "load", (fpu) => fpu.transfer.loadFloat(operand.readFloat64));
-memoryForm(0xdd, 1, "fisttp", "m64int", "store", (fpu) => fpu.transfer.store(truncated64, 8, 1));
-memoryForm(0xdd, 2, "fst", "m64fp", "store", (fpu) =>
-  fpu.transfer.store(operand.writeFloat64, 8, 0),
+loads(0xdd, 0, "fld", "m64fp");
+truncates(0xdd, 1, "m64int");
+stores(0xdd, 2, "fst", "m64fp");
+stores(0xdd, 3, "fstp", "m64fp");
+control(0xdd, 4, "frstor", "m94/108byte", "load", (fpu, _, format) =>
+  fpu.control.loadState(format),
 );
-memoryForm(0xdd, 3, "fstp", "m64fp", "store", (fpu) =>
-  fpu.transfer.store(operand.writeFloat64, 8, 1),
+control(0xdd, 6, "fnsave", "m94/108byte", "store", (fpu, _, format) =>
+  fpu.control.storeState(format),
 );
-memoryForm(
-  0xdd,
-  4,
-  "frstor",
-  "m94/108byte",
-  "load",
-  (fpu, _, format) => fpu.control.loadState(format),
-  CONTROL,
-);
-memoryForm(
-  0xdd,
-  6,
-  "fnsave",
-  "m94/108byte",
-  "store",
-  (fpu, _, format) => fpu.control.storeState(format),
-  NO_WAIT,
-);
-memoryForm(0xdd, 7, "fnstsw", "m2byte", "store", (fpu) => fpu.control.storeStatus(), NO_WAIT);
+control(0xdd, 7, "fnstsw", "m2byte", "store", (fpu) => fpu.control.storeStatus());
 registerForms(0xdd, 0xc0, "ffree", "st(i)", (fpu, i) => fpu.control.free(i, false));
 registerForms(0xdd, 0xc8, "fxch", "st(i)", (fpu, i) => fpu.transfer.exchange(i)); // undocumented double
 registerForms(0xdd, 0xd0, "fst", "st(i)", (fpu, i) => fpu.transfer.storeRegister(i, false));
@@ -333,16 +331,14 @@ registerForms(0xdd, 0xe8, "fucomp", "st(i)", (fpu, i) => fpu.comparison.register
 
 // --- DF --------------------------------------------------------------------------------------
 
-memoryForm(0xdf, 0, "fild", "m16int", "load", (fpu) => fpu.transfer.load(operand.readInteger16));
-memoryForm(0xdf, 1, "fisttp", "m16int", "store", (fpu) => fpu.transfer.store(truncated16, 2, 1));
-memoryForm(0xdf, 2, "fist", "m16int", "store", (fpu) => fpu.transfer.store(integer16, 2, 0));
-memoryForm(0xdf, 3, "fistp", "m16int", "store", (fpu) => fpu.transfer.store(integer16, 2, 1));
-memoryForm(0xdf, 4, "fbld", "m80bcd", "load", (fpu) => fpu.transfer.load(operand.readDecimal));
-memoryForm(0xdf, 5, "fild", "m64int", "load", (fpu) => fpu.transfer.load(operand.readInteger64));
-memoryForm(0xdf, 6, "fbstp", "m80bcd", "store", (fpu) =>
-  fpu.transfer.store(operand.writeDecimal, 10, 1),
-);
-memoryForm(0xdf, 7, "fistp", "m64int", "store", (fpu) => fpu.transfer.store(integer64, 8, 1));
+loads(0xdf, 0, "fild", "m16int");
+truncates(0xdf, 1, "m16int");
+stores(0xdf, 2, "fist", "m16int");
+stores(0xdf, 3, "fistp", "m16int");
+loads(0xdf, 4, "fbld", "m80bcd");
+loads(0xdf, 5, "fild", "m64int");
+stores(0xdf, 6, "fbstp", "m80bcd");
+stores(0xdf, 7, "fistp", "m64int");
 registerForms(0xdf, 0xc0, "ffreep", "st(i)", (fpu, i) => fpu.control.free(i, true));
 registerForms(0xdf, 0xc8, "fxch", "st(i)", (fpu, i) => fpu.transfer.exchange(i)); // undocumented double
 registerForms(0xdf, 0xd0, "fstp", "st(i)", (fpu, i) => fpu.transfer.storeRegister(i, true)); // undocumented doubles
