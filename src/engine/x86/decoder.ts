@@ -1,6 +1,6 @@
 import { codeBits, MODE_PROTECTED } from "./mode.ts";
 import type { OperandSize, OperandSpec, Row } from "./row.ts";
-import { DS, SS } from "./state.ts";
+import { DS, ES, SS } from "./state.ts";
 import { TABLE } from "./table.ts";
 
 export interface RegisterOperand {
@@ -389,6 +389,7 @@ export class Decoder {
           segment: this.segmentOverride >= 0 ? this.segmentOverride : DS,
         };
       case "Y":
+      case "K":
         return {
           kind: "memory",
           base: 7,
@@ -396,7 +397,7 @@ export class Decoder {
           shift: 0,
           displacement: 0n,
           bytes,
-          segment: 0,
+          segment: spec.method === "Y" ? ES : this.segmentOverride >= 0 ? this.segmentOverride : DS,
         };
       case "V":
         return this.register("xmm", reg, bytes);

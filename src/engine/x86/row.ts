@@ -71,7 +71,7 @@ export interface OperandSpec {
  * - E: ModRM r/m general register or memory; M: memory only; R: register only
  * - G: ModRM reg general register; Z: register in the opcode's low 3 bits
  * - I: immediate; S: sign-extended immediate byte; J: branch displacement; A: far pointer
- * - O: memory offset; X, Y: string source and destination
+ * - O: memory offset; X, Y: string source and destination; K: as Y, but in DS or what replaces it
  * - B: general register by VEX.vvvv
  * - V, W, U: XMM register by reg, XMM or memory by r/m, XMM by r/m; P, Q, N: the same for MMX
  * - seg, C, D: segment, control, debug register by reg
@@ -91,6 +91,7 @@ export type OperandMethod =
   | "X"
   | "B"
   | "Y"
+  | "K"
   | "V"
   | "W"
   | "U"
@@ -170,7 +171,7 @@ function parseOperand(text: string): OperandSpec {
   if (text === "Ibs") return { text, method: "S", size: 1 };
   const method = text[0] as OperandMethod;
   const size = SIZES[text.slice(1)];
-  if (size === undefined || !"EMRGBZIJAOXYVWUPQNCD".includes(method))
+  if (size === undefined || !"EMRGBZIJAOXYKVWUPQNCD".includes(method))
     throw new Error(`operand ${text}?`);
   return { text, method, size };
 }

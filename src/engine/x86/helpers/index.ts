@@ -4,6 +4,7 @@ import type { Helpers } from "./helpers.ts";
 import { INTEGER_HELPERS } from "./integer.ts";
 import { IO_HELPERS } from "./io.ts";
 import { SEGMENT_HELPERS } from "./segment.ts";
+import { SSE_CONVERT_HELPERS } from "./sse-convert.ts";
 import { SSE_HELPERS } from "./sse.ts";
 import { SSE_STRING_HELPERS } from "./sse-string.ts";
 import { STRING_HELPERS } from "./string.ts";
@@ -18,6 +19,7 @@ export const HELPERS: Helpers = {
   ...IO_HELPERS,
   ...SEGMENT_HELPERS,
   ...SSE_HELPERS,
+  ...SSE_CONVERT_HELPERS,
   ...SSE_STRING_HELPERS,
   ...STRING_HELPERS,
   ...SYSTEM_HELPERS,

@@ -12,15 +12,20 @@ import {
   squareRoot,
   subtract,
 } from "../sse/arithmetic.ts";
-import { fromInteger, toFormat, toInteger, toIntegral } from "../sse/convert.ts";
-import { Environment } from "../sse/environment.ts";
+import { toIntegral } from "../sse/convert.ts";
 import { errorFree, type Operation } from "../sse/error-free.ts";
 import { DOUBLE, type Format, SINGLE } from "../sse/format.ts";
-import { raiseSimdException, setMxcsr, ZERO } from "../sse/mxcsr.ts";
+import {
+  element,
+  keepFirst,
+  type Performed,
+  performing,
+  performingElements,
+  setElement,
+} from "../sse/perform.ts";
 import {
   FLAGS_AUX,
   FLAGS_RESULT,
-  MXCSR,
   SSE_FIRST,
   SSE_INTEGER,
   SSE_RESULT,
@@ -29,69 +34,85 @@ import {
 } from "../state.ts";
 import type { Helpers } from "./helpers.ts";
 
-/**
- * SSE floating point, exactly: what guarded micro-operations fall back on.
- * Operands are in SSE_FIRST, SSE_SECOND and SSE_INTEGER, the result is left in
- * SSE_RESULT; an unmasked exception leaves MXCSR changed and nothing else.
- */
-type Helper = (core: Core, record: number) => number;
+/** SSE arithmetic and comparisons, exactly: see perform.ts. */
+const helpers: Record<string, Performed> = {};
 
-const environment = new Environment();
+const ARITHMETIC: readonly [string, Operation, Binary][] = [
+  ["add", "add", add],
+  ["sub", "subtract", subtract],
+  ["mul", "multiply", multiply],
+  ["div", "divide", divide],
+  ["sqrt", "squareRoot", (e, f, _, b) => squareRoot(e, f, b)],
+];
 
-/** An element of a vector in the state. */
-function element(core: Core, f: Format, vector: number, k: number): bigint {
-  return f === SINGLE ? BigInt(core.get(vector + 4 * k)) : core.big(vector + 8 * k);
-}
-
-function setElement(core: Core, f: Format, vector: number, k: number, value: bigint): void {
-  if (f === SINGLE) core.set(vector + 4 * k, Number(value));
-  else core.setBig(vector + 8 * k, value);
-}
-
-function setResult(core: Core, low: bigint, high: bigint): void {
-  core.setBig(SSE_RESULT, low);
-  core.setBig(SSE_RESULT + 8, high);
-}
-
-/** Perform an instruction between reading and writing MXCSR. */
-function performing(work: (core: Core, e: Environment) => void): Helper {
-  return (core) => {
-    const e = environment;
-    const mxcsr = core.get(MXCSR);
-    e.begin(mxcsr);
-    work(core, e);
-    const after = e.result;
-    if (after !== mxcsr) setMxcsr(core, after);
-    return e.faults ? raiseSimdException(core) : 0;
-  };
-}
-
-/** Elements of the second operand (and the first) one by one; scalars keep the first operand's others. */
-function elementwise(
-  f: Format,
-  count: number,
-  compute: (e: Environment, a: bigint, b: bigint, core: Core) => bigint,
-): Helper {
-  return performing((core, e) => {
-    setResult(core, core.big(SSE_FIRST), core.big(SSE_FIRST + 8));
-    for (let k = 0; k < count; k++)
-      setElement(
-        core,
-        f,
-        SSE_RESULT,
-        k,
-        compute(e, element(core, f, SSE_FIRST, k), element(core, f, SSE_SECOND, k), core),
+for (const [f, letter, count] of [
+  [SINGLE, "s", 4],
+  [DOUBLE, "d", 2],
+] as const) {
+  const first = (core: Core, k: number): bigint => element(core, f, SSE_FIRST, k);
+  const second = (core: Core, k: number): bigint => element(core, f, SSE_SECOND, k);
+  for (const [kind, elements] of [
+    [`p${letter}`, count],
+    [`s${letter}`, 1],
+  ] as const) {
+    for (const [name, operation, compute] of ARITHMETIC)
+      helpers[name + kind] = arithmetic(f, elements, operation, compute);
+    for (const [name, compute] of [
+      ["min", minimum],
+      ["max", maximum],
+    ] as const)
+      helpers[name + kind] = performingElements(f, elements, (core, e, k) =>
+        compute(e, f, first(core, k), second(core, k)),
       );
-  });
+    helpers[`cmp${kind}`] = performingElements(f, elements, (core, e, k) =>
+      compareMask(e, f, first(core, k), second(core, k), core.get(SSE_INTEGER) & 7),
+    );
+    helpers[`round${kind}`] = performingElements(f, elements, (core, e, k) =>
+      toIntegral(e, f, second(core, k), core.get(SSE_INTEGER)),
+    );
+  }
+  for (const [name, quiet] of [
+    ["comis", false],
+    ["ucomis", true],
+  ] as const)
+    helpers[name + letter] = performing((core, e) => {
+      const order = compare(e, f, first(core, 0), second(core, 0), quiet);
+      if (!e.faults) setOrder(core, order);
+    });
+  // ADDSUB subtracts in the even elements and adds in the odd ones.
+  helpers[`addsubp${letter}`] = performingElements(f, count, (core, e, k) =>
+    (k % 2 === 0 ? subtract : add)(e, f, first(core, k), second(core, k)),
+  );
+  for (const [name, compute] of [
+    ["hadd", add],
+    ["hsub", subtract],
+  ] as const)
+    helpers[`${name}p${letter}`] = performingElements(f, count, (core, e, k) => {
+      const operand = k < count / 2 ? SSE_FIRST : SSE_SECOND;
+      const at = (2 * k) % count;
+      return compute(e, f, element(core, f, operand, at), element(core, f, operand, at + 1));
+    });
+  helpers[`dpp${letter}`] = dotProduct(f, count);
 }
+for (const [name, compute] of [
+  ["rcp", reciprocal],
+  ["rsqrt", reciprocalRoot],
+] as const)
+  for (const [kind, count] of [
+    ["ps", 4],
+    ["ss", 1],
+  ] as const)
+    helpers[name + kind] = performingElements(SINGLE, count, (core, _, k) =>
+      compute(element(core, SINGLE, SSE_SECOND, k)),
+    );
 
-/** As {@link elementwise}, by way of the host's doubles where that is exact enough. */
-function arithmetic(f: Format, count: number, operation: Operation, compute: Binary): Helper {
+/** Arithmetic element by element, by way of the host's doubles where that is exact enough. */
+function arithmetic(f: Format, count: number, operation: Operation, compute: Binary): Performed {
   const single = f === SINGLE;
   return performing((core, e) => {
     const singles = floatsOf(core);
     const doubles = doublesOf(core);
-    setResult(core, core.big(SSE_FIRST), core.big(SSE_FIRST + 8));
+    keepFirst(core);
     for (let k = 0; k < count; k++) {
       const view = single ? singles : doubles;
       const bytes = single ? 4 : 8;
@@ -102,7 +123,6 @@ function arithmetic(f: Format, count: number, operation: Operation, compute: Bin
         setElement(
           core,
           f,
-          SSE_RESULT,
           k,
           compute(e, f, element(core, f, SSE_FIRST, k), element(core, f, SSE_SECOND, k)),
         );
@@ -133,167 +153,11 @@ function doublesOf(core: Core): Float64Array {
   return view;
 }
 
-const helpers: Record<string, Helper> = {};
-
-for (const [f, letter, count] of [
-  [SINGLE, "s", 4],
-  [DOUBLE, "d", 2],
-] as const) {
-  for (const [kind, elements] of [
-    [`p${letter}`, count],
-    [`s${letter}`, 1],
-  ] as const) {
-    const operations: readonly [string, Operation, Binary][] = [
-      ["add", "add", add],
-      ["sub", "subtract", subtract],
-      ["mul", "multiply", multiply],
-      ["div", "divide", divide],
-      ["sqrt", "squareRoot", (e, _, __, b) => squareRoot(e, f, b)],
-    ];
-    for (const [name, operation, compute] of operations)
-      helpers[name + kind] = arithmetic(f, elements, operation, compute);
-    helpers[`min${kind}`] = elementwise(f, elements, (e, a, b) => minimum(e, f, a, b));
-    helpers[`max${kind}`] = elementwise(f, elements, (e, a, b) => maximum(e, f, a, b));
-    helpers[`cmp${kind}`] = elementwise(f, elements, (e, a, b, core) =>
-      compareMask(e, f, a, b, core.get(SSE_INTEGER) & 7),
-    );
-    helpers[`round${kind}`] = elementwise(f, elements, (e, _, b, core) =>
-      toIntegral(e, f, b, core.get(SSE_INTEGER)),
-    );
-  }
-  for (const [name, quiet] of [
-    ["comis", false],
-    ["ucomis", true],
-  ] as const)
-    helpers[name + letter] = performing((core, e) => {
-      const order = compare(e, f, element(core, f, SSE_FIRST, 0), element(core, f, SSE_SECOND, 0), quiet);
-      if (!e.faults) setOrder(core, order);
-    });
-  // ADDSUB subtracts in the even elements and adds in the odd ones.
-  helpers[`addsubp${letter}`] = performing((core, e) => {
-    for (let k = 0; k < count; k++) {
-      const compute = k % 2 === 0 ? subtract : add;
-      setElement(
-        core,
-        f,
-        SSE_RESULT,
-        k,
-        compute(e, f, element(core, f, SSE_FIRST, k), element(core, f, SSE_SECOND, k)),
-      );
-    }
-  });
-  for (const [name, compute] of [
-    ["hadd", add],
-    ["hsub", subtract],
-  ] as const)
-    helpers[`${name}p${letter}`] = performing((core, e) => {
-      for (let k = 0; k < count; k++) {
-        const source = k < count / 2 ? SSE_FIRST : SSE_SECOND;
-        const at = (2 * k) % count;
-        setElement(
-          core,
-          f,
-          SSE_RESULT,
-          k,
-          compute(e, f, element(core, f, source, at), element(core, f, source, at + 1)),
-        );
-      }
-    });
-  helpers[`dpp${letter}`] = dotProduct(f, count);
-  for (const bits of [32, 64] as const) {
-    helpers[`cvtsi2s${letter}${bits}`] = performing((core, e) => {
-      setResult(core, core.big(SSE_FIRST), core.big(SSE_FIRST + 8));
-      setElement(
-        core,
-        f,
-        SSE_RESULT,
-        0,
-        fromInteger(e, f, BigInt.asIntN(bits, core.big(SSE_INTEGER))),
-      );
-    });
-    helpers[`cvts${letter}2si${bits}`] = performing((core, e) => {
-      core.setBig(SSE_RESULT, toInteger(e, f, element(core, f, SSE_SECOND, 0), bits));
-    });
-    helpers[`cvtts${letter}2si${bits}`] = performing((core, e) => {
-      core.setBig(SSE_RESULT, toInteger(e, f, element(core, f, SSE_SECOND, 0), bits, ZERO));
-    });
-  }
-  // Packed, from and to 32-bit integers; `half`: only the low two of four, as MMX has them.
-  for (const half of [false, true]) {
-    const name = half ? "2pi" : "2dq";
-    const elements = half ? 2 : count;
-    const toIntegers = (truncates: boolean): Helper =>
-      performing((core, e) => {
-        setResult(core, 0n, 0n);
-        for (let k = 0; k < elements; k++) {
-          const value = element(core, f, SSE_SECOND, k);
-          const integer = truncates ? toInteger(e, f, value, 32, ZERO) : toInteger(e, f, value, 32);
-          core.set(SSE_RESULT + 4 * k, Number(integer));
-        }
-      });
-    helpers[`cvtp${letter}${name}`] = toIntegers(false);
-    helpers[`cvttp${letter}${name}`] = toIntegers(true);
-  }
-}
-
-for (const [name, compute] of [
-  ["rcp", reciprocal],
-  ["rsqrt", reciprocalRoot],
-] as const) {
-  helpers[`${name}ps`] = elementwise(SINGLE, 4, (_, __, b) => compute(b));
-  helpers[`${name}ss`] = elementwise(SINGLE, 1, (_, __, b) => compute(b));
-}
-helpers["cvtdq2ps"] = fromIntegers(4);
-helpers["cvtpi2ps"] = fromIntegers(2);
-helpers["cvtss2sd"] = performing((core, e) => {
-  setResult(
-    core,
-    toFormat(e, SINGLE, DOUBLE, element(core, SINGLE, SSE_SECOND, 0)),
-    core.big(SSE_FIRST + 8),
-  );
-});
-helpers["cvtsd2ss"] = performing((core, e) => {
-  setResult(core, core.big(SSE_FIRST), core.big(SSE_FIRST + 8));
-  setElement(core, SINGLE, SSE_RESULT, 0, toFormat(e, DOUBLE, SINGLE, core.big(SSE_SECOND)));
-});
-helpers["cvtps2pd"] = performing((core, e) => {
-  for (let k = 0; k < 2; k++)
-    core.setBig(
-      SSE_RESULT + 8 * k,
-      toFormat(e, SINGLE, DOUBLE, element(core, SINGLE, SSE_SECOND, k)),
-    );
-});
-helpers["cvtpd2ps"] = performing((core, e) => {
-  setResult(core, 0n, 0n);
-  for (let k = 0; k < 2; k++)
-    setElement(
-      core,
-      SINGLE,
-      SSE_RESULT,
-      k,
-      toFormat(e, DOUBLE, SINGLE, core.big(SSE_SECOND + 8 * k)),
-    );
-});
-
-function fromIntegers(count: number): Helper {
-  return performing((core, e) => {
-    setResult(core, core.big(SSE_FIRST), core.big(SSE_FIRST + 8));
-    for (let k = 0; k < count; k++)
-      setElement(
-        core,
-        SINGLE,
-        SSE_RESULT,
-        k,
-        fromInteger(e, SINGLE, BigInt(core.get(SSE_SECOND + 4 * k) | 0)),
-      );
-  });
-}
-
 /**
  * DPPS, DPPD: products that the immediate's high bits choose are summed
  * pairwise and go where its low bits say.
  */
-function dotProduct(f: Format, count: number): Helper {
+function dotProduct(f: Format, count: number): Performed {
   return performing((core, e) => {
     const control = core.get(SSE_INTEGER);
     const sums: bigint[] = [];
@@ -307,8 +171,7 @@ function dotProduct(f: Format, count: number): Helper {
     }
     let sum = add(e, f, sums[0] as bigint, sums[1] as bigint);
     if (count === 4) sum = add(e, f, sum, add(e, f, sums[2] as bigint, sums[3] as bigint));
-    for (let k = 0; k < count; k++)
-      setElement(core, f, SSE_RESULT, k, (control >> k) & 1 ? sum : 0n);
+    for (let k = 0; k < count; k++) setElement(core, f, k, (control >> k) & 1 ? sum : 0n);
   });
 }
 

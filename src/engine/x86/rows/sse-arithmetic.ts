@@ -2,7 +2,19 @@ import type { Value } from "../../micro/lift.ts";
 import type { Instruction } from "../instruction.ts";
 import { row, type Semantics } from "../row.ts";
 import {
-  absolute, arithmetic, compareAll, DOUBLES, every, exactly, guarded, isZero, low, notDenormal, type Shape, SINGLES, withLow,
+  absolute,
+  arithmetic,
+  compareAll,
+  DOUBLES,
+  every,
+  exactly,
+  guarded,
+  isZero,
+  low,
+  notDenormal,
+  type Shape,
+  SINGLES,
+  withLow,
 } from "../sse/guard.ts";
 import { readXmm } from "../sse/operands.ts";
 import { FLAGS_AUX, FLAGS_RESULT, SSE_FIRST, SSE_INTEGER, SSE_SECOND } from "../state.ts";
@@ -18,20 +30,48 @@ const FORMS = [
 ] as const;
 
 /** An operation on vectors, or on their low elements. */
-function apply(i: Instruction, shape: Shape, packed: boolean, operation: string, a: Value, b: Value): Value {
+function apply(
+  i: Instruction,
+  shape: Shape,
+  packed: boolean,
+  operation: string,
+  a: Value,
+  b: Value,
+): Value {
   if (packed) return i.op(`${shape.vector}.${operation}`, a, b);
-  return withLow(i, shape, a, i.op(`${shape.element}.${operation}`, low(i, shape, a), low(i, shape, b)));
+  return withLow(
+    i,
+    shape,
+    a,
+    i.op(`${shape.element}.${operation}`, low(i, shape, a), low(i, shape, b)),
+  );
 }
 
 /** Elements of which a zero result is exact if the operation is not exact by itself. */
 type Zeros = (i: Instruction, shape: Shape, a: Value, b: Value) => Value | undefined;
 
-function binary(shape: Shape, packed: boolean, operation: string, zeros: Zeros, helper: string): Semantics {
+function binary(
+  shape: Shape,
+  packed: boolean,
+  operation: string,
+  zeros: Zeros,
+  helper: string,
+): Semantics {
   return (i) => {
     const b = readXmm(i, 1);
     const a = i.loadState(i.place(0), "v128");
     const quick = apply(i, shape, packed, operation, a, b);
-    const result = arithmetic(i, shape, packed, [a, b], a, b, quick, () => zeros(i, shape, a, b), helper);
+    const result = arithmetic(
+      i,
+      shape,
+      packed,
+      [a, b],
+      a,
+      b,
+      quick,
+      () => zeros(i, shape, a, b),
+      helper,
+    );
     i.storeState(i.place(0), "v128", result);
   };
 }
@@ -46,44 +86,79 @@ const OPERATIONS: readonly [opcode: string, name: string, zeros: Zeros][] = [
 
 for (const { prefix, name, shape, packed } of FORMS) {
   for (const [opcode, operation, zeros] of OPERATIONS)
-    row(`${prefix} 0f ${opcode}`, `${(operation + name).toUpperCase()} V${name},W${name}`, binary(shape, packed, operation, zeros, operation + name), SSE);
+    row(
+      `${prefix} 0f ${opcode}`,
+      `${(operation + name).toUpperCase()} V${name},W${name}`,
+      binary(shape, packed, operation, zeros, operation + name),
+      SSE,
+    );
 
-  row(`${prefix} 0f 51`, `SQRT${name.toUpperCase()} V${name},W${name}`, (i) => {
-    const b = readXmm(i, 1);
-    const a = packed ? b : i.loadState(i.place(0), "v128");
-    const quick = packed
-      ? i.op(`${shape.vector}.sqrt`, b)
-      : withLow(i, shape, a, i.op(`${shape.element}.sqrt`, low(i, shape, b)));
-    i.storeState(i.place(0), "v128", arithmetic(i, shape, packed, [b], a, b, quick, () => undefined, `sqrt${name}`));
-  }, SSE);
+  row(
+    `${prefix} 0f 51`,
+    `SQRT${name.toUpperCase()} V${name},W${name}`,
+    (i) => {
+      const b = readXmm(i, 1);
+      const a = packed ? b : i.loadState(i.place(0), "v128");
+      const quick = packed
+        ? i.op(`${shape.vector}.sqrt`, b)
+        : withLow(i, shape, a, i.op(`${shape.element}.sqrt`, low(i, shape, b)));
+      i.storeState(
+        i.place(0),
+        "v128",
+        arithmetic(i, shape, packed, [b], a, b, quick, () => undefined, `sqrt${name}`),
+      );
+    },
+    SSE,
+  );
 
   // MIN and MAX give the second operand if both are zeros (or one is a NaN, which the guard leaves to the helper).
-  for (const [opcode, operation, chooses] of [["5d", "min", "pmin"], ["5f", "max", "pmax"]] as const)
-    row(`${prefix} 0f ${opcode}`, `${(operation + name).toUpperCase()} V${name},W${name}`, (i) => {
+  for (const [opcode, operation, chooses] of [
+    ["5d", "min", "pmin"],
+    ["5f", "max", "pmax"],
+  ] as const)
+    row(
+      `${prefix} 0f ${opcode}`,
+      `${(operation + name).toUpperCase()} V${name},W${name}`,
+      (i) => {
+        const b = readXmm(i, 1);
+        const a = i.loadState(i.place(0), "v128");
+        const chosen = i.op(`${shape.vector}.${chooses}`, b, a);
+        const quick = packed ? chosen : withLow(i, shape, a, low(i, shape, chosen));
+        const result = guarded(i, quick, orderedProofs(i, shape, packed, a, b), () =>
+          exactly(i, operation + name, a, b),
+        );
+        i.storeState(i.place(0), "v128", result);
+      },
+      SSE,
+    );
+
+  row(
+    `${prefix} 0f c2`,
+    `CMP${name.toUpperCase()} V${name},W${name},Ib`,
+    (i) => {
       const b = readXmm(i, 1);
       const a = i.loadState(i.place(0), "v128");
-      const chosen = i.op(`${shape.vector}.${chooses}`, b, a);
-      const quick = packed ? chosen : withLow(i, shape, a, low(i, shape, chosen));
-      const result = guarded(i, quick, orderedProofs(i, shape, packed, a, b), () => exactly(i, operation + name, a, b));
+      const predicate = i.wrap(i.read(2));
+      const mask = compareOrdered(i, shape, predicate, a, b);
+      const quick = packed ? mask : withLow(i, shape, a, low(i, shape, mask));
+      const result = guarded(i, quick, orderedProofs(i, shape, packed, a, b), () => {
+        i.storeState(SSE_INTEGER, "i32", predicate);
+        return exactly(i, `cmp${name}`, a, b);
+      });
       i.storeState(i.place(0), "v128", result);
-    }, SSE);
-
-  row(`${prefix} 0f c2`, `CMP${name.toUpperCase()} V${name},W${name},Ib`, (i) => {
-    const b = readXmm(i, 1);
-    const a = i.loadState(i.place(0), "v128");
-    const predicate = i.wrap(i.read(2));
-    const mask = compareOrdered(i, shape, predicate, a, b);
-    const quick = packed ? mask : withLow(i, shape, a, low(i, shape, mask));
-    const result = guarded(i, quick, orderedProofs(i, shape, packed, a, b), () => {
-      i.storeState(SSE_INTEGER, "i32", predicate);
-      return exactly(i, `cmp${name}`, a, b);
-    });
-    i.storeState(i.place(0), "v128", result);
-  }, SSE);
+    },
+    SSE,
+  );
 }
 
 /** Proofs that comparing raises nothing: neither NaNs nor denormals. */
-function orderedProofs(i: Instruction, shape: Shape, packed: boolean, a: Value, b: Value): (() => Value)[] {
+function orderedProofs(
+  i: Instruction,
+  shape: Shape,
+  packed: boolean,
+  a: Value,
+  b: Value,
+): (() => Value)[] {
   // pmin(x, y) = y < x ? y : x, so a NaN in the first place stays.
   const ordered = (): Value => i.op(`${shape.vector}.eq`, b, b);
   return [
@@ -105,19 +180,42 @@ function compareOrdered(i: Instruction, shape: Shape, predicate: Value, a: Value
   const kind = i.op("i32.and", predicate, i.i32(3));
   const among = (set: number): Value =>
     i.op("i32.sub", i.i32(0), i.op("i32.and", i.op("i32.shr_u", i.i32(set), kind), i.i32(1)));
-  const equal = i.op("v128.and", i.op(`${shape.vector}.eq`, a, b), i.op("i32x4.splat", among(0b0101)));
-  const less = i.op("v128.and", i.op(`${shape.vector}.lt`, a, b), i.op("i32x4.splat", among(0b0110)));
-  const negate = i.op("i32.sub", i.i32(0), i.op("i32.and", i.op("i32.shr_u", predicate, i.i32(2)), i.i32(1)));
+  const equal = i.op(
+    "v128.and",
+    i.op(`${shape.vector}.eq`, a, b),
+    i.op("i32x4.splat", among(0b0101)),
+  );
+  const less = i.op(
+    "v128.and",
+    i.op(`${shape.vector}.lt`, a, b),
+    i.op("i32x4.splat", among(0b0110)),
+  );
+  const negate = i.op(
+    "i32.sub",
+    i.i32(0),
+    i.op("i32.and", i.op("i32.shr_u", predicate, i.i32(2)), i.i32(1)),
+  );
   return i.op("v128.xor", i.op("v128.or", equal, less), i.op("i32x4.splat", negate));
 }
 
-for (const [prefix, name, shape] of [["NP", "ss", SINGLES], ["66", "sd", DOUBLES]] as const)
-  for (const [opcode, mnemonic] of [["2e", "ucomi"], ["2f", "comi"]] as const)
-    row(`${prefix} 0f ${opcode}`, `${(mnemonic + name).toUpperCase()} V${name},W${name}`, (i) => {
-      const b = readXmm(i, 1);
-      const a = i.loadState(i.place(0), "v128");
-      setOrder(i, shape, a, b, mnemonic + name);
-    }, SSE);
+for (const [prefix, name, shape] of [
+  ["NP", "ss", SINGLES],
+  ["66", "sd", DOUBLES],
+] as const)
+  for (const [opcode, mnemonic] of [
+    ["2e", "ucomi"],
+    ["2f", "comi"],
+  ] as const)
+    row(
+      `${prefix} 0f ${opcode}`,
+      `${(mnemonic + name).toUpperCase()} V${name},W${name}`,
+      (i) => {
+        const b = readXmm(i, 1);
+        const a = i.loadState(i.place(0), "v128");
+        setOrder(i, shape, a, b, mnemonic + name);
+      },
+      SSE,
+    );
 
 /** The flags of a comparison, or the helper where a NaN or a denormal is involved. */
 function setOrder(i: Instruction, shape: Shape, a: Value, b: Value, helper: string): void {
@@ -140,26 +238,58 @@ function setOrder(i: Instruction, shape: Shape, a: Value, b: Value, helper: stri
 }
 
 // SSE3: horizontal operations and ADDSUB are vector operations on rearranged operands.
-for (const [prefix, name, shape] of [["F2", "ps", SINGLES], ["66", "pd", DOUBLES]] as const) {
+for (const [prefix, name, shape] of [
+  ["F2", "ps", SINGLES],
+  ["66", "pd", DOUBLES],
+] as const) {
   const evens = shape === SINGLES ? [0, 2, 4, 6] : [0, 2];
-  const gather = (i: Instruction, a: Value, b: Value, odd: number): Value => i.shuffle(a, b, lanes(shape, evens.map((k) => k + odd)));
-  for (const [opcode, mnemonic, operation] of [["7c", "hadd", "add"], ["7d", "hsub", "sub"]] as const)
-    row(`${prefix} 0f ${opcode}`, `${(mnemonic + name).toUpperCase()} V${name},W${name}`, (i) => {
+  const gather = (i: Instruction, a: Value, b: Value, odd: number): Value =>
+    i.shuffle(
+      a,
+      b,
+      lanes(
+        shape,
+        evens.map((k) => k + odd),
+      ),
+    );
+  for (const [opcode, mnemonic, operation] of [
+    ["7c", "hadd", "add"],
+    ["7d", "hsub", "sub"],
+  ] as const)
+    row(
+      `${prefix} 0f ${opcode}`,
+      `${(mnemonic + name).toUpperCase()} V${name},W${name}`,
+      (i) => {
+        const b = readXmm(i, 1);
+        const a = i.loadState(i.place(0), "v128");
+        const x = gather(i, a, b, 0);
+        const y = gather(i, a, b, 1);
+        const quick = i.op(`${shape.vector}.${operation}`, x, y);
+        i.storeState(
+          i.place(0),
+          "v128",
+          arithmetic(i, shape, true, [x, y], a, b, quick, () => undefined, mnemonic + name),
+        );
+      },
+      SSE,
+    );
+
+  row(
+    `${prefix} 0f d0`,
+    `ADDSUB${name.toUpperCase()} V${name},W${name}`,
+    (i) => {
       const b = readXmm(i, 1);
       const a = i.loadState(i.place(0), "v128");
-      const x = gather(i, a, b, 0);
-      const y = gather(i, a, b, 1);
-      const quick = i.op(`${shape.vector}.${operation}`, x, y);
-      i.storeState(i.place(0), "v128", arithmetic(i, shape, true, [x, y], a, b, quick, () => undefined, mnemonic + name));
-    }, SSE);
-
-  row(`${prefix} 0f d0`, `ADDSUB${name.toUpperCase()} V${name},W${name}`, (i) => {
-    const b = readXmm(i, 1);
-    const a = i.loadState(i.place(0), "v128");
-    const signs = shape === SINGLES ? 0x00000000_80000000_00000000_80000000n : 1n << 63n;
-    const quick = i.op(`${shape.vector}.add`, a, i.op("v128.xor", b, i.v128(signs)));
-    i.storeState(i.place(0), "v128", arithmetic(i, shape, true, [a, b], a, b, quick, () => undefined, `addsub${name}`));
-  }, SSE);
+      const signs = shape === SINGLES ? 0x00000000_80000000_00000000_80000000n : 1n << 63n;
+      const quick = i.op(`${shape.vector}.add`, a, i.op("v128.xor", b, i.v128(signs)));
+      i.storeState(
+        i.place(0),
+        "v128",
+        arithmetic(i, shape, true, [a, b], a, b, quick, () => undefined, `addsub${name}`),
+      );
+    },
+    SSE,
+  );
 }
 
 /** Byte lanes of a shuffle of whole elements. */

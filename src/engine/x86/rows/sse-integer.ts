@@ -1,7 +1,15 @@
 import type { Value } from "../../micro/lift.ts";
 import type { Instruction } from "../instruction.ts";
 import { row } from "../row.ts";
-import { bytes, checkMmx, commitMmx, readMmx, readXmm, writeMmx, writeXmm } from "../sse/operands.ts";
+import {
+  bytes,
+  checkMmx,
+  commitMmx,
+  readMmx,
+  readXmm,
+  writeMmx,
+  writeXmm,
+} from "../sse/operands.ts";
 
 /** A vector operation; for MMX only the low halves of operands and result count. */
 export type VectorOperation = (i: Instruction, a: Value, b: Value) => Value;
@@ -11,21 +19,36 @@ const MMX = { unit: "mmx" } as const;
 
 /** An XMM instruction of two operands. */
 export function xmm(encoding: string, name: string, compute: VectorOperation): void {
-  row(encoding, `${name} Vdq,Wdq`, (i) => {
-    const b = readXmm(i, 1);
-    writeXmm(i, 0, compute(i, i.loadState(i.place(0), "v128"), b));
-  }, SSE);
+  row(
+    encoding,
+    `${name} Vdq,Wdq`,
+    (i) => {
+      const b = readXmm(i, 1);
+      writeXmm(i, 0, compute(i, i.loadState(i.place(0), "v128"), b));
+    },
+    SSE,
+  );
 }
 
 /** An MMX instruction of two operands. */
-export function mmx(encoding: string, name: string, compute: VectorOperation, operands = "Pq,Qq"): void {
-  row(encoding, `${name} ${operands}`, (i) => {
-    checkMmx(i);
-    const b = readMmx(i, 1);
-    const a = readMmx(i, 0);
-    commitMmx(i);
-    writeMmx(i, 0, compute(i, a, b));
-  }, MMX);
+export function mmx(
+  encoding: string,
+  name: string,
+  compute: VectorOperation,
+  operands = "Pq,Qq",
+): void {
+  row(
+    encoding,
+    `${name} ${operands}`,
+    (i) => {
+      checkMmx(i);
+      const b = readMmx(i, 1);
+      const a = readMmx(i, 0);
+      commitMmx(i);
+      writeMmx(i, 0, compute(i, a, b));
+    },
+    MMX,
+  );
 }
 
 /** An instruction that exists for MMX and, with 66, for XMM registers. */
@@ -56,22 +79,34 @@ d5 PMULLW i16x8.mul, f5 PMADDWD i32x4.dot_i16x8_s
 e0 PAVGB i8x16.avgr_u, e3 PAVGW i16x8.avgr_u
 da PMINUB i8x16.min_u, de PMAXUB i8x16.max_u, ea PMINSW i16x8.min_s, ee PMAXSW i16x8.max_s
 `;
-for (const [, opcode, name, operation] of DIRECT.matchAll(/(\S\S) (\S+) ([^\s,]+)/g) as Iterable<[string, string, string, string]>)
+for (const [, opcode, name, operation] of DIRECT.matchAll(/(\S\S) (\S+) ([^\s,]+)/g) as Iterable<
+  [string, string, string, string]
+>)
   both(opcode, name, (i, a, b) => i.op(operation, a, b));
 
 both("df", "PANDN", (i, a, b) => i.op("v128.andnot", b, a));
 
 // High halves of 32-bit products, which stand at odd 16-bit elements.
 const HIGH_WORDS = [2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23, 26, 27, 30, 31];
-for (const [opcode, name, sign] of [["e5", "PMULHW", "s"], ["e4", "PMULHUW", "u"]] as const)
+for (const [opcode, name, sign] of [
+  ["e5", "PMULHW", "s"],
+  ["e4", "PMULHUW", "u"],
+] as const)
   both(opcode, name, (i, a, b) =>
-    i.shuffle(i.op(`i32x4.extmul_low_i16x8_${sign}`, a, b), i.op(`i32x4.extmul_high_i16x8_${sign}`, a, b), HIGH_WORDS));
+    i.shuffle(
+      i.op(`i32x4.extmul_low_i16x8_${sign}`, a, b),
+      i.op(`i32x4.extmul_high_i16x8_${sign}`, a, b),
+      HIGH_WORDS,
+    ),
+  );
 
 /** Elements 0 and 2 side by side. */
 export function evenWords(i: Instruction, a: Value): Value {
   return i.shuffle(a, a, [0, 1, 2, 3, 8, 9, 10, 11, 0, 1, 2, 3, 8, 9, 10, 11]);
 }
-both("f4", "PMULUDQ", (i, a, b) => i.op("i64x2.extmul_low_i32x4_u", evenWords(i, a), evenWords(i, b)));
+both("f4", "PMULUDQ", (i, a, b) =>
+  i.op("i64x2.extmul_low_i32x4_u", evenWords(i, a), evenWords(i, b)),
+);
 
 both("f6", "PSADBW", (i, a, b) => {
   const difference = i.op("i8x16.sub", i.op("i8x16.max_u", a, b), i.op("i8x16.min_u", a, b));
@@ -92,8 +127,17 @@ function interleaved(size: number, from: number): number[] {
     return (unit & 1) * 16 + from + (unit >> 1) * size + (k % size);
   });
 }
-for (const [lowCode, highCode, suffix, size] of [["60", "68", "BW", 1], ["61", "69", "WD", 2], ["62", "6a", "DQ", 4]] as const) {
-  mmx(`NP 0f ${lowCode}`, `PUNPCKL${suffix}`, (i, a, b) => i.shuffle(a, b, interleaved(size, 0)), "Pq,Qd");
+for (const [lowCode, highCode, suffix, size] of [
+  ["60", "68", "BW", 1],
+  ["61", "69", "WD", 2],
+  ["62", "6a", "DQ", 4],
+] as const) {
+  mmx(
+    `NP 0f ${lowCode}`,
+    `PUNPCKL${suffix}`,
+    (i, a, b) => i.shuffle(a, b, interleaved(size, 0)),
+    "Pq,Qd",
+  );
   xmm(`66 0f ${lowCode}`, `PUNPCKL${suffix}`, (i, a, b) => i.shuffle(a, b, interleaved(size, 0)));
   mmx(`NP 0f ${highCode}`, `PUNPCKH${suffix}`, (i, a, b) => i.shuffle(a, b, interleaved(size, 4)));
   xmm(`66 0f ${highCode}`, `PUNPCKH${suffix}`, (i, a, b) => i.shuffle(a, b, interleaved(size, 8)));
@@ -102,7 +146,10 @@ xmm("66 0f 6c", "PUNPCKLQDQ", (i, a, b) => i.shuffle(a, b, interleaved(8, 0)));
 xmm("66 0f 6d", "PUNPCKHQDQ", (i, a, b) => i.shuffle(a, b, interleaved(8, 8)));
 
 // The logical operations of floating-point registers, and their unpacking.
-for (const [prefix, suffix] of [["NP", "PS"], ["66", "PD"]] as const) {
+for (const [prefix, suffix] of [
+  ["NP", "PS"],
+  ["66", "PD"],
+] as const) {
   xmm(`${prefix} 0f 54`, `AND${suffix}`, (i, a, b) => i.op("v128.and", a, b));
   xmm(`${prefix} 0f 55`, `ANDN${suffix}`, (i, a, b) => i.op("v128.andnot", b, a));
   xmm(`${prefix} 0f 56`, `OR${suffix}`, (i, a, b) => i.op("v128.or", a, b));

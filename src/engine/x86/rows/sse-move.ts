@@ -2,7 +2,7 @@ import type { Value } from "../../micro/lift.ts";
 import type { Instruction } from "../instruction.ts";
 import { row, type Semantics } from "../row.ts";
 import { readXmm, storeLow, writeXmm } from "../sse/operands.ts";
-import { ADDRESS, DS, MXCSR, MXCSR_FAST, SSE_FIRST, SSE_SECOND } from "../state.ts";
+import { MXCSR, MXCSR_FAST, SSE_FIRST, SSE_SECOND } from "../state.ts";
 
 const SSE = { unit: "sse" } as const;
 
@@ -43,8 +43,18 @@ for (const [prefix, name, operand, shape] of [
   ["F3", "MOVSS", "ss", "i32x4"],
   ["F2", "MOVSD", "sd", "i64x2"],
 ] as const) {
-  row(`${prefix} 0f 10 mem`, `${name} V${operand},M${operand}`, (i) => writeXmm(i, 0, alone(i, shape, readXmm(i, 1))), SSE);
-  row(`${prefix} 0f 11 mem`, `${name} M${operand},V${operand}`, (i) => storeLow(i, 0, readXmm(i, 1)), SSE);
+  row(
+    `${prefix} 0f 10 mem`,
+    `${name} V${operand},M${operand}`,
+    (i) => writeXmm(i, 0, alone(i, shape, readXmm(i, 1))),
+    SSE,
+  );
+  row(
+    `${prefix} 0f 11 mem`,
+    `${name} M${operand},V${operand}`,
+    (i) => storeLow(i, 0, readXmm(i, 1)),
+    SSE,
+  );
   const merge: Semantics = (i) => {
     const from = readXmm(i, 1);
     writeXmm(i, 0, replaceLow(i, shape, readXmm(i, 0), from));
@@ -66,7 +76,10 @@ function combine(lower: number, upper: number): Semantics {
 
 row("NP 0f 12 reg", "MOVHLPS Vdq,Udq", combine(3, 1), SSE);
 row("NP 0f 16 reg", "MOVLHPS Vdq,Udq", combine(0, 2), SSE);
-for (const [prefix, suffix] of [["NP", "PS"], ["66", "PD"]] as const) {
+for (const [prefix, suffix] of [
+  ["NP", "PS"],
+  ["66", "PD"],
+] as const) {
   row(`${prefix} 0f 12 mem`, `MOVL${suffix} Vq,Mq`, combine(2, 1), SSE);
   row(`${prefix} 0f 16 mem`, `MOVH${suffix} Vq,Mq`, combine(0, 2), SSE);
   row(`${prefix} 0f 13`, `MOVL${suffix} Mq,Vq`, (i) => storeLow(i, 0, readXmm(i, 1)), SSE);
@@ -86,10 +99,20 @@ function duplicate(words: readonly number[]): Semantics {
 }
 
 // Between general and XMM registers: 32 bits, or 64 with REX.W.
-row("66 0f 6e", "MOVD Vdq,Ey", (i) => {
-  writeXmm(i, 0, i.lane("i64x2.replace_lane", 0, i.v128(0n), i.read(1)));
-}, SSE);
-row("66 0f 7e", "MOVD Ey,Vdq", (i) => i.write(0, i.lane("i64x2.extract_lane", 0, readXmm(i, 1))), SSE);
+row(
+  "66 0f 6e",
+  "MOVD Vdq,Ey",
+  (i) => {
+    writeXmm(i, 0, i.lane("i64x2.replace_lane", 0, i.v128(0n), i.read(1)));
+  },
+  SSE,
+);
+row(
+  "66 0f 7e",
+  "MOVD Ey,Vdq",
+  (i) => i.write(0, i.lane("i64x2.extract_lane", 0, readXmm(i, 1))),
+  SSE,
+);
 row("F3 0f 7e", "MOVQ Vq,Wq", (i) => writeXmm(i, 0, alone(i, "i64x2", readXmm(i, 1))), SSE);
 row("66 0f d6 mem", "MOVQ Mq,Vq", (i) => storeLow(i, 0, readXmm(i, 1)), SSE);
 row("66 0f d6 reg", "MOVQ Uq,Vq", (i) => writeXmm(i, 0, alone(i, "i64x2", readXmm(i, 1))), SSE);
@@ -101,24 +124,37 @@ for (const [encoding, name, shape] of [
 ] as const)
   row(encoding, name, (i) => i.write(0, i.extend(i.op(`${shape}.bitmask`, readXmm(i, 1)))), SSE);
 
-/** Stores the bytes whose mask byte has its top bit set, to DS:RDI. */
-row("66 0f f7", "MASKMOVDQU Vdq,Udq", (i) => {
-  maskedStore(i, readXmm(i, 0), readXmm(i, 1), 16);
-}, SSE);
+/** Stores the bytes whose mask byte has its top bit set. */
+row(
+  "66 0f f7",
+  "MASKMOVDQU Kdq,Vdq,Udq",
+  (i) => {
+    maskedStore(i, readXmm(i, 1), readXmm(i, 2), "maskmovdqu");
+  },
+  SSE,
+);
 
-export function maskedStore(i: Instruction, data: Value, mask: Value, bytes: number): void {
-  const address = i.inSegment(DS, i.general(7, i.decoded.addressBits), bytes, "write");
-  i.storeState(ADDRESS, "i64", address);
+export function maskedStore(i: Instruction, data: Value, mask: Value, helper: string): void {
   i.storeState(SSE_FIRST, "v128", data);
   i.storeState(SSE_SECOND, "v128", mask);
-  i.helper(bytes === 16 ? "maskmovdqu" : "maskmovq");
+  i.passAddress(0, i.width(0) / 8, "write");
+  i.helper(helper);
 }
 
-row("NP 0f ae /2 mem", "LDMXCSR Md", (i) => {
-  const value = i.wrap(i.read(0));
-  i.if(i.op("i32.shr_u", value, i.i32(16)), () => i.raise(13));
-  i.storeState(MXCSR, "i32", value);
-  // As mxcsrChanged does.
-  i.storeState(MXCSR_FAST, "i32", i.op("i32.eq", i.op("i32.and", value, i.i32(0x7020)), i.i32(0x1020)));
-}, SSE);
+row(
+  "NP 0f ae /2 mem",
+  "LDMXCSR Md",
+  (i) => {
+    const value = i.wrap(i.read(0));
+    i.if(i.op("i32.shr_u", value, i.i32(16)), () => i.raise(13));
+    i.storeState(MXCSR, "i32", value);
+    // As mxcsrChanged does.
+    i.storeState(
+      MXCSR_FAST,
+      "i32",
+      i.op("i32.eq", i.op("i32.and", value, i.i32(0x7020)), i.i32(0x1020)),
+    );
+  },
+  SSE,
+);
 row("NP 0f ae /3 mem", "STMXCSR Md", (i) => i.write(0, i.loadState(MXCSR, "i64.32u")), SSE);

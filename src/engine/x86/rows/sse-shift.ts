@@ -1,16 +1,25 @@
 import type { Value } from "../../micro/lift.ts";
 import type { Instruction } from "../instruction.ts";
 import { row } from "../row.ts";
-import { checkMmx, commitMmx, immediate, readMmx, readXmm, writeMmx, writeXmm } from "../sse/operands.ts";
-import { mmx, xmm } from "./sse-integer.ts";
+import {
+  checkMmx,
+  commitMmx,
+  immediate,
+  readMmx,
+  readXmm,
+  writeMmx,
+  writeXmm,
+} from "../sse/operands.ts";
 import { shiftBytes } from "../sse/shuffle.ts";
+import { mmx, xmm } from "./sse-integer.ts";
 
 /** Shifts of vector elements: counts past the element's width give zeros, or copies of the sign. */
 function shifted(i: Instruction, shape: string, kind: string, a: Value, count: Value): Value {
   const width = shape === "i16x8" ? 16 : shape === "i32x4" ? 32 : 64;
   const inside = i.ltU(count, i.i64(width));
   const amount = i.wrap(count);
-  if (kind === "shr_s") return i.op(`${shape}.shr_s`, a, i.select(inside, amount, i.i32(width - 1)));
+  if (kind === "shr_s")
+    return i.op(`${shape}.shr_s`, a, i.select(inside, amount, i.i32(width - 1)));
   return i.select(inside, i.op(`${shape}.${kind}`, a, amount), i.v128(0n));
 }
 
@@ -30,22 +39,48 @@ for (const [byRegister, byImmediate, name, shape, kind] of SHIFTS) {
     shifted(i, shape, kind, a, i.lane("i64x2.extract_lane", 0, b));
   mmx(`NP 0f ${byRegister}`, name, compute);
   xmm(`66 0f ${byRegister}`, name, compute);
-  row(`NP 0f ${byImmediate}`, `${name} Nq,Ib`, (i) => {
-    checkMmx(i);
-    const a = readMmx(i, 0);
-    commitMmx(i);
-    writeMmx(i, 0, shifted(i, shape, kind, a, i.extend(immediate(i, 1))));
-  }, { unit: "mmx" });
-  row(`66 0f ${byImmediate}`, `${name} Udq,Ib`, (i) => {
-    writeXmm(i, 0, shifted(i, shape, kind, readXmm(i, 0), i.extend(immediate(i, 1))));
-  }, { unit: "sse" });
+  row(
+    `NP 0f ${byImmediate}`,
+    `${name} Nq,Ib`,
+    (i) => {
+      checkMmx(i);
+      const a = readMmx(i, 0);
+      commitMmx(i);
+      writeMmx(i, 0, shifted(i, shape, kind, a, i.extend(immediate(i, 1))));
+    },
+    { unit: "mmx" },
+  );
+  row(
+    `66 0f ${byImmediate}`,
+    `${name} Udq,Ib`,
+    (i) => {
+      writeXmm(i, 0, shifted(i, shape, kind, readXmm(i, 0), i.extend(immediate(i, 1))));
+    },
+    { unit: "sse" },
+  );
 }
 
-for (const [encoding, name, right] of [["66 0f 73 /3", "PSRLDQ", true], ["66 0f 73 /7", "PSLLDQ", false]] as const)
-  row(encoding, `${name} Udq,Ib`, (i) => {
-    const count = immediate(i, 1);
-    writeXmm(i, 0, shiftBytes(i, readXmm(i, 0), right ? count : i.op("i32.sub", i.i32(0), atMost(i, count, 16))));
-  }, { unit: "sse" });
+for (const [encoding, name, right] of [
+  ["66 0f 73 /3", "PSRLDQ", true],
+  ["66 0f 73 /7", "PSLLDQ", false],
+] as const)
+  row(
+    encoding,
+    `${name} Udq,Ib`,
+    (i) => {
+      const count = immediate(i, 1);
+      writeXmm(
+        i,
+        0,
+        shiftBytes(
+          i,
+          readXmm(i, 0),
+          right ? count : i.op("i32.sub", i.i32(0), atMost(i, count, 16)),
+        ),
+      );
+    },
+    { unit: "sse" },
+  );
 
 function atMost(i: Instruction, value: Value, limit: number): Value {
   return i.select(i.op("i32.lt_u", value, i.i32(limit)), value, i.i32(limit));

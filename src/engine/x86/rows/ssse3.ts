@@ -3,12 +3,19 @@ import type { Instruction } from "../instruction.ts";
 import { bytes } from "../sse/operands.ts";
 import { both, joining, mmx, xmm } from "./sse-integer.ts";
 
-mmx("NP 0f 38 00", "PSHUFB", (i, a, b) => i.op("i8x16.swizzle", a, i.op("v128.and", b, bytes(i, 0x87))));
-xmm("66 0f 38 00", "PSHUFB", (i, a, b) => i.op("i8x16.swizzle", a, i.op("v128.and", b, bytes(i, 0x8f))));
+mmx("NP 0f 38 00", "PSHUFB", (i, a, b) =>
+  i.op("i8x16.swizzle", a, i.op("v128.and", b, bytes(i, 0x87))),
+);
+xmm("66 0f 38 00", "PSHUFB", (i, a, b) =>
+  i.op("i8x16.swizzle", a, i.op("v128.and", b, bytes(i, 0x8f))),
+);
 
 /** Even (or odd) elements of a, then of b. */
 function alternate(i: Instruction, a: Value, b: Value, size: 2 | 4, odd: boolean): Value {
-  const lanes = Array.from({ length: 16 }, (_, k) => Math.floor(k / size) * 2 * size + (odd ? size : 0) + (k % size));
+  const lanes = Array.from(
+    { length: 16 },
+    (_, k) => Math.floor(k / size) * 2 * size + (odd ? size : 0) + (k % size),
+  );
   return i.shuffle(a, b, lanes);
 }
 
@@ -20,17 +27,31 @@ for (const [opcode, name, size, operation] of [
   ["38 06", "PHSUBD", 4, "i32x4.sub"],
   ["38 07", "PHSUBSW", 2, "i16x8.sub_sat_s"],
 ] as const)
-  joining(opcode, name, (i, a, b) => i.op(operation, alternate(i, a, b, size, false), alternate(i, a, b, size, true)));
+  joining(opcode, name, (i, a, b) =>
+    i.op(operation, alternate(i, a, b, size, false), alternate(i, a, b, size, true)),
+  );
 
 both("38 04", "PMADDUBSW", (i, a, b) => {
   const product = (half: string): Value =>
-    i.op("i16x8.mul", i.op(`i16x8.extend_${half}_i8x16_u`, a), i.op(`i16x8.extend_${half}_i8x16_s`, b));
+    i.op(
+      "i16x8.mul",
+      i.op(`i16x8.extend_${half}_i8x16_u`, a),
+      i.op(`i16x8.extend_${half}_i8x16_s`, b),
+    );
   const lower = product("low");
   const upper = product("high");
-  return i.op("i16x8.add_sat_s", alternate(i, lower, upper, 2, false), alternate(i, lower, upper, 2, true));
+  return i.op(
+    "i16x8.add_sat_s",
+    alternate(i, lower, upper, 2, false),
+    alternate(i, lower, upper, 2, true),
+  );
 });
 
-for (const [opcode, name, shape] of [["38 08", "PSIGNB", "i8x16"], ["38 09", "PSIGNW", "i16x8"], ["38 0a", "PSIGND", "i32x4"]] as const)
+for (const [opcode, name, shape] of [
+  ["38 08", "PSIGNB", "i8x16"],
+  ["38 09", "PSIGNW", "i16x8"],
+  ["38 0a", "PSIGND", "i32x4"],
+] as const)
   both(opcode, name, (i, a, b) => {
     const zero = i.v128(0n);
     const negative = i.op(`${shape}.lt_s`, b, zero);
@@ -45,5 +66,9 @@ both("38 0b", "PMULHRSW", (i, a, b) => {
   return i.op("v128.xor", i.op("i16x8.q15mulr_sat_s", a, b), wraps);
 });
 
-for (const [opcode, name, shape] of [["38 1c", "PABSB", "i8x16"], ["38 1d", "PABSW", "i16x8"], ["38 1e", "PABSD", "i32x4"]] as const)
+for (const [opcode, name, shape] of [
+  ["38 1c", "PABSB", "i8x16"],
+  ["38 1d", "PABSW", "i16x8"],
+  ["38 1e", "PABSD", "i32x4"],
+] as const)
   both(opcode, name, (i, _, b) => i.op(`${shape}.abs`, b));

@@ -1,6 +1,14 @@
 import { afterAll, describe, expect, it } from "vitest";
 import {
-  add, compare, compareMask, divide, maximum, minimum, multiply, squareRoot, subtract,
+  add,
+  compare,
+  compareMask,
+  divide,
+  maximum,
+  minimum,
+  multiply,
+  squareRoot,
+  subtract,
 } from "./arithmetic.ts";
 import { fromInteger, toFormat, toInteger, toIntegral } from "./convert.ts";
 import { Environment } from "./environment.ts";
@@ -13,7 +21,7 @@ const silicon = openSilicon();
 afterAll(() => silicon?.close());
 
 /** How often each operation is tried; more by hand. */
-const ROUNDS = Number(process.env["SILICON_ROUNDS"] ?? 400);
+const ROUNDS = Number(process.env.SILICON_ROUNDS ?? 400);
 
 interface Operation {
   readonly name: string;
@@ -26,33 +34,98 @@ interface Operation {
 }
 
 const operations: Operation[] = [];
-for (const [f, prefix, packed] of [[SINGLE, 0xf3, []], [DOUBLE, 0xf2, [0x66]]] as const) {
+for (const [f, prefix, packed] of [
+  [SINGLE, 0xf3, []],
+  [DOUBLE, 0xf2, [0x66]],
+] as const) {
   const suffix = f === SINGLE ? "SS" : "SD";
-  const binary = [["ADD", 0x58, add], ["MUL", 0x59, multiply], ["SUB", 0x5c, subtract], ["MIN", 0x5d, minimum], ["DIV", 0x5e, divide], ["MAX", 0x5f, maximum]] as const;
+  const binary = [
+    ["ADD", 0x58, add],
+    ["MUL", 0x59, multiply],
+    ["SUB", 0x5c, subtract],
+    ["MIN", 0x5d, minimum],
+    ["DIV", 0x5e, divide],
+    ["MAX", 0x5f, maximum],
+  ] as const;
   for (const [name, opcode, compute] of binary)
-    operations.push({ name: name + suffix, code: [prefix, 0x0f, opcode, 0xc1], source: f, result: f.bits, compute: (e, a, b) => compute(e, f, a, b) });
-  operations.push({ name: `SQRT${suffix}`, code: [prefix, 0x0f, 0x51, 0xc1], source: f, result: f.bits, compute: (e, _, b) => squareRoot(e, f, b) });
-  for (let predicate = 0; predicate < 8; predicate++)
-    operations.push({ name: `CMP${suffix} ${predicate}`, code: [prefix, 0x0f, 0xc2, 0xc1, predicate], source: f, result: f.bits, compute: (e, a, b) => compareMask(e, f, a, b, predicate) });
-  for (const [name, opcode, quiet] of [["UCOMI", 0x2e, true], ["COMI", 0x2f, false]] as const)
     operations.push({
-      name: name + suffix, code: [...packed, 0x0f, opcode, 0xc1], source: f, result: "flags",
+      name: name + suffix,
+      code: [prefix, 0x0f, opcode, 0xc1],
+      source: f,
+      result: f.bits,
+      compute: (e, a, b) => compute(e, f, a, b),
+    });
+  operations.push({
+    name: `SQRT${suffix}`,
+    code: [prefix, 0x0f, 0x51, 0xc1],
+    source: f,
+    result: f.bits,
+    compute: (e, _, b) => squareRoot(e, f, b),
+  });
+  for (let predicate = 0; predicate < 8; predicate++)
+    operations.push({
+      name: `CMP${suffix} ${predicate}`,
+      code: [prefix, 0x0f, 0xc2, 0xc1, predicate],
+      source: f,
+      result: f.bits,
+      compute: (e, a, b) => compareMask(e, f, a, b, predicate),
+    });
+  for (const [name, opcode, quiet] of [
+    ["UCOMI", 0x2e, true],
+    ["COMI", 0x2f, false],
+  ] as const)
+    operations.push({
+      name: name + suffix,
+      code: [...packed, 0x0f, opcode, 0xc1],
+      source: f,
+      result: "flags",
       compute: (e, a, b) => {
         const order = compare(e, f, a, b, quiet);
         return order === undefined ? 0x45n : order === 0 ? 0x40n : order < 0 ? 1n : 0n;
       },
     });
   for (const control of [0, 1, 2, 3, 4, 8, 9, 12])
-    operations.push({ name: `ROUND${suffix} ${control}`, code: [0x66, 0x0f, 0x3a, f === SINGLE ? 0x0a : 0x0b, 0xc1, control], source: f, result: f.bits, compute: (e, _, b) => toIntegral(e, f, b, control) });
+    operations.push({
+      name: `ROUND${suffix} ${control}`,
+      code: [0x66, 0x0f, 0x3a, f === SINGLE ? 0x0a : 0x0b, 0xc1, control],
+      source: f,
+      result: f.bits,
+      compute: (e, _, b) => toIntegral(e, f, b, control),
+    });
   for (const bits of [32, 64] as const) {
     const rex = bits === 64 ? [0x48] : [];
     const result = bits === 64 ? "rax" : "eax";
-    operations.push({ name: `CVT${suffix}2SI ${bits}`, code: [prefix, ...rex, 0x0f, 0x2d, 0xc1], source: f, result, compute: (e, _, b) => toInteger(e, f, b, bits) });
-    operations.push({ name: `CVTT${suffix}2SI ${bits}`, code: [prefix, ...rex, 0x0f, 0x2c, 0xc1], source: f, result, compute: (e, _, b) => toInteger(e, f, b, bits, ZERO) });
-    operations.push({ name: `CVTSI2${suffix} ${bits}`, code: [prefix, ...rex, 0x0f, 0x2a, 0xc0], source: f, result: f.bits, integer: true, compute: (e, a) => fromInteger(e, f, BigInt.asIntN(bits, a)) });
+    operations.push({
+      name: `CVT${suffix}2SI ${bits}`,
+      code: [prefix, ...rex, 0x0f, 0x2d, 0xc1],
+      source: f,
+      result,
+      compute: (e, _, b) => toInteger(e, f, b, bits),
+    });
+    operations.push({
+      name: `CVTT${suffix}2SI ${bits}`,
+      code: [prefix, ...rex, 0x0f, 0x2c, 0xc1],
+      source: f,
+      result,
+      compute: (e, _, b) => toInteger(e, f, b, bits, ZERO),
+    });
+    operations.push({
+      name: `CVTSI2${suffix} ${bits}`,
+      code: [prefix, ...rex, 0x0f, 0x2a, 0xc0],
+      source: f,
+      result: f.bits,
+      integer: true,
+      compute: (e, a) => fromInteger(e, f, BigInt.asIntN(bits, a)),
+    });
   }
   const to = f === SINGLE ? DOUBLE : SINGLE;
-  operations.push({ name: f === SINGLE ? "CVTSS2SD" : "CVTSD2SS", code: [prefix, 0x0f, 0x5a, 0xc1], source: f, result: to.bits, compute: (e, _, b) => toFormat(e, f, to, b) });
+  operations.push({
+    name: f === SINGLE ? "CVTSS2SD" : "CVTSD2SS",
+    code: [prefix, 0x0f, 0x5a, 0xc1],
+    source: f,
+    result: to.bits,
+    compute: (e, _, b) => toFormat(e, f, to, b),
+  });
 }
 
 const hex = (x: bigint | number): string => `0x${x.toString(16)}`;
@@ -69,12 +142,18 @@ describe.skipIf(silicon === undefined)("exact arithmetic against the host CPU", 
         const masks = random.below(4) === 0 ? random.below(64) << 7 : 0x1f80;
         const sticky = random.below(4) === 0 ? random.below(64) : 0;
         // A flag that is set and unmasked beforehand does not trap, but one thing at a time.
-        const mxcsr = masks | (sticky & (masks >> 7)) | (random.below(4) << 13) | (random.below(3) === 0 ? 0x40 : 0) | (random.below(3) === 0 ? 0x8000 : 0);
+        const mxcsr =
+          masks |
+          (sticky & (masks >> 7)) |
+          (random.below(4) << 13) |
+          (random.below(3) === 0 ? 0x40 : 0) |
+          (random.below(3) === 0 ? 0x8000 : 0);
         record.code = operation.code;
         record.mxcsr = mxcsr;
         record.flags = 2;
         record.setGeneral(0, a);
-        const view = (i: number): DataView => new DataView(record.xmm(i).buffer, record.xmm(i).byteOffset, 16);
+        const view = (i: number): DataView =>
+          new DataView(record.xmm(i).buffer, record.xmm(i).byteOffset, 16);
         view(0).setBigUint64(0, a, true);
         view(1).setBigUint64(0, b, true);
         return { a, b, mxcsr };
@@ -89,15 +168,24 @@ describe.skipIf(silicon === undefined)("exact arithmetic against the host CPU", 
         const input = `${hex(a)}, ${hex(b)}, mxcsr ${hex(mxcsr)}`;
         const trap = e.faults ? 19 : -1;
         if (answer.trap !== trap || answer.mxcsr !== e.result)
-          failures.push(`${input}: trap ${trap}, mxcsr ${hex(e.result)}; silicon ${answer.trap}, ${hex(answer.mxcsr)}`);
+          failures.push(
+            `${input}: trap ${trap}, mxcsr ${hex(e.result)}; silicon ${answer.trap}, ${hex(answer.mxcsr)}`,
+          );
         else if (trap < 0) {
-          const low = new DataView(answer.xmm(0).buffer, answer.xmm(0).byteOffset, 16).getBigUint64(0, true);
+          const low = new DataView(answer.xmm(0).buffer, answer.xmm(0).byteOffset, 16).getBigUint64(
+            0,
+            true,
+          );
           const expected =
-            operation.result === "flags" ? BigInt(answer.flags & 0x45)
-            : operation.result === "rax" ? answer.general(0)
-            : operation.result === "eax" ? BigInt.asUintN(32, answer.general(0))
-            : BigInt.asUintN(operation.result, low);
-          if (result !== expected) failures.push(`${input}: ${hex(result)}; silicon ${hex(expected)}`);
+            operation.result === "flags"
+              ? BigInt(answer.flags & 0x45)
+              : operation.result === "rax"
+                ? answer.general(0)
+                : operation.result === "eax"
+                  ? BigInt.asUintN(32, answer.general(0))
+                  : BigInt.asUintN(operation.result, low);
+          if (result !== expected)
+            failures.push(`${input}: ${hex(result)}; silicon ${hex(expected)}`);
         }
       }
       expect(failures.slice(0, 10), `${failures.length} differences`).toEqual([]);

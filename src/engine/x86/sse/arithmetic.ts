@@ -158,7 +158,8 @@ export function compareMask(
   const result = compare(e, f, a, b, kind === 0 || kind === 3);
   let holds: boolean;
   if (result === undefined) holds = kind === 3;
-  else holds = (kind !== 3 && kind !== 1 && result === 0) || ((kind === 1 || kind === 2) && result < 0);
+  else
+    holds =
+      (kind !== 3 && kind !== 1 && result === 0) || ((kind === 1 || kind === 2) && result < 0);
   return holds !== ((predicate & 4) !== 0) ? (f.sign << 1n) - 1n : 0n;
 }
-

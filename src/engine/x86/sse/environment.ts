@@ -1,10 +1,4 @@
-import {
-  bitLength,
-  type Format,
-  isDenormal,
-  isNan,
-  isSignaling,
-} from "./format.ts";
+import { bitLength, type Format, isDenormal, isNan, isSignaling } from "./format.ts";
 import {
   DAZ,
   DE,
@@ -84,7 +78,13 @@ export class Environment {
    * value is a bit greater, by less than one unit; the significand then has
    * at least two bits more than the format.
    */
-  round(f: Format, negative: boolean, significand: bigint, exponent: number, sticky: boolean): bigint {
+  round(
+    f: Format,
+    negative: boolean,
+    significand: bigint,
+    exponent: number,
+    sticky: boolean,
+  ): bigint {
     const sign = negative ? f.sign : 0n;
     const leading = exponent + bitLength(significand) - 1;
     const unbounded = leading - f.fraction;
@@ -108,7 +108,8 @@ export class Environment {
       if (this.mxcsr & FTZ) {
         this.after |= UE | PE;
         return sign;
-      } else if (inexact) this.after |= UE;
+      }
+      if (inexact) this.after |= UE;
     }
     if (inexact) this.after |= PE;
     // A carry out of the significand moves into the exponent field by itself.
@@ -126,7 +127,13 @@ export class Environment {
   private inexact = false;
 
   /** Multiple of 2^`unit` that rounding chooses for `significand` * 2^`exponent`, in units. */
-  private roundAt(significand: bigint, exponent: number, unit: number, negative: boolean, sticky: boolean): bigint {
+  private roundAt(
+    significand: bigint,
+    exponent: number,
+    unit: number,
+    negative: boolean,
+    sticky: boolean,
+  ): bigint {
     const shift = BigInt(unit - exponent);
     this.inexact = false;
     if (shift <= 0n) return significand << -shift;

@@ -24,10 +24,20 @@ export interface Shape {
 }
 
 export const SINGLES: Shape = {
-  suffix: "s", vector: "f32x4", element: "f32", integer: "i32x4", all: 0xf, normal: 2 ** -126,
+  suffix: "s",
+  vector: "f32x4",
+  element: "f32",
+  integer: "i32x4",
+  all: 0xf,
+  normal: 2 ** -126,
 };
 export const DOUBLES: Shape = {
-  suffix: "d", vector: "f64x2", element: "f64", integer: "i64x2", all: 3, normal: 2 ** -1022,
+  suffix: "d",
+  vector: "f64x2",
+  element: "f64",
+  integer: "i64x2",
+  all: 3,
+  normal: 2 ** -1022,
 };
 
 export function splat(i: Instruction, shape: Shape, value: number): Value {
@@ -60,9 +70,15 @@ export function every(i: Instruction, shape: Shape, packed: boolean, condition: 
 
 /** a <op> constant for all elements that count, as i32 0 or 1. */
 export function compareAll(
-  i: Instruction, shape: Shape, packed: boolean, op: "gt" | "lt" | "le" | "ge", a: Value, constant: number,
+  i: Instruction,
+  shape: Shape,
+  packed: boolean,
+  op: "gt" | "lt" | "le" | "ge",
+  a: Value,
+  constant: number,
 ): Value {
-  if (packed) return every(i, shape, true, i.op(`${shape.vector}.${op}`, a, splat(i, shape, constant)));
+  if (packed)
+    return every(i, shape, true, i.op(`${shape.vector}.${op}`, a, splat(i, shape, constant)));
   const bound = shape.element === "f32" ? i.f32(constant) : i.f64(constant);
   return i.op(`${shape.element}.${op}`, low(i, shape, a), bound);
 }
@@ -83,7 +99,12 @@ export function fast(i: Instruction): Value {
 }
 
 /** `quick` if one of the proofs holds (each tried only if those before failed), else `exact`'s value. */
-export function guarded(i: Instruction, quick: Value, proofs: readonly (() => Value)[], exact: () => Value): Value {
+export function guarded(
+  i: Instruction,
+  quick: Value,
+  proofs: readonly (() => Value)[],
+  exact: () => Value,
+): Value {
   const result = i.variable(quick);
   const attempt = (k: number): void => {
     const proof = proofs[k];
@@ -99,6 +120,13 @@ export function exactly(i: Instruction, name: string, first: Value, second: Valu
   i.storeState(SSE_FIRST, "v128", first);
   i.storeState(SSE_SECOND, "v128", second);
   i.helper(name);
+  return i.loadState(SSE_RESULT, "v128");
+}
+
+/** Let a helper convert `source`. */
+export function convertExactly(i: Instruction, helper: string, source: Value): Value {
+  i.storeState(SSE_SECOND, "v128", source);
+  i.helper(helper);
   return i.loadState(SSE_RESULT, "v128");
 }
 
@@ -124,7 +152,8 @@ export function arithmetic(
   const size = absolute(i, shape, quick);
   const normal = (): Value => {
     let least = size;
-    for (const operand of operands) least = i.op(`${shape.vector}.pmin`, least, absolute(i, shape, operand));
+    for (const operand of operands)
+      least = i.op(`${shape.vector}.pmin`, least, absolute(i, shape, operand));
     return i.op("i32.and", allowed, inRange(i, shape, packed, least, size));
   };
   const normalOrZero = (): Value => {

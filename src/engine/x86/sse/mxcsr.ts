@@ -1,6 +1,6 @@
 import type { Core } from "../core.ts";
-import { CR4, MXCSR, MXCSR_FAST } from "../state.ts";
 import { CR4_OSXMMEXCPT } from "../core.ts";
+import { CR4, MXCSR, MXCSR_FAST } from "../state.ts";
 
 /** Exception flags of MXCSR (Intel SDM vol. 1, 10.2.3); their masks stand 7 bits higher. */
 export const IE = 0x01;

@@ -34,8 +34,18 @@ export class Random {
 export function awkward(random: Random, f: Format, other?: bigint): bigint {
   const field = (1n << BigInt(f.fraction)) - 1n;
   const fraction = (): bigint =>
-    random.pick([0n, 1n, field, field - 1n, f.quiet, f.quiet + 1n, f.quiet - 1n, random.u64() & field, random.u64() & field,
-      (random.u64() & field) & ~((1n << BigInt(random.below(f.fraction))) - 1n)]);
+    random.pick([
+      0n,
+      1n,
+      field,
+      field - 1n,
+      f.quiet,
+      f.quiet + 1n,
+      f.quiet - 1n,
+      random.u64() & field,
+      random.u64() & field,
+      random.u64() & field & ~((1n << BigInt(random.below(f.fraction))) - 1n),
+    ]);
   const sign = random.below(2) === 0 ? 0n : f.sign;
   const make = (biased: number): bigint => {
     const limited = Math.min(Math.max(biased, 0), 2 * f.maximum + 1);
@@ -60,7 +70,24 @@ export function awkward(random: Random, f: Format, other?: bigint): bigint {
     case 4:
       return make(2 * f.maximum - random.below(4));
     case 5:
-      return make(f.maximum + random.pick([-2, -1, 0, 1, f.fraction - 1, f.fraction, f.fraction + 1, 30, 31, 32, 62, 63, 64]));
+      return make(
+        f.maximum +
+          random.pick([
+            -2,
+            -1,
+            0,
+            1,
+            f.fraction - 1,
+            f.fraction,
+            f.fraction + 1,
+            30,
+            31,
+            32,
+            62,
+            63,
+            64,
+          ]),
+      );
     default:
       return make(random.below(2 * f.maximum + 2));
   }

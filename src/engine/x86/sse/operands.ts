@@ -1,5 +1,5 @@
 import type { Load, Store, Value } from "../../micro/lift.ts";
-import { STATUS_WORD, TAGS, SIGN_EXPONENT } from "../../x87/layout.ts";
+import { SIGN_EXPONENT, STATUS_WORD, TAGS } from "../../x87/layout.ts";
 import type { Instruction } from "../instruction.ts";
 import { SS, X87 } from "../state.ts";
 
@@ -21,7 +21,14 @@ function load(i: Instruction, index: number, bytes: number, kind: Load, aligned 
   return i.loadGuest(address, kind, { stack: isStack(i, index) });
 }
 
-function store(i: Instruction, index: number, bytes: number, kind: Store, value: Value, aligned = false): void {
+function store(
+  i: Instruction,
+  index: number,
+  bytes: number,
+  kind: Store,
+  value: Value,
+  aligned = false,
+): void {
   const address = i.linear(index, bytes, "write");
   if (aligned) checkAligned(i, address);
   i.storeGuest(address, kind, value, { stack: isStack(i, index) });
@@ -73,7 +80,8 @@ export function readMmx64(i: Instruction, index: number): Value {
 export function writeMmx64(i: Instruction, index: number, value: Value): void {
   const place = i.place(index);
   i.storeState(place, "i64", value);
-  const above = "word" in place ? { word: place.word, plus: SIGN_EXPONENT } : place.offset + SIGN_EXPONENT;
+  const above =
+    "word" in place ? { word: place.word, plus: SIGN_EXPONENT } : place.offset + SIGN_EXPONENT;
   i.storeState(above, "i32.16", i.i32(0xffff));
 }
 
@@ -101,7 +109,8 @@ export function commitMmx(i: Instruction, tags = 0xff): void {
 /** A vector of equal bytes, or of given bytes from the lowest. */
 export function bytes(i: Instruction, ...values: readonly number[]): Value {
   let constant = 0n;
-  for (let k = 15; k >= 0; k--) constant = (constant << 8n) | BigInt((values[k % values.length] as number) & 0xff);
+  for (let k = 15; k >= 0; k--)
+    constant = (constant << 8n) | BigInt((values[k % values.length] as number) & 0xff);
   return i.v128(constant);
 }
 

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from "vitest";
-import { CONTROL_WORD, REGISTERS, STATUS_WORD, TAGS } from "../../x87/layout.ts";
-import { type Bare, bare, enterLongMode, load } from "../../testing/run-code.ts";
 import { encodeRow } from "../../testing/encode.ts";
+import { type Bare, bare, enterLongMode, load } from "../../testing/run-code.ts";
+import { CONTROL_WORD, REGISTERS, STATUS_WORD, TAGS } from "../../x87/layout.ts";
 import type { Row } from "../row.ts";
 import { MXCSR, X87, XMM } from "../state.ts";
 import { TABLE } from "../table.ts";
@@ -14,12 +14,29 @@ const silicon = openSilicon();
 afterAll(() => silicon?.close());
 
 /** How often each row is tried; more by hand. */
-const ROUNDS = Number(process.env["SILICON_ROUNDS"] ?? 60);
-const ONLY = process.env["SILICON_ONLY"];
+const ROUNDS = Number(process.env.SILICON_ROUNDS ?? 60);
+const ONLY = process.env.SILICON_ONLY;
 
 const CODE = 0x10000;
 const MEMORY = 0x20000;
-const GENERAL = ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"] as const;
+const GENERAL = [
+  "rax",
+  "rcx",
+  "rdx",
+  "rbx",
+  "rsp",
+  "rbp",
+  "rsi",
+  "rdi",
+  "r8",
+  "r9",
+  "r10",
+  "r11",
+  "r12",
+  "r13",
+  "r14",
+  "r15",
+] as const;
 const ARITHMETIC_FLAGS = 0x8d5;
 /** Approximations that processors make each in their own way. */
 const APPROXIMATE = /^(RCP|RSQRT)/;
@@ -28,8 +45,11 @@ const IDT = 0x30000;
 const HANDLERS = 0x31000;
 
 const rows = TABLE.rows.filter(
-  (row) => (row.options.unit === "sse" || row.options.unit === "mmx" || row.mnemonic === "MOVNTI") && !APPROXIMATE.test(row.mnemonic)
-    && !/^(FX|XS|XR)/.test(row.mnemonic) && (ONLY === undefined || row.mnemonic === ONLY),
+  (row) =>
+    (row.options.unit === "sse" || row.options.unit === "mmx" || row.mnemonic === "MOVNTI") &&
+    !APPROXIMATE.test(row.mnemonic) &&
+    !/^(FX|XS|XR)/.test(row.mnemonic) &&
+    (ONLY === undefined || row.mnemonic === ONLY),
 );
 
 function describeRow(row: Row): string {
@@ -41,33 +61,62 @@ function describeRow(row: Row): string {
 function fill(random: Random, bytes: Uint8Array): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const kind = random.below(5);
-  let last: bigint | undefined;
-  if (kind === 0) for (let k = 0; k < bytes.length; k += 4) view.setUint32(k, Number((last = awkward(random, SINGLE, last))), true);
-  else if (kind === 1) for (let k = 0; k < bytes.length; k += 8) view.setBigUint64(k, (last = awkward(random, DOUBLE, last)), true);
-  else if (kind === 2) for (let k = 0; k < bytes.length; k++) bytes[k] = random.pick([0, 1, 0x7f, 0x80, 0xff, random.below(256)]);
+  if (kind === 0 || kind === 1) {
+    const f = kind === 0 ? SINGLE : DOUBLE;
+    let last: bigint | undefined;
+    for (let k = 0; k < bytes.length; k += f.bits / 8) {
+      last = awkward(random, f, last);
+      if (f === SINGLE) view.setUint32(k, Number(last), true);
+      else view.setBigUint64(k, last, true);
+    }
+  } else if (kind === 2)
+    for (let k = 0; k < bytes.length; k++)
+      bytes[k] = random.pick([0, 1, 0x7f, 0x80, 0xff, random.below(256)]);
   else if (kind === 3) {
     // Ordinary numbers, so that the quick paths are taken.
-    if (random.below(2) === 0) for (let k = 0; k < bytes.length; k += 8) view.setFloat64(k, ordinary(random), true);
+    if (random.below(2) === 0)
+      for (let k = 0; k < bytes.length; k += 8) view.setFloat64(k, ordinary(random), true);
     else for (let k = 0; k < bytes.length; k += 4) view.setFloat32(k, ordinary(random), true);
   } else for (let k = 0; k < bytes.length; k++) bytes[k] = random.below(256);
 }
 
 function ordinary(random: Random): number {
-  return random.pick([0, 1, -1, 0.5, 3, 1e9, random.below(100), random.u32() / 1000, -random.u32() / 3, (random.u32() - 2 ** 31) * 2 ** (random.below(60) - 40)]);
+  return random.pick([
+    0,
+    1,
+    -1,
+    0.5,
+    3,
+    1e9,
+    random.below(100),
+    random.u32() / 1000,
+    -random.u32() / 3,
+    (random.u32() - 2 ** 31) * 2 ** (random.below(60) - 40),
+  ]);
 }
 
 function randomRecord(random: Random, record: SiliconRecord, code: readonly number[]): void {
   record.code = code;
   const masks = random.below(6) === 0 ? random.below(64) << 7 : 0x1f80;
   const sticky = random.below(2) === 0 ? 0x20 : random.below(3) === 0 ? random.below(64) : 0;
-  const mode = random.below(2) === 0 ? 0 : (random.below(4) << 13) | (random.below(3) === 0 ? 0x40 : 0) | (random.below(3) === 0 ? 0x8000 : 0);
+  const mode =
+    random.below(2) === 0
+      ? 0
+      : (random.below(4) << 13) |
+        (random.below(3) === 0 ? 0x40 : 0) |
+        (random.below(3) === 0 ? 0x8000 : 0);
   record.mxcsr = masks | (sticky & (masks >> 7)) | mode;
   record.flags = 2 | (random.u32() & ARITHMETIC_FLAGS);
   const top = random.below(8);
   // A pending x87 exception comes before any MMX instruction.
   if (random.below(16) === 0) record.setX87(0x37e, (top << 11) | 0x8081, random.below(256));
   else record.setX87(0x37f, top << 11, random.below(256));
-  for (let k = 0; k < 16; k++) if (k !== 4) record.setGeneral(k, random.below(2) === 0 ? random.u64() : BigInt.asUintN(64, BigInt(random.below(40) - 20)));
+  for (let k = 0; k < 16; k++)
+    if (k !== 4)
+      record.setGeneral(
+        k,
+        random.below(2) === 0 ? random.u64() : BigInt.asUintN(64, BigInt(random.below(40) - 20)),
+      );
   record.setGeneral(4, BigInt(MEMORY + 4096));
   record.setGeneral(6, BigInt(MEMORY));
   record.setGeneral(7, BigInt(MEMORY));
@@ -118,18 +167,23 @@ function execute({ vcpu, memory }: Bare, record: SiliconRecord): number {
   core.setRflags(record.flags);
   memory.u8.set(record.memory, MEMORY);
   const code = [...record.code, 0x90, 0x90];
-  if (code.some((byte, k) => memory.u8[CODE + k] !== byte)) load({ vcpu, memory } as Bare, CODE, code);
+  if (code.some((byte, k) => memory.u8[CODE + k] !== byte))
+    load({ vcpu, memory } as Bare, CODE, code);
   registers.set("rip", BigInt(CODE));
   const stop = vcpu.run(1);
   const rip = Number(registers.get("rip"));
   const vector = rip >= HANDLERS && rip < HANDLERS + 512 ? (rip - HANDLERS) >> 4 : -1;
-  if (vector < 0 && rip !== CODE + record.code.length) throw new Error(`${stop.kind} at ${rip.toString(16)}`);
+  if (vector < 0 && rip !== CODE + record.code.length)
+    throw new Error(`${stop.kind} at ${rip.toString(16)}`);
   for (let k = 0; k < 16; k++) {
     record.setGeneral(k, registers.get(GENERAL[k] as (typeof GENERAL)[number]));
     record.xmm(k).set(state.subarray(XMM + 16 * k, XMM + 16 * k + 16));
   }
   const topAfter = (core.get(X87 + STATUS_WORD) >> 11) & 7;
-  for (let k = 0; k < 8; k++) record.st(k).set(state.subarray(X87 + 16 * ((topAfter + k) & 7), X87 + 16 * ((topAfter + k) & 7) + 10));
+  for (let k = 0; k < 8; k++)
+    record
+      .st(k)
+      .set(state.subarray(X87 + 16 * ((topAfter + k) & 7), X87 + 16 * ((topAfter + k) & 7) + 10));
   record.setX87(core.get(X87 + CONTROL_WORD), core.get(X87 + STATUS_WORD), core.get(X87 + TAGS));
   record.mxcsr = core.get(MXCSR);
   record.flags = core.rflags();
@@ -137,22 +191,31 @@ function execute({ vcpu, memory }: Bare, record: SiliconRecord): number {
   return vector;
 }
 
-const hex = (bytes: Uint8Array): string => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).reverse().join("");
+const hex = (bytes: Uint8Array): string =>
+  [...bytes]
+    .map((byte) => byte.toString(16).padStart(2, "0"))
+    .reverse()
+    .join("");
 
 /** What differs between the engine's and the silicon's results. */
 function differences(ours: SiliconRecord, vector: number, theirs: SiliconRecord): string[] {
   const found: string[] = [];
   const check = (name: string, a: string | number | bigint, b: string | number | bigint): void => {
-    if (a !== b) found.push(`${name} ${typeof a === "string" ? a : a.toString(16)}, silicon ${typeof b === "string" ? b : b.toString(16)}`);
+    if (a !== b)
+      found.push(
+        `${name} ${typeof a === "string" ? a : a.toString(16)}, silicon ${typeof b === "string" ? b : b.toString(16)}`,
+      );
   };
   check("vector", vector, theirs.trap);
   check("mxcsr", ours.mxcsr, theirs.mxcsr);
   if (vector >= 0 || theirs.trap >= 0) return found;
   for (let k = 0; k < 16; k++) {
-    if (k !== 4 && k !== 6 && k !== 7) check(GENERAL[k] as string, ours.general(k), theirs.general(k));
+    if (k !== 4 && k !== 6 && k !== 7)
+      check(GENERAL[k] as string, ours.general(k), theirs.general(k));
     check(`xmm${k}`, hex(ours.xmm(k)), hex(theirs.xmm(k)));
   }
-  for (let k = 0; k < 8; k++) check(`st${k}`, hex(ours.st(k).subarray(0, 10)), hex(theirs.st(k).subarray(0, 10)));
+  for (let k = 0; k < 8; k++)
+    check(`st${k}`, hex(ours.st(k).subarray(0, 10)), hex(theirs.st(k).subarray(0, 10)));
   check("status", ours.statusWord, theirs.statusWord);
   check("tags", ours.tags, theirs.tags);
   check("flags", ours.flags & ARITHMETIC_FLAGS, theirs.flags & ARITHMETIC_FLAGS);
@@ -169,7 +232,11 @@ function prepare(row: Row): SiliconRecord[] {
   let code: number[] = [];
   records.forEach((record, k) => {
     // New code is dear, new data cheap. Memory at odd places is for a few.
-    if (k % 4 === 0) code = encodeRow(row, choose, { ...limits, displacement: random.below(4) === 0 ? 47 : 0 }) as number[];
+    if (k % 4 === 0)
+      code = encodeRow(row, choose, {
+        ...limits,
+        displacement: random.below(4) === 0 ? 47 : 0,
+      }) as number[];
     randomRecord(random, record, code);
   });
   return records;

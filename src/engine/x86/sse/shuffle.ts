@@ -12,7 +12,11 @@ export function identity(i: Instruction): Value {
 /** Result byte k is byte k + `distance` (i32, -16..32 or it counts as such) of a vector, zero outside. */
 export function shiftBytes(i: Instruction, vector: Value, distance: Value): Value {
   const limited = i.select(i.op("i32.gt_s", distance, i.i32(32)), i.i32(32), distance);
-  return i.op("i8x16.swizzle", vector, i.op("i8x16.add", identity(i), i.op("i8x16.splat", limited)));
+  return i.op(
+    "i8x16.swizzle",
+    vector,
+    i.op("i8x16.add", identity(i), i.op("i8x16.splat", limited)),
+  );
 }
 
 /** Byte indices of 4 elements of 32 bits, chosen by 2 bits each of `control` (i32). */
@@ -21,8 +25,16 @@ export function doubleWordIndices(i: Instruction, control: Value): Value {
   // Each field to bits 7:6, then to bits 3:2 of every byte.
   const aligned = i.op("i32x4.mul", fields, i.v128(words(64, 16, 4, 1)));
   const index = i.op("i32x4.shr_u", aligned, i.i32(6));
-  const everywhere = i.op("i32x4.mul", index, i.v128(words(0x04040404, 0x04040404, 0x04040404, 0x04040404)));
-  return i.op("i32x4.add", everywhere, i.v128(words(0x03020100, 0x03020100, 0x03020100, 0x03020100)));
+  const everywhere = i.op(
+    "i32x4.mul",
+    index,
+    i.v128(words(0x04040404, 0x04040404, 0x04040404, 0x04040404)),
+  );
+  return i.op(
+    "i32x4.add",
+    everywhere,
+    i.v128(words(0x03020100, 0x03020100, 0x03020100, 0x03020100)),
+  );
 }
 
 /** Byte indices of 4 elements of 16 bits in the low half, as above; the high half is unspecified. */
@@ -55,7 +67,11 @@ export function maskOfBits(i: Instruction, control: Value, elements: 2 | 4 | 8):
 }
 
 /** All ones in element `index` (i32, in range) of `shape`. */
-export function maskOfElement(i: Instruction, shape: "i8x16" | "i16x8" | "i32x4" | "i64x2", index: Value): Value {
+export function maskOfElement(
+  i: Instruction,
+  shape: "i8x16" | "i16x8" | "i32x4" | "i64x2",
+  index: Value,
+): Value {
   const count = { i8x16: 16, i16x8: 8, i32x4: 4, i64x2: 2 }[shape];
   const width = BigInt(128 / count);
   let numbers = 0n;

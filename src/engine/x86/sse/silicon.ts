@@ -120,7 +120,9 @@ export function openSilicon():
       });
       const result = spawnSync(program, { input, maxBuffer: 2 * input.length + 4096 });
       if (result.status !== 0 || result.stdout.length !== input.length)
-        throw new Error(`silicon: status ${result.status}, signal ${result.signal}, ${result.stdout.length} bytes`);
+        throw new Error(
+          `silicon: status ${result.status}, signal ${result.signal}, ${result.stdout.length} bytes`,
+        );
       const buffer = new Uint8Array(result.stdout).buffer;
       return records.map((_, k) => new SiliconRecord(buffer, k * SiliconRecord.BYTES));
     },

@@ -21,7 +21,8 @@ export function elementsOf(view: DataView, at: number, control: number): number[
   const signed = (control & 2) !== 0;
   const elements: number[] = [];
   for (let k = 0; k < (words ? 8 : 16); k++) {
-    if (words) elements.push(signed ? view.getInt16(at + 2 * k, true) : view.getUint16(at + 2 * k, true));
+    if (words)
+      elements.push(signed ? view.getInt16(at + 2 * k, true) : view.getUint16(at + 2 * k, true));
     else elements.push(signed ? view.getInt8(at + k) : view.getUint8(at + k));
   }
   return elements;
@@ -43,7 +44,12 @@ function matches(first: Text, second: Text, j: number, aggregation: number): boo
       return isValid && first.elements.some((element, i) => i < first.length && element === value);
     case 1: // ranges
       for (let i = 0; i + 1 < first.length; i += 2)
-        if (isValid && value >= (first.elements[i] as number) && value <= (first.elements[i + 1] as number)) return true;
+        if (
+          isValid &&
+          value >= (first.elements[i] as number) &&
+          value <= (first.elements[i + 1] as number)
+        )
+          return true;
       return false;
     case 2: // equal each
       return isValid === j < first.length && (!isValid || value === first.elements[j]);
