@@ -36,28 +36,34 @@ export function giveBackToRoot(board: Board, root: Cell, region: Region): void {
   if (!staysInRoot(region)) mapIntoRoot(board, root, region);
 }
 
-/** The parts of a region that overlap root's configured memory, mapped as root had them. */
+/** What a region has in common with root's configured memory, mapped as root had it. */
 export function mapIntoRoot(board: Board, root: Cell, region: Region): void {
-  for (const part of rootParts(root, region))
-    if (part.subPage) root.mmio.register(new SubPageRegion(board, part));
-    else root.map.map(part.virtual, part.size, part.physical, part.rights);
+  for (const owned of root.regions) {
+    if (owned.flags.commRegion || owned.subPage !== region.subPage) continue;
+    if (region.subPage) returnSubPage(board, root, owned, region);
+    else mapOverlap(root, owned, region);
+  }
+}
+
+function returnSubPage(board: Board, root: Cell, owned: Region, region: Region): void {
+  const missing = root.mmio.handlers.every(
+    (handler) => !(handler instanceof SubPageRegion && handler.region === owned),
+  );
+  if (owned.physical === region.physical && missing)
+    root.mmio.register(new SubPageRegion(board, owned));
+}
+
+function mapOverlap(root: Cell, owned: Region, region: Region): void {
+  const ownedStart = pageOf(owned.physical);
+  const regionStart = pageOf(region.physical);
+  const start = Math.max(ownedStart, regionStart);
+  const end = Math.min(ownedStart + owned.size, regionStart + region.size);
+  if (start < end)
+    root.map.map(owned.virtual + start - ownedStart, end - start, start, owned.rights);
 }
 
 function staysInRoot({ flags, size }: Region): boolean {
   return flags.commRegion || flags.rootShared || size === 0;
-}
-
-function rootParts(root: Cell, region: Region): Region[] {
-  return root.regions.flatMap((owned) => {
-    if (owned.flags.commRegion) return [];
-    const start = Math.max(owned.physical, region.physical);
-    const end = Math.min(owned.physical + owned.size, region.physical + region.size);
-    if (start >= end) return [];
-    const virtual = owned.virtual + start - owned.physical;
-    const size = end - start;
-    const subPage = virtual % PAGE_SIZE !== 0 || size % PAGE_SIZE !== 0;
-    return [{ ...owned, physical: start, virtual, size, subPage }];
-  });
 }
 
 function pageOf(address: number): number {

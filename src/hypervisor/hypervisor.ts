@@ -16,6 +16,7 @@ import { enable } from "./enable.ts";
 import { hex, type Refusal, type Result, refuse, success } from "./errno.ts";
 import type { Failure } from "./failure.ts";
 import { createCell, destroyCell, setLoadable, startCell } from "./lifecycle.ts";
+import { type PartitionRow, partitionMap } from "./partition-map.ts";
 import type { Operation, Request } from "./request.ts";
 
 /** How often {@link Hypervisor.settle} looks, in virtual nanoseconds. */
@@ -58,6 +59,11 @@ export class Hypervisor {
 
   cell(name: CellName): Result<Cell> {
     return this.core.cell(name);
+  }
+
+  /** A cell's guest-physical space, ascending: what it reaches directly and what is moderated. */
+  partitionMap(cell: Cell): readonly PartitionRow[] {
+    return partitionMap(cell);
   }
 
   /** Exits of all CPUs of a cell, by sysfs name. */

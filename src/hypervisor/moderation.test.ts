@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { q35 } from "../config/boards/q35.ts";
 import { region } from "../config/builders/memory.ts";
 import type { CellConfig, MemoryRegion, PciDevice, Revision } from "../config/types.ts";
 import type { PciFunction } from "../machine/pci-host.ts";
@@ -498,4 +499,32 @@ describe("PCI configuration (ivshmem document, 4)", () => {
       expect(v.in(0xcfc, 4)).toBe(0xffff_ffff);
     });
   });
+});
+
+test("a cell's sub-page region in root's RAM changes nothing for root", () => {
+  const sub = region({ phys: 0x3ed0_0010, virt: 0x5000_0010, sizeBytes: 0x20 }, "read", "io32");
+  const machine = tiny(12, { memoryRegions: [...demo("tiny-demo").memoryRegions, sub] });
+  const { root } = machine.hypervisor.core;
+  expect(root.map.find(0x3ed0_0010)).toBeDefined();
+  machine.now(machine.hypervisor.destroyCell("tiny-demo"));
+  expect(root.map.find(0x3ed0_0010)).toBeDefined();
+});
+
+test("root's own sub-page region goes to the cell that lists it, and comes back", () => {
+  const sub = region({ phys: 0xfd80_0010, sizeBytes: 0x10 }, "read", "write", "io32");
+  const { rootCell } = q35(12);
+  const memoryRegions = rootCell.memoryRegions.filter(
+    ({ physStart }) => physStart !== 0xfd00_0000n,
+  );
+  const machine = enabled(12, {
+    rootCell: { ...rootCell, memoryRegions: [...memoryRegions, sub] },
+  });
+  const { mmio } = machine.hypervisor.core.root;
+  expect(mmio.find(0xfd80_0010, 4)).toBeDefined();
+  machine.startCell(
+    demo("tiny-demo", 12, { memoryRegions: [...demo("tiny-demo").memoryRegions, sub] }),
+  );
+  expect(mmio.find(0xfd80_0010, 4)).toBeUndefined();
+  machine.now(machine.hypervisor.destroyCell("tiny-demo"));
+  expect(mmio.find(0xfd80_0010, 4)).toBeDefined();
 });

@@ -56,6 +56,6 @@ export function returnDevices(core: Core, cell: Cell): void {
       (each) => isPhysical(each) && each.domain === domain && each.bdf === bdf,
     );
     // its entries were just freed, so there are some to reserve
-    if (listed !== undefined) addDevice(core, root, listed);
+    if (listed !== undefined && root.pci.find(bdf) === undefined) addDevice(core, root, listed);
   }
 }
