@@ -50,7 +50,6 @@ export class WasmVcpu implements Vcpu {
   /** Budget taken away by `yield`, to be given back on the way out. */
   private reserve = 0;
   private running = false;
-  private inGuest = false;
   private yielding = false;
   /** Interrupts wait for one instruction: after STI, MOV SS, POP SS. */
   private shadow = false;
@@ -75,7 +74,7 @@ export class WasmVcpu implements Vcpu {
     const { core } = this;
     const used = this.granted - this.reserve - core.get(BUDGET);
     return (
-      this.retiredBefore + used - (this.inGuest ? instructionsLeft(core, core.get(RECORD)) : 0)
+      this.retiredBefore + used - (core.inGuest ? instructionsLeft(core, core.get(RECORD)) : 0)
     );
   }
 
@@ -173,7 +172,7 @@ export class WasmVcpu implements Vcpu {
     } finally {
       this.retiredBefore += this.granted - this.reserve - core.get(BUDGET);
       this.running = false;
-      this.inGuest = false;
+      core.inGuest = false;
     }
   }
 
@@ -284,16 +283,16 @@ export class WasmVcpu implements Vcpu {
   }
 
   private enterAtRip(): Leave {
-    this.inGuest = true;
+    this.core.inGuest = true;
     const leave = this.engine.code.jump(this.core.base);
-    this.inGuest = false;
+    this.core.inGuest = false;
     return leave;
   }
 
   private enterRecord(record: number): Leave {
-    this.inGuest = true;
+    this.core.inGuest = true;
     const leave = this.engine.code.enter(this.core.base, record);
-    this.inGuest = false;
+    this.core.inGuest = false;
     return leave;
   }
 

@@ -2,6 +2,7 @@ import type { GuestMemory } from "../guest-memory.ts";
 import type { Exit, InterruptController, MemoryMap, Moderator, Vcpu, Verdict } from "../vcpu.ts";
 import { X87 } from "../x87/fpu.ts";
 import { updateWatching } from "./debug.ts";
+import { instructionRip } from "./position.ts";
 import {
   MODE_CODE_32,
   MODE_CODE_64,
@@ -31,6 +32,8 @@ import {
   JUMP_CACHE_BYTES,
   Leave,
   MODE,
+  RECORD,
+  RIP,
   SEGMENT_ATTRIBUTES,
   SEGMENT_BASE,
   SEGMENT_LIMIT,
@@ -131,7 +134,9 @@ export class Core {
   halted = false;
   /** The moderator said stop during this instruction. */
   stopping = false;
-  /** RIP is at the next instruction already, as when a hypercall is evaluated: do not go back if it stops. */
+  /** Guest code is running: RIP is that of its block, RECORD the instruction that called out. */
+  inGuest = false;
+  /** RIP is where a stopped instruction leaves it: do not go back to the instruction's start. */
   ripIsArchitectural = false;
   /** #DB causes pending for DR6, 0 if none. */
   debugPending = 0;
@@ -343,7 +348,7 @@ export class Core {
    * returns on `done` and `native`, abandons the instruction otherwise.
    */
   exit(exit: Exit): Verdict {
-    const verdict = this.moderator.exit(this.vcpu as Vcpu, exit);
+    const verdict = this.inGuest ? this.exitFromGuest(exit) : this.moderator.exit(this.vcpu as Vcpu, exit);
     switch (verdict) {
       case "fault":
         return this.generalProtection();
@@ -355,6 +360,19 @@ export class Core {
       default:
         return verdict;
     }
+  }
+
+  /** The moderator sees the architectural RIP; what stops leaves it so, with what was made of it. */
+  private exitFromGuest(exit: Exit): Verdict {
+    const vcpu = this.vcpu as Vcpu;
+    // A hypercall has set RIP behind itself.
+    if (exit.kind === "hypercall") return this.moderator.exit(vcpu, exit);
+    const start = this.address(RIP);
+    this.setAddress(RIP, instructionRip(this, this.get(RECORD)));
+    const verdict = this.moderator.exit(vcpu, exit);
+    if (verdict === "stop") this.ripIsArchitectural = true;
+    else this.setAddress(RIP, start);
+    return verdict;
   }
 
   /** The reason to leave guest code with after {@link ABANDON} was thrown. */
