@@ -20,8 +20,6 @@ import { below, multiplyHigh } from "./wide.ts";
 
 const normalA = new Float80();
 const normalB = new Float80();
-/** Half of the last place, in the word below the significand. */
-const GUARD_BIT = 0x8000_0000 | 0;
 
 /** FDIV: out = a / b. `out` may be `a` or `b`. */
 export function divide(context: Context, out: Float80, a: Float80, b: Float80): void {
@@ -142,11 +140,10 @@ function divideMagnitudes(
   }
   let extra = 0;
   if (r1 !== 0 || r0 !== 0) {
-    // twice the remainder against the divisor: the guard bit; the remainder itself is sticky
-    const difference = r1 * 2 - bHi;
-    const lowDifference = r0 * 2 - bLo;
-    const sum = difference * 2 ** 32 + lowDifference;
-    extra = sum < 0 ? 1 : sum === 0 ? GUARD_BIT : GUARD_BIT | 1;
+    // Twice the remainder against the divisor. They are never equal: a quotient of 65 bits that
+    // ends in a one cannot divide a significand of 64 bits.
+    const excess = (r1 * 2 - bHi) * 2 ** 32 + (r0 * 2 - bLo);
+    extra = excess < 0 ? 1 : -1;
   }
   roundPack(context, out, sign, exponent, high | 0, digit | 0, extra, context.precision);
 }
