@@ -1,4 +1,5 @@
 /** The moment at which the machine passes to the hypervisor. */
+import type { Registers } from "../engine/vcpu.ts";
 import type { Board } from "../machine/board.ts";
 import type { Core } from "./core.ts";
 import { park } from "./cpu-control.ts";
@@ -10,12 +11,24 @@ export function isTakenOver(board: Board): boolean {
   return board.apicBus.signals !== board.bareCpus;
 }
 
+/**
+ * The hypervisor does not touch the FPU (6.1), so a cell finds it as the root operating system
+ * left it: initialised, everything masked, stack empty.
+ */
+function leaveFpuAsRootDid(registers: Registers): void {
+  registers.fcw = 0x37f;
+  registers.fsw = 0;
+  registers.ftw = 0xffff;
+  registers.mxcsr = 0x1f80;
+}
+
 /** From here on every exit comes to the moderator, and every CPU is parked until it is started. */
 export function takeOver(core: Core): void {
   const { board } = core;
   const moderator = new CellModerator(core);
   for (const cpu of core.cpus) {
     cpu.vcpu.moderator = moderator;
+    leaveFpuAsRootDid(cpu.vcpu.registers);
     park(core, cpu);
   }
   // what comes over the bus beside interrupts is not for guests: INIT and SIPI are
