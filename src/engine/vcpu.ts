@@ -252,7 +252,10 @@ export interface Vcpu {
   interrupts: InterruptController;
   /** Nanoseconds of this vCPU's own time: what its time-stamp counter is derived from. */
   time: () => number;
-  /** All registers as after power-on or INIT (Intel SDM vol. 3, table 10-1): CS f000:fff0, RIP linear 0xfffffff0. */
+  /**
+   * Registers as after INIT (Intel SDM vol. 3, table 10-1): CS f000:fff0, RIP linear 0xfffffff0;
+   * x87, SSE and most MSRs keep their values. A new vCPU is as after power-on.
+   */
   reset(): void;
   /** Execute at most `budget` instructions. */
   run(budget: number): Stop;

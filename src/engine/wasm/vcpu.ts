@@ -12,7 +12,7 @@ import { DR6, hasInstructionBreakpoints, instructionBreakpoints } from "../x86/d
 import { deliver, type EventSource } from "../x86/interrupts.ts";
 import { codeLinear, instructionRip, instructionsLeft } from "../x86/position.ts";
 import { CoreRegisters } from "../x86/registers.ts";
-import { resetCore } from "../x86/reset.ts";
+import { initialise, powerOn } from "../x86/reset.ts";
 import {
   ATTENTION,
   BUDGET,
@@ -67,6 +67,7 @@ export class WasmVcpu implements Vcpu {
     this.core.vcpu = this;
     this.core.codeWritten = (address, size) => engine.codeChanged(this.core, address, size);
     this.registers = new CoreRegisters(this.core);
+    powerOn(this.core);
   }
 
   get retired(): number {
@@ -121,7 +122,7 @@ export class WasmVcpu implements Vcpu {
 
   reset(): void {
     const { core } = this;
-    resetCore(core);
+    initialise(core);
     core.halted = false;
     core.nmiPending = core.nmiBlocked = false;
     core.debugPending = 0;

@@ -35,7 +35,17 @@ const LDT: SegmentCache = { selector: 0, base: 0, limit: 0xffff, attributes: 0x8
 const TASK: SegmentCache = { selector: 0, base: 0, limit: 0xffff, attributes: 0x8b };
 
 /** All registers as after power-on (Intel SDM vol. 3, table 10-1). */
-export function resetCore(core: Core): void {
+export function powerOn(core: Core): void {
+  core.setAddress(XCR0, 1);
+  for (let offset = 0; offset < 256; offset += 8) core.setAddress(XMM + offset, 0);
+  setMxcsr(core, 0x1f80);
+  resetX87(core);
+  resetMsrs(core);
+  initialise(core);
+}
+
+/** As after INIT: x87, SSE and most model-specific registers stay as they are. */
+export function initialise(core: Core): void {
   for (let offset = GPR; offset < RIP; offset += 8) core.setAddress(offset, 0);
   core.setRegister(2, PROCESSOR_SIGNATURE);
   core.setAddress(RIP, 0xfff0);
@@ -44,7 +54,6 @@ export function resetCore(core: Core): void {
   core.setAddress(CR3, 0);
   core.setAddress(CR4, 0);
   core.setAddress(EFER, 0);
-  core.setAddress(XCR0, 1);
   core.set(CPL, 0);
   core.setRflags(2);
   for (let index = ES; index <= GS; index++) setSegment(core, index, index === CS ? CODE : DATA);
@@ -57,10 +66,6 @@ export function resetCore(core: Core): void {
   for (let index = 0; index < 4; index++) core.setAddress(DR + 8 * index, 0);
   core.setAddress(DR6, 0xffff_0ff0);
   core.setAddress(DR7, 0x400);
-  for (let offset = 0; offset < 256; offset += 8) core.setAddress(XMM + offset, 0);
-  setMxcsr(core, 0x1f80);
-  resetX87(core);
-  resetMsrs(core);
   core.modeChanged();
   core.flushTlb();
 }
