@@ -32,7 +32,6 @@ export interface IoApicState {
   low: Uint32Array;
   high: Uint32Array;
   asserted: number;
-  requested: number;
 }
 
 export class IoApic implements MemoryDevice, EoiListener, Stateful<IoApicState> {
@@ -45,8 +44,6 @@ export class IoApic implements MemoryDevice, EoiListener, Stateful<IoApicState> 
   readonly #high = new Uint32Array(IOAPIC_PINS);
   /** Bit n: pin n is asserted. */
   #asserted = 0;
-  /** Bit n: an edge on pin n has not been accepted by a local APIC yet. */
-  #requested = 0;
 
   constructor(bus: ApicBus) {
     this.#bus = bus;
@@ -61,7 +58,6 @@ export class IoApic implements MemoryDevice, EoiListener, Stateful<IoApicState> 
     this.#id = 0;
     this.#low.fill(MASKED);
     this.#high.fill(0);
-    this.#requested = 0;
   }
 
   /** A register by index, as IOWIN shows it. One that is not there reads 0. */
@@ -86,7 +82,7 @@ export class IoApic implements MemoryDevice, EoiListener, Stateful<IoApicState> 
     // an entry turned edge-triggered forgets its remote IRR: that is how software without EOIR clears it
     if ((entry & LEVEL_TRIGGERED) !== 0) entry |= this.#low[pin] & REMOTE_IRR;
     this.#low[pin] = entry;
-    this.#service(pin);
+    this.#serviceLevel(pin);
   }
 
   memoryRead(offset: number, width: Width, result: ReadResult): void {
@@ -109,7 +105,7 @@ export class IoApic implements MemoryDevice, EoiListener, Stateful<IoApicState> 
       const entry = this.#low[pin];
       if ((entry & 0xff) !== vector || (entry & LEVEL_TRIGGERED) === 0) continue;
       this.#low[pin] = entry & ~REMOTE_IRR;
-      this.#service(pin);
+      this.#serviceLevel(pin);
     }
   }
 
@@ -120,7 +116,6 @@ export class IoApic implements MemoryDevice, EoiListener, Stateful<IoApicState> 
       low: this.#low.slice(),
       high: this.#high.slice(),
       asserted: this.#asserted,
-      requested: this.#requested,
     };
   }
 
@@ -130,7 +125,6 @@ export class IoApic implements MemoryDevice, EoiListener, Stateful<IoApicState> 
     this.#low.set(state.low);
     this.#high.set(state.high);
     this.#asserted = state.asserted;
-    this.#requested = state.requested;
   }
 
   #setPin(pin: number, level: boolean): void {
@@ -141,29 +135,24 @@ export class IoApic implements MemoryDevice, EoiListener, Stateful<IoApicState> 
       return;
     }
     this.#asserted |= bit;
+    const entry = this.#low[pin];
+    if ((entry & LEVEL_TRIGGERED) !== 0) this.#serviceLevel(pin);
     // an edge on a masked pin is lost (82093AA datasheet, 3.2.4)
-    if ((this.#low[pin] & (LEVEL_TRIGGERED | MASKED)) === 0) this.#requested |= bit;
-    this.#service(pin);
+    else if ((entry & MASKED) === 0) this.#send(pin);
   }
 
-  #service(pin: number): void {
-    const bit = 1 << pin;
+  /** Interrupt if the pin is level-triggered, asserted, and not in service. */
+  #serviceLevel(pin: number): void {
     const entry = this.#low[pin];
-    if ((entry & MASKED) !== 0) return;
-    const level = (entry & LEVEL_TRIGGERED) !== 0;
-    if (
-      level
-        ? (this.#asserted & bit) === 0 || (entry & REMOTE_IRR) !== 0
-        : (this.#requested & bit) === 0
-    )
-      return;
+    if ((this.#asserted & (1 << pin)) === 0) return;
+    if ((entry & (LEVEL_TRIGGERED | MASKED | REMOTE_IRR)) !== LEVEL_TRIGGERED) return;
     // remote IRR goes up before the message: its receiver may end it at once
-    if (level) this.#low[pin] |= REMOTE_IRR;
-    else this.#requested &= ~bit;
-    const accepted = this.#bus.send(
-      this.#high[pin] >>> 24,
-      entry & ~(REMOTE_IRR | DELIVERY_STATUS) & 0xffff,
-    );
-    if (level && !accepted) this.#low[pin] &= ~REMOTE_IRR;
+    this.#low[pin] |= REMOTE_IRR;
+    if (!this.#send(pin)) this.#low[pin] &= ~REMOTE_IRR;
+  }
+
+  #send(pin: number): boolean {
+    const command = this.#low[pin] & 0xffff & ~(REMOTE_IRR | DELIVERY_STATUS);
+    return this.#bus.send(this.#high[pin] >>> 24, command);
   }
 }
