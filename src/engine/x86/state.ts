@@ -43,8 +43,11 @@ export const TLB = 208;
 export const ATTENTION = 212;
 export const MXCSR = 216;
 export const CPL = 220;
-/** 1: SSE arithmetic on normal numbers changes no flag; see sse/mxcsr.ts. */
+/** What follows from MXCSR, see sse/mxcsr.ts. 1: SSE arithmetic on normal numbers changes no flag. */
 export const MXCSR_FAST = 224;
+/** Then the least operands (f32, f64) whose products and sums are certainly normal; infinity otherwise. */
+export const LEAST_SINGLE = 228;
+export const LEAST_DOUBLE = 232;
 
 /** Segment registers ES, CS, SS, DS, FS, GS, LDTR, TR: {@link SEGMENT_BYTES} each. */
 export const SEGMENTS = 256;

@@ -1,5 +1,6 @@
 import { probe, writeGuest8 } from "../access.ts";
 import type { Core } from "../core.ts";
+import { mxcsrChanged } from "../sse/mxcsr.ts";
 import { compareStrings, elementsOf, implicitLength, type Text } from "../sse/string-compare.ts";
 import {
   ADDRESS,
@@ -14,7 +15,7 @@ import {
 } from "../state.ts";
 import type { Helpers } from "./helpers.ts";
 
-/** String comparisons, masked stores and carry-less multiplication. */
+/** LDMXCSR, string comparisons, masked stores and carry-less multiplication. */
 
 function text(core: Core, vector: number, control: number, length: number): Text {
   const elements = elementsOf(core.linearView, core.base + vector, control);
@@ -99,6 +100,10 @@ function carrylessMultiply(core: Core): number {
 }
 
 export const SSE_STRING_HELPERS: Helpers = {
+  mxcsr_changed: (core) => {
+    mxcsrChanged(core);
+    return 0;
+  },
   pcmpestri32: compare(32, false),
   pcmpestri64: compare(64, false),
   pcmpestrm32: compare(32, true),

@@ -47,49 +47,50 @@ function apply(
   );
 }
 
-/** Elements of which a zero result is exact if the operation is not exact by itself. */
-type Zeros = (i: Instruction, shape: Shape, a: Value, b: Value) => Value | undefined;
+interface Operation {
+  readonly opcode: string;
+  readonly name: "add" | "sub" | "mul" | "div";
+  /** Elements where a zero result is exact; undefined: all. */
+  readonly zeros?: (i: Instruction, shape: Shape, a: Value, b: Value) => Value;
+}
+
+const OPERATIONS: readonly Operation[] = [
+  { opcode: "58", name: "add" },
+  { opcode: "5c", name: "sub" },
+  {
+    opcode: "59",
+    name: "mul",
+    zeros: (i, shape, a, b) => i.op("v128.or", isZero(i, shape, a), isZero(i, shape, b)),
+  },
+  { opcode: "5e", name: "div", zeros: (i, shape, a) => isZero(i, shape, a) },
+];
 
 function binary(
+  { name, zeros }: Operation,
   shape: Shape,
   packed: boolean,
-  operation: string,
-  zeros: Zeros,
   helper: string,
 ): Semantics {
   return (i) => {
     const b = readXmm(i, 1);
     const a = i.loadState(i.place(0), "v128");
-    const quick = apply(i, shape, packed, operation, a, b);
-    const result = arithmetic(
-      i,
-      shape,
-      packed,
-      [a, b],
-      a,
-      b,
-      quick,
-      () => zeros(i, shape, a, b),
-      helper,
+    const quick = apply(i, shape, packed, name, a, b);
+    // A quotient is small, too, if the divisor is large.
+    const sizes = name === "div" ? [a, b, quick] : [a, b];
+    const zero = zeros === undefined ? undefined : (): Value => zeros(i, shape, a, b);
+    const result = arithmetic(i, shape, packed, quick, [a, b], sizes, zero, () =>
+      exactly(i, helper, a, b),
     );
     i.storeState(i.place(0), "v128", result);
   };
 }
 
-const always: Zeros = () => undefined;
-const OPERATIONS: readonly [opcode: string, name: string, zeros: Zeros][] = [
-  ["58", "add", always],
-  ["5c", "sub", always],
-  ["59", "mul", (i, shape, a, b) => i.op("v128.or", isZero(i, shape, a), isZero(i, shape, b))],
-  ["5e", "div", (i, shape, a) => isZero(i, shape, a)],
-];
-
 for (const { prefix, name, shape, packed } of FORMS) {
-  for (const [opcode, operation, zeros] of OPERATIONS)
+  for (const operation of OPERATIONS)
     row(
-      `${prefix} 0f ${opcode}`,
-      `${(operation + name).toUpperCase()} V${name},W${name}`,
-      binary(shape, packed, operation, zeros, operation + name),
+      `${prefix} 0f ${operation.opcode}`,
+      `${(operation.name + name).toUpperCase()} V${name},W${name}`,
+      binary(operation, shape, packed, operation.name + name),
       SSE,
     );
 
@@ -105,7 +106,9 @@ for (const { prefix, name, shape, packed } of FORMS) {
       i.storeState(
         i.place(0),
         "v128",
-        arithmetic(i, shape, packed, [b], a, b, quick, () => undefined, `sqrt${name}`),
+        arithmetic(i, shape, packed, quick, [b], [b], undefined, () =>
+          exactly(i, `sqrt${name}`, a, b),
+        ),
       );
     },
     SSE,
@@ -159,16 +162,21 @@ function orderedProofs(
   a: Value,
   b: Value,
 ): (() => Value)[] {
-  // pmin(x, y) = y < x ? y : x, so a NaN in the first place stays.
-  const ordered = (): Value => i.op(`${shape.vector}.eq`, b, b);
   return [
     () => {
-      const least = i.op(`${shape.vector}.pmin`, absolute(i, shape, a), absolute(i, shape, b));
-      const large = compareAll(i, shape, packed, "ge", least, shape.normal);
-      return i.op("i32.and", large, every(i, shape, packed, ordered()));
+      const x = absolute(i, shape, a);
+      const y = absolute(i, shape, b);
+      // pmin(x, y) = y < x ? y : x, so a NaN in the first place stays.
+      const sum = i.op(`${shape.vector}.add`, x, y);
+      const least = i.op(`${shape.vector}.pmin`, sum, i.op(`${shape.vector}.pmin`, x, y));
+      return compareAll(i, shape, packed, "ge", least, shape.normal);
     },
     () => {
-      const numbers = i.op("v128.and", ordered(), i.op(`${shape.vector}.eq`, a, a));
+      const numbers = i.op(
+        "v128.and",
+        i.op(`${shape.vector}.eq`, a, a),
+        i.op(`${shape.vector}.eq`, b, b),
+      );
       const normal = i.op("v128.and", notDenormal(i, shape, a), notDenormal(i, shape, b));
       return every(i, shape, packed, i.op("v128.and", numbers, normal));
     },
@@ -268,7 +276,9 @@ for (const [prefix, name, shape] of [
         i.storeState(
           i.place(0),
           "v128",
-          arithmetic(i, shape, true, [x, y], a, b, quick, () => undefined, mnemonic + name),
+          arithmetic(i, shape, true, quick, [x, y], [x, y], undefined, () =>
+            exactly(i, mnemonic + name, a, b),
+          ),
         );
       },
       SSE,
@@ -285,7 +295,9 @@ for (const [prefix, name, shape] of [
       i.storeState(
         i.place(0),
         "v128",
-        arithmetic(i, shape, true, [a, b], a, b, quick, () => undefined, `addsub${name}`),
+        arithmetic(i, shape, true, quick, [a, b], [a, b], undefined, () =>
+          exactly(i, `addsub${name}`, a, b),
+        ),
       );
     },
     SSE,

@@ -2,7 +2,7 @@ import type { Value } from "../../micro/lift.ts";
 import type { Instruction } from "../instruction.ts";
 import { row, type Semantics } from "../row.ts";
 import { readXmm, storeLow, writeXmm } from "../sse/operands.ts";
-import { MXCSR, MXCSR_FAST, SSE_FIRST, SSE_SECOND } from "../state.ts";
+import { MXCSR, SSE_FIRST, SSE_SECOND } from "../state.ts";
 
 const SSE = { unit: "sse" } as const;
 
@@ -148,12 +148,7 @@ row(
     const value = i.wrap(i.read(0));
     i.if(i.op("i32.shr_u", value, i.i32(16)), () => i.raise(13));
     i.storeState(MXCSR, "i32", value);
-    // As mxcsrChanged does.
-    i.storeState(
-      MXCSR_FAST,
-      "i32",
-      i.op("i32.eq", i.op("i32.and", value, i.i32(0x7020)), i.i32(0x1020)),
-    );
+    i.helper("mxcsr_changed");
   },
   SSE,
 );

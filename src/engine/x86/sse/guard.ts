@@ -1,12 +1,20 @@
 import type { Value } from "../../micro/lift.ts";
 import type { Instruction } from "../instruction.ts";
-import { MXCSR_FAST, SSE_FIRST, SSE_RESULT, SSE_SECOND } from "../state.ts";
+import {
+  LEAST_DOUBLE,
+  LEAST_SINGLE,
+  MXCSR_FAST,
+  SSE_FIRST,
+  SSE_RESULT,
+  SSE_SECOND,
+} from "../state.ts";
 
 /**
  * Floating-point instructions compute with the host's arithmetic and then
  * prove that x86 would have done the same without touching MXCSR; what cannot
- * be proved is computed anew by an exact helper. Proofs come in two stages:
- * all numbers normal, then also zeros.
+ * be proved is computed anew by an exact helper. Proofs come in stages: a
+ * cheap one for numbers that are not small, then one for all normal numbers
+ * and zeros.
  */
 
 /** A vector of floating-point elements in WebAssembly's words. */
@@ -134,51 +142,55 @@ export function convertExactly(i: Instruction, helper: string, source: Value): V
  * The result of arithmetic, guarded.
  *
  * @param operands those that count for the flags
- * @param zeros elements where a result of zero is exact
- * @param exact name of the helper
+ * @param sizes of what must not be small, so that the result is normal
+ * @param zeros elements where a result of zero is exact; undefined: all
+ * @param exact computes it anew
  */
 export function arithmetic(
   i: Instruction,
   shape: Shape,
   packed: boolean,
-  operands: readonly Value[],
-  first: Value,
-  second: Value,
   quick: Value,
-  zeros: () => Value | undefined,
-  exact: string,
+  operands: readonly Value[],
+  sizes: readonly Value[],
+  zeros: (() => Value) | undefined,
+  exact: () => Value,
 ): Value {
-  const allowed = fast(i);
-  const size = absolute(i, shape, quick);
-  const normal = (): Value => {
-    let least = size;
-    for (const operand of operands)
-      least = i.op(`${shape.vector}.pmin`, least, absolute(i, shape, operand));
-    return i.op("i32.and", allowed, inRange(i, shape, packed, least, size));
-  };
   const normalOrZero = (): Value => {
+    const size = absolute(i, shape, quick);
     const finite = i.op(`${shape.vector}.lt`, size, splat(i, shape, Number.POSITIVE_INFINITY));
     const large = i.op(`${shape.vector}.gt`, size, splat(i, shape, shape.normal));
     const zero = isZero(i, shape, quick);
-    const where = zeros();
-    const exactZero = where === undefined ? zero : i.op("v128.and", zero, where);
+    const exactZero = zeros === undefined ? zero : i.op("v128.and", zero, zeros());
     let good = i.op("v128.and", finite, i.op("v128.or", large, exactZero));
     for (const operand of operands) good = i.op("v128.and", good, notDenormal(i, shape, operand));
-    return i.op("i32.and", allowed, every(i, shape, packed, good));
+    return i.op("i32.and", fast(i), every(i, shape, packed, good));
   };
-  return guarded(i, quick, [normal, normalOrZero], () => exactly(i, exact, first, second));
+  return guarded(i, quick, [() => notSmall(i, shape, packed, quick, sizes), normalOrZero], exact);
 }
 
-/** least > the least normal number and most < infinity, for all elements that count. */
-function inRange(i: Instruction, shape: Shape, packed: boolean, least: Value, most: Value): Value {
-  const { normal, vector } = shape;
-  if (!packed)
-    return i.op(
-      "i32.and",
-      compareAll(i, shape, false, "gt", least, normal),
-      compareAll(i, shape, false, "lt", most, Number.POSITIVE_INFINITY),
-    );
-  const above = i.op(`${vector}.gt`, least, splat(i, shape, normal));
-  const below = i.op(`${vector}.lt`, most, splat(i, shape, Number.POSITIVE_INFINITY));
-  return every(i, shape, true, i.op("v128.and", above, below));
+/**
+ * Whether MXCSR_FAST is 1, all sizes are above LEAST_SINGLE or LEAST_DOUBLE,
+ * and the result is finite: in one comparison, which costs what matters here.
+ */
+function notSmall(
+  i: Instruction,
+  shape: Shape,
+  packed: boolean,
+  quick: Value,
+  sizes: readonly Value[],
+): Value {
+  const { vector, element } = shape;
+  const least = sizes
+    .map((size) => absolute(i, shape, size))
+    .reduce((x, y) => i.op(`${vector}.pmin`, x, y));
+  const bound = i.loadState(shape === SINGLES ? LEAST_SINGLE : LEAST_DOUBLE, element);
+  // x - x is 0, or a NaN if x is infinite or a NaN itself.
+  if (packed) {
+    const checked = i.op(`${vector}.add`, least, i.op(`${vector}.sub`, quick, quick));
+    return every(i, shape, true, i.op(`${vector}.gt`, checked, i.op(`${vector}.splat`, bound)));
+  }
+  const x = low(i, shape, quick);
+  const checked = i.op(`${element}.add`, low(i, shape, least), i.op(`${element}.sub`, x, x));
+  return i.op(`${element}.gt`, checked, bound);
 }
