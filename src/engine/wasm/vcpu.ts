@@ -8,7 +8,7 @@ import type {
   VcpuState,
 } from "../vcpu.ts";
 import { ABANDON, Core, EFLAGS_IF, EFLAGS_RF, EFLAGS_TF, pushesErrorCode } from "../x86/core.ts";
-import { DR6, hasInstructionBreakpoints, instructionBreakpoints } from "../x86/debug.ts";
+import { DR6, hasBreakpoints, instructionBreakpoints } from "../x86/debug.ts";
 import { deliver, type EventSource } from "../x86/interrupts.ts";
 import { codeLinear, instructionRip, instructionsLeft } from "../x86/position.ts";
 import { CoreRegisters } from "../x86/registers.ts";
@@ -189,7 +189,7 @@ export class WasmVcpu implements Vcpu {
         if (core.halted) return HALTED;
         if (core.get(BUDGET) === 0) return BUDGET_STOP;
         const stepping = (core.get(EFLAGS) & EFLAGS_TF) !== 0;
-        const breakpoints = hasInstructionBreakpoints(core);
+        const breakpoints = hasBreakpoints(core);
         const leave = stepping || shadow || breakpoints ? this.step(breakpoints) : this.enter();
         const stop = this.handle(leave);
         if (stop !== undefined) return stop;

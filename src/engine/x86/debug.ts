@@ -37,12 +37,9 @@ export function instructionBreakpoints(core: Core, linear: number): number {
   return matches(core, linear, 1, (type) => type === 0);
 }
 
-/** Whether any instruction breakpoint is enabled. */
-export function hasInstructionBreakpoints(core: Core): boolean {
-  const dr7 = core.get(DR7);
-  for (let k = 0; k < 4; k++)
-    if ((dr7 >> (2 * k)) & 3 && ((dr7 >> (16 + 4 * k)) & 3) === 0) return true;
-  return false;
+/** Whether any breakpoint is enabled: then every instruction must be looked at by itself. */
+export function hasBreakpoints(core: Core): boolean {
+  return (core.get(DR7) & 0xff) !== 0;
 }
 
 /** Recompute whether data accesses must be watched; call after DR7, CR0, RFLAGS.AC or CPL changed. */

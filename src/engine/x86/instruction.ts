@@ -63,6 +63,13 @@ function isSegmented(operand: MemoryOperand, mode: number): boolean {
   return codeBits(mode) !== 64 || operand.segment >= 4;
 }
 
+/** An address by RSP or RBP faults as #SS if it is not canonical, which is part of the template. */
+function baseShape({ base, segment }: MemoryOperand): number {
+  if (base === RIP_BASE) return 2;
+  if (base < 0) return 0;
+  return segment === SS ? 3 : 1;
+}
+
 function isWide(displacement: bigint): boolean {
   return BigInt.asIntN(32, displacement) !== displacement;
 }
@@ -78,7 +85,7 @@ export function operandShape(operand: Operand, mode: number): number {
     case "memory":
       return (
         8 |
-        (operand.base === RIP_BASE ? 2 : operand.base >= 0 ? 1 : 0) |
+        baseShape(operand) |
         (operand.index >= 0 ? 4 : 0) |
         (isSegmented(operand, mode) ? 16 : 0) |
         (isWide(operand.displacement) ? 32 : 0)
