@@ -62,6 +62,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
     { what: "store", cpu: 0, address: 0xfee00300, value: 0x44055 },
     { what: "store", cpu: 0, address: 0xfec00000, value: 0x18 },
     { what: "store", cpu: 0, address: 0xfec00010, value: 0x8064 },
+    { what: "in", port: 0x3ea, value: 0, width: 1 },
     { what: "out", port: 0x43, value: 0xe2, width: 1 },
     { what: "out", port: 0x43, value: 0xc4, width: 1 },
     { what: "out", port: 0x40, value: 0x60, width: 1 },
@@ -103,11 +104,18 @@ const LIVELY: Operation[] = [
       [0xfec00010, 0x60 + pin],
     ),
   ),
+  // an error that ESR shows, and one that it does not yet show
+  ...stores(0, [0xfee003b0, 0], [0xfee00280, 0], [0xfee00300, 0x05]),
   ...outs([0x43, 0x34], [0x40, 0x40], [0x40, 0x02]),
+  // COM1 at another rate with more than a FIFO of input, COM3 on the same interrupt
+  ...outs([0x3fb, 0x83], [0x3f8, 0x02], [0x3fb, 0x03], [0x3e9, 0x02], [0x3ec, 0x08]),
+  ...Array.from({ length: 20 }, (_, byte): Operation => ({ what: "type", byte })),
   ...outs([0x3f9, 0x0f], [0x3fa, 0xc1], [0x3fc, 0x0b]),
   ...outs([0x70, 0x0b], [0x71, 0x72], [0x602, 1]),
   ...stores(0, [0xfee00320, 0x40043], [0xfec00000, 0], [0xfec00010, 0x05000000]),
   { what: "wrmsr", cpu: 0, msr: 0x6e0, value: 5, hi: 1 },
+  // an ExtINT message for CPU 1, not yet taken
+  ...stores(0, [0xfee00300, 0x700]),
 ];
 
 /** Long enough for every source of interrupts to show itself. */
@@ -121,6 +129,10 @@ function machine(lively: boolean) {
   const step = (vcpu: FakeVcpu): Effect => {
     for (const { vector, at } of vcpu.taken.splice(0)) {
       log.push(`cpu ${vcpu.index} vector ${vector} at ${at}`);
+      if (vector === 0x68) {
+        board.portBus.write(0x70, 1, 0x0c);
+        log.push(`register C ${board.portBus.read(0x71, 1)}`);
+      }
       if (ended++ % 8 !== 7) board.localApics[vcpu.index].writeRegister(0x0b, 0);
     }
     return HLT;
@@ -132,6 +144,7 @@ function machine(lively: boolean) {
     serial: [0, 1, 2, 3].map((n) => (byte) => log.push(`com${n + 1} ${byte}`)),
     post: (byte) => log.push(`post ${byte}`),
     busHz: 66_000_000,
+    epochSeconds: lively ? 1_700_000_000 : 0,
   });
   const perform = (op: Operation): void => {
     const ask = (at: number, exit: Exit) => {
