@@ -3,6 +3,7 @@
  * A test compares them with what gcc makes of it.
  */
 import { BareMachine } from "../src/session/bare.ts";
+import { instructionsPerSecond, processorMilliseconds } from "./transcript.ts";
 import { UNHURRIED } from "./unhurried.ts";
 
 /** integer_loop up to its RET; the number of turns is in RDI, the result in RAX. */
@@ -42,8 +43,7 @@ export function integerLoopResult(turns: number): bigint {
 
 export interface IntegerLoopRun {
   readonly result: bigint;
-  readonly instructions: number;
-  readonly milliseconds: number;
+  readonly instructionsPerSecond: number;
 }
 
 /** @param turns of ten instructions each */
@@ -51,8 +51,11 @@ export async function runIntegerLoop(turns: number): Promise<IntegerLoopRun> {
   const machine = new BareMachine(1 << 21, () => {});
   machine.loadFlat(Uint8Array.of(...INTEGER_LOOP, HLT), 64);
   machine.registers.set("rdi", BigInt(turns));
-  const start = performance.now();
+  const before = processorMilliseconds();
   const { instructions } = await machine.run(undefined, undefined, undefined, UNHURRIED);
-  const milliseconds = performance.now() - start;
-  return { result: machine.registers.get("rax"), instructions, milliseconds };
+  const rate = instructionsPerSecond(
+    { instructions: 0, processorMilliseconds: before },
+    { instructions, processorMilliseconds: processorMilliseconds() },
+  );
+  return { result: machine.registers.get("rax"), instructionsPerSecond: rate };
 }

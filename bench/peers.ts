@@ -2,7 +2,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { BareMachine } from "../src/session/bare.ts";
-import { type Measurement, Transcript } from "./transcript.ts";
+import { type Measurement, processorMilliseconds, Transcript } from "./transcript.ts";
 import { UNHURRIED } from "./unhurried.ts";
 import type { Workload } from "./workloads.ts";
 
@@ -28,7 +28,7 @@ export function gaoler(guest: string): Peer {
       const [vcpu] = machine.board.vcpus;
       const transcript = new Transcript(workload.name, () => ({
         milliseconds: performance.now(),
-        instructions: vcpu.retired,
+        work: { instructions: vcpu.retired, processorMilliseconds: processorMilliseconds() },
       }));
       machine.loadMultiboot(image, `${workload.name} ${rounds}`);
       const { ended } = await machine.run(
@@ -69,7 +69,7 @@ export const native = (program: string): Peer => ({
 function runProgram(workload: Workload, command: string, args: string[]): Promise<Measurement> {
   const transcript = new Transcript(workload.name, () => ({
     milliseconds: performance.now(),
-    instructions: undefined,
+    work: undefined,
   }));
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {

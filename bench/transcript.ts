@@ -1,15 +1,34 @@
 /** Reads what a workload prints, and takes the time as each line arrives. */
 
 export interface Mark {
+  /** Of the wall clock. */
   readonly milliseconds: number;
-  /** Retired by the guest so far; undefined where nobody counts. */
-  readonly instructions: number | undefined;
+  /** undefined where nobody counts */
+  readonly work: Work | undefined;
+}
+
+/** What a guest in this process has done so far, and the processor time that this process spent. */
+export interface Work {
+  readonly instructions: number;
+  readonly processorMilliseconds: number;
 }
 
 export interface Measurement {
   readonly milliseconds: number;
-  readonly instructions: number | undefined;
+  readonly instructionsPerSecond: number | undefined;
   readonly checksum: string;
+}
+
+/** By processor time: other programs on this machine do not make an engine slower. */
+export const instructionsPerSecond = (from: Work, to: Work): number =>
+  ((to.instructions - from.instructions) /
+    (to.processorMilliseconds - from.processorMilliseconds)) *
+  1000;
+
+/** Of this process, all threads. */
+export function processorMilliseconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
 
 export class Transcript {
@@ -44,10 +63,8 @@ export class Transcript {
     else if (begin !== undefined && line.startsWith(ending))
       this.#measurement = {
         milliseconds: now.milliseconds - begin.milliseconds,
-        instructions:
-          now.instructions === undefined || begin.instructions === undefined
-            ? undefined
-            : now.instructions - begin.instructions,
+        instructionsPerSecond:
+          begin.work && now.work && instructionsPerSecond(begin.work, now.work),
         checksum: line.slice(ending.length),
       };
     else this.#others.push(line);

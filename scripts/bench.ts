@@ -97,15 +97,16 @@ async function workloads(given: Options): Promise<Row[]> {
 /** @returns the exit status */
 async function bench(given: Options): Promise<number> {
   const loop = await integerLoop(given.quick);
-  const perSecond = (loop.instructions / loop.milliseconds) * 1000;
-  console.log(`integer loop: ${(perSecond / 1e6).toFixed(1)} million guest instructions a second`);
+  console.log(
+    `integer loop: ${(loop.instructionsPerSecond / 1e6).toFixed(1)} million guest instructions a second`,
+  );
   const rows = await workloads(given);
   if (rows.length > 0) console.log(`\n${table(rows).join("\n")}`);
   const problems = rows.flatMap((row) => row.problems);
   for (const problem of problems) console.error(`error: ${problem}`);
   if (given.json !== undefined) {
     const result = {
-      integerLoop: { instructionsPerSecond: perSecond },
+      integerLoop: { instructionsPerSecond: loop.instructionsPerSecond },
       workloads: rows.map(({ workload, figures, checksums }) => ({
         ...workload,
         checksums: Object.fromEntries(checksums),
