@@ -63,10 +63,10 @@ for (const [name, count] of [
     toFormat(e, SINGLE, DOUBLE, element(core, SINGLE, SSE_SECOND, k)),
   );
 
-helpers["cvtsd2ss"] = performingElements(SINGLE, 1, (core, e) =>
+helpers.cvtsd2ss = performingElements(SINGLE, 1, (core, e) =>
   toFormat(e, DOUBLE, SINGLE, core.big(SSE_SECOND)),
 );
-helpers["cvtpd2ps"] = performing((core, e) => {
+helpers.cvtpd2ps = performing((core, e) => {
   clearResult(core);
   for (let k = 0; k < 2; k++)
     setElement(core, SINGLE, k, toFormat(e, DOUBLE, SINGLE, core.big(SSE_SECOND + 8 * k)));

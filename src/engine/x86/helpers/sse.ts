@@ -155,7 +155,8 @@ function doublesOf(core: Core): Float64Array {
 
 /**
  * DPPS, DPPD: products that the immediate's high bits choose are summed
- * pairwise and go where its low bits say.
+ * pairwise and go where its low bits say. Each step reports its exceptions by
+ * itself.
  */
 function dotProduct(f: Format, count: number): Performed {
   return performing((core, e) => {
@@ -169,8 +170,12 @@ function dotProduct(f: Format, count: number): Performed {
           : 0n,
       );
     }
-    let sum = add(e, f, sums[0] as bigint, sums[1] as bigint);
-    if (count === 4) sum = add(e, f, sum, add(e, f, sums[2] as bigint, sums[3] as bigint));
+    for (let pairs = count / 2; pairs >= 1; pairs /= 2) {
+      if (!e.nextStep()) return;
+      for (let k = 0; k < pairs; k++)
+        sums[k] = add(e, f, sums[2 * k] as bigint, sums[2 * k + 1] as bigint);
+    }
+    const sum = sums[0] as bigint;
     for (let k = 0; k < count; k++) setElement(core, f, k, (control >> k) & 1 ? sum : 0n);
   });
 }

@@ -46,6 +46,13 @@ export class Environment {
     return ((this.before | this.after) & ~(this.mxcsr >> MASK_SHIFT)) !== 0;
   }
 
+  /** Begin another step of the same instruction; false if the steps so far end it with an exception. */
+  nextStep(): boolean {
+    if (this.faults) return false;
+    this.begin(this.result);
+    return true;
+  }
+
   /** MXCSR after the instruction. */
   get result(): number {
     const unmasked = this.before & ~(this.mxcsr >> MASK_SHIFT);
