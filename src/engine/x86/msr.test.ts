@@ -1,0 +1,113 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { type Bare, bare, enterLongMode } from "../testing/run-code.ts";
+import { cpuid } from "./cpuid.ts";
+import * as msr from "./msr.ts";
+
+let machine: Bare;
+beforeEach(() => {
+  machine = bare();
+});
+
+const read = (index: number) => msr.readMsr(machine.vcpu.core, index);
+const write = (index: number, value: bigint) => msr.writeMsr(machine.vcpu.core, index, value);
+
+describe("power-on values", () => {
+  test.each([
+    [msr.IA32_PAT, 0x0007_0406_0007_0406n],
+    [msr.IA32_MTRRCAP, 0x508n],
+    [msr.IA32_MTRR_DEF_TYPE, 0n],
+    [msr.IA32_EFER, 0n],
+    [msr.IA32_APIC_BASE, 0xfee0_0900n],
+    [msr.MSR_SMI_COUNT, 0n],
+    [msr.IA32_TSC_ADJUST, 0n],
+  ])("%x", (index, value) => {
+    expect(read(index)).toBe(value);
+  });
+
+  test("an unknown register does not exist", () => {
+    expect(read(0x1234)).toBeUndefined();
+    expect(write(0x1234, 0n)).toBe(false);
+  });
+});
+
+describe("reserved values", () => {
+  test.each([
+    [msr.IA32_EFER, 0x1000n],
+    [msr.IA32_LSTAR, 0x8000_0000_0000n],
+    [msr.IA32_FS_BASE, 0xffff_0000_0000_0000n],
+    [msr.IA32_PAT, 2n],
+    [msr.IA32_PAT, 8n << 56n],
+    [msr.IA32_MTRR_DEF_TYPE, 2n],
+    [msr.IA32_MTRR_DEF_TYPE, 0x100n],
+    [msr.IA32_MTRR_PHYSBASE0, 1n << 40n],
+    [msr.IA32_MTRR_PHYSBASE0 + 1, 0x400n],
+    [msr.IA32_TSC_AUX, 1n << 32n],
+    [msr.IA32_MTRRCAP, 0n],
+  ])("%x does not take %x", (index, value) => {
+    const before = read(index);
+    expect(write(index, value)).toBe(false);
+    expect(read(index)).toBe(before);
+  });
+
+  test("EFER.LME cannot change while paging is on", () => {
+    enterLongMode(machine);
+    expect(write(msr.IA32_EFER, 0xc01n)).toBe(false);
+    expect(write(msr.IA32_EFER, 0x101n)).toBe(true);
+    // LMA is not writable
+    expect(read(msr.IA32_EFER)).toBe(0x501n);
+  });
+});
+
+describe("time-stamp counter (SDM vol. 3, 18.17.3)", () => {
+  test("counts nanoseconds, and both registers adjust it", () => {
+    let now = 5_000_000_000;
+    machine.vcpu.time = () => now;
+    expect(read(msr.IA32_TSC)).toBe(5_000_000_000n);
+    write(msr.IA32_TSC, 100n);
+    expect(read(msr.IA32_TSC_ADJUST)).toBe(BigInt.asUintN(64, 100n - 5_000_000_000n));
+    now += 7;
+    expect(read(msr.IA32_TSC)).toBe(107n);
+    write(msr.IA32_TSC_ADJUST, 0x1_0000_0000n);
+    expect(read(msr.IA32_TSC)).toBe(5_000_000_007n + 0x1_0000_0000n);
+  });
+});
+
+describe("CPUID", () => {
+  const ask = (leaf: number, subleaf = 0) => {
+    const answer = { kind: "cpuid", leaf, subleaf, eax: 0, ebx: 0, ecx: 0, edx: 0 } as const;
+    const result = { ...answer };
+    cpuid(machine.vcpu.core, result);
+    return result;
+  };
+  const text = (...words: number[]) => {
+    const bytes = new Uint8Array(new Uint32Array(words).buffer);
+    return String.fromCharCode(...bytes).replace(/\0+$/, "");
+  };
+
+  test("names itself", () => {
+    const { eax, ebx, ecx, edx } = ask(0);
+    expect(text(ebx, edx, ecx)).toBe("GenuineIntel");
+    expect(eax).toBe(0x16);
+    const words = [0x8000_0002, 0x8000_0003, 0x8000_0004].flatMap((leaf) => {
+      const part = ask(leaf);
+      return [part.eax, part.ebx, part.ecx, part.edx];
+    });
+    expect(text(...words)).toBe("Gaoler virtual CPU");
+  });
+
+  test("shows OSXSAVE as CR4 has it", () => {
+    expect(ask(1).ecx & (1 << 27)).toBe(0);
+    machine.vcpu.registers.set("cr4", 1n << 18n);
+    expect(ask(1).ecx & (1 << 27)).not.toBe(0);
+  });
+
+  test("hides what the engine does not have: VMX, FMA, AVX, F16C, RDRAND, AVX2, RDSEED", () => {
+    expect(ask(1).ecx & ((1 << 5) | (1 << 12) | (7 << 28))).toBe(0);
+    expect(ask(7).ebx & ((1 << 5) | (1 << 18))).toBe(0);
+  });
+
+  test("answers beyond the highest leaf as for the highest", () => {
+    const { eax, ebx, ecx, edx } = ask(0x16);
+    expect(ask(0x1234)).toMatchObject({ eax, ebx, ecx, edx });
+  });
+});
