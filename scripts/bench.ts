@@ -19,7 +19,7 @@ import { gaoler, native, type Peer, qemuTcg } from "../bench/peers.ts";
 import { table } from "../bench/report.ts";
 import { QUICK, WORKLOADS, type Workload } from "../bench/workloads.ts";
 
-const LOOP_TURNS = { check: 20_000, quick: 200_000, thorough: 4_000_000 };
+const LOOP_TURNS = { check: 20_000, quick: 1_500_000, thorough: 4_000_000 };
 
 interface Options {
   readonly quick: boolean;
