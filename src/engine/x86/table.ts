@@ -25,6 +25,7 @@ import "./rows/sse-shift.ts";
 import "./rows/sse-shuffle.ts";
 import "./rows/ssse3.ts";
 import "./rows/sse4.ts";
+import "./rows/aes.ts";
 import "./rows/sse-approximate.ts";
 import "./rows/x87.ts";
 

@@ -1,11 +1,12 @@
+import { AES_HELPERS } from "./aes.ts";
 import { EXTENDED_STATE_HELPERS } from "./extended-state.ts";
 import { FAR_HELPERS } from "./far.ts";
 import type { Helpers } from "./helpers.ts";
 import { INTEGER_HELPERS } from "./integer.ts";
 import { IO_HELPERS } from "./io.ts";
 import { SEGMENT_HELPERS } from "./segment.ts";
-import { SSE_CONVERT_HELPERS } from "./sse-convert.ts";
 import { SSE_HELPERS } from "./sse.ts";
+import { SSE_CONVERT_HELPERS } from "./sse-convert.ts";
 import { SSE_STRING_HELPERS } from "./sse-string.ts";
 import { STRING_HELPERS } from "./string.ts";
 import { SYSTEM_HELPERS } from "./system.ts";
@@ -13,6 +14,7 @@ import { X87_HELPERS } from "./x87.ts";
 
 /** All helpers by name. */
 export const HELPERS: Helpers = {
+  ...AES_HELPERS,
   ...EXTENDED_STATE_HELPERS,
   ...FAR_HELPERS,
   ...INTEGER_HELPERS,
