@@ -467,6 +467,8 @@ function onQemu(script: readonly Step[]): number[] {
       [...mark, ...script, [FINISH, 0, 0]].flat().map((word) => word | 0),
     );
     writeFileSync(image, Buffer.concat([readFileSync(image), Buffer.from(steps.buffer)]));
+    // its time counted in instructions, so that a busy host does not let its timers run out
+    const time = ["-icount", "shift=0,sleep=off"];
     const machine = ["-M", "q35", "-m", "64", "-display", "none", "-no-reboot", "-monitor", "none"];
     const serial = [
       "-chardev",
@@ -481,7 +483,7 @@ function onQemu(script: readonly Step[]): number[] {
     const exits = ["-debugcon", `file:${output}`, "-device", "isa-debug-exit,iobase=0xf4,iosize=4"];
     const qemu = spawnSync(
       "qemu-system-x86_64",
-      [...machine, ...serial, ...exits, "-net", "none", "-kernel", image],
+      [...time, ...machine, ...serial, ...exits, "-net", "none", "-kernel", image],
       { encoding: "utf8", timeout: 60_000 },
     );
     expect(qemu.stderr).toBe("");

@@ -65,7 +65,7 @@ class Slot implements TimeSource {
   }
 
   time(): number {
-    return this.skipped + this.vcpu.retired * this.nanosecondsPerInstruction;
+    return this.skipped + (this.vcpu.retired + this.vcpu.stalled) * this.nanosecondsPerInstruction;
   }
 
   /** Let time pass without instructions, up to `toNs`. */
@@ -202,11 +202,10 @@ export class Scheduler implements Stateful<SchedulerState> {
     if (slot.online) this.#shareHorizon();
   }
 
-  /** From inside an exit: the access took the running vCPU this long, without retiring anything. */
+  /** From inside an exit: the access takes the running vCPU this long, rounded up to instructions. */
   stall(nanoseconds: number): void {
     const slot = this.#current;
     if (slot === undefined) return;
-    slot.skipped += nanoseconds;
     slot.vcpu.stall(Math.ceil(nanoseconds / slot.nanosecondsPerInstruction));
   }
 

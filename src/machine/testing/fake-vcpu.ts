@@ -18,6 +18,7 @@ export class FakeVcpu implements Vcpu {
   readonly index: number;
   readonly registers: Registers = fakeRegisters();
   retired = 0;
+  stalled = 0;
   halted = false;
   interruptsEnabled = true;
   map: MemoryMap = { find: () => undefined };
@@ -66,6 +67,7 @@ export class FakeVcpu implements Vcpu {
 
   stall(instructions: number): void {
     this.#end -= instructions;
+    this.stalled += instructions;
   }
 
   nmi(): void {
