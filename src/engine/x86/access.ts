@@ -87,6 +87,11 @@ function movePiece(
   } else for (let k = 0; k < size; k++) BYTES[at + k] = memory[host + k] as number;
 }
 
+/** Outside 64-bit mode addresses wrap at 4 GiB; those of system tables may lie beyond all the same. */
+function nextPage(core: Core, linear: number): number {
+  return linear === 4294967296 && !core.is64 ? 0 : linear;
+}
+
 /**
  * Move `size` bytes (at most 512) between BYTES and linear memory. Both pages
  * of an access that crosses are checked before anything is written.
@@ -97,8 +102,7 @@ function move(core: Core, linear: number, size: number, writes: boolean, set: nu
     movePiece(core, linear, 0, size, writes, set);
     return;
   }
-  // In 32-bit modes an address wraps at 4 GiB.
-  const second = core.is64 ? linear + first : (linear + first) % 4294967296;
+  const second = nextPage(core, linear + first);
   if (writes) {
     translate(core, linear, "write", set);
     translate(core, second, "write", set);
@@ -118,7 +122,7 @@ export function probe(
   translate(core, linear, access, set);
   const last = linear + size - 1;
   if (Math.floor(last / 4096) !== Math.floor(linear / 4096))
-    translate(core, core.is64 ? last : last % 4294967296, access, set);
+    translate(core, nextPage(core, Math.floor(last / 4096) * 4096), access, set);
 }
 
 /** As {@link move}, at the present privilege, with debug and alignment checks. */

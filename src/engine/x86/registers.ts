@@ -9,7 +9,7 @@ import {
 } from "../x87/layout.ts";
 import type { Core } from "./core.ts";
 import { readMsr, writeMsr } from "./msr.ts";
-import { setCpl, setSegment } from "./segments.ts";
+import { protectionChanged, setCpl, setSegment } from "./segments.ts";
 import { mxcsrChanged } from "./sse/mxcsr.ts";
 import {
   CR0,
@@ -93,6 +93,7 @@ export class CoreRegisters implements Registers {
       return;
     }
     core.setBig(OFFSETS.get(name) as number, BigInt.asUintN(64, value));
+    if (name === "cr0") protectionChanged(core);
     if (name === "cr0" || name === "cr3" || name === "cr4" || name === "efer" || name === "dr7") {
       core.modeChanged();
       core.flushTlb();
