@@ -15,7 +15,7 @@ const PROGRAMS = ["protected-mode", "long-mode"];
 
 describe.each(PROGRAMS)("%s", (name) => {
   test.skipIf(!hasNasm)("logs what the manual says", () => {
-    const expected = readFileSync(join(import.meta.dirname, "testing", `${name}.log`), "utf8");
+    const expected = readFileSync(join(import.meta.dirname, "testing", `${name}.expected`), "utf8");
     expect(runHere(assemble(`${name}.asm`, "EXACT"))).toBe(expected.trim());
   });
 
