@@ -18,8 +18,8 @@ function bits(...numbers: readonly number[]): number {
   return word;
 }
 
-/** Leaf 1 ECX (Intel SDM vol. 2, table 3-10): SSE3, SSSE3, CX16, PCID, SSE4.1, SSE4.2, x2APIC, MOVBE, POPCNT, TSC-deadline, XSAVE. */
-const FEATURES_1_ECX = bits(0, 9, 13, 17, 19, 20, 21, 22, 23, 24, 26);
+/** Leaf 1 ECX (Intel SDM vol. 2, table 3-10): SSE3, PCLMULQDQ, SSSE3, CX16, PCID, SSE4.1, SSE4.2, x2APIC, MOVBE, POPCNT, TSC-deadline, AES, XSAVE. */
+const FEATURES_1_ECX = bits(0, 1, 9, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26);
 const OSXSAVE = bits(27);
 /** Leaf 1 EDX (table 3-11): FPU, DE, PSE, TSC, MSR, PAE, MCE, CX8, APIC, SEP, MTRR, PGE, MCA, CMOV, PAT, PSE-36, CLFSH, MMX, FXSR, SSE, SSE2, SS. */
 const FEATURES_1_EDX = bits(
@@ -46,12 +46,12 @@ const FEATURES_1_EDX = bits(
   26,
   27,
 );
-/** FSGSBASE, TSC_ADJUST, BMI1, SMEP, BMI2, ERMS, INVPCID, FCS and FDS deprecated: no, SMAP, CLFLUSHOPT, CLWB. */
-const FEATURES_7_EBX = bits(0, 1, 3, 7, 8, 9, 10, 20, 23, 24);
+/** FSGSBASE, TSC_ADJUST, BMI1, SMEP, BMI2, ERMS, INVPCID, ADX, SMAP, CLFLUSHOPT, CLWB. */
+const FEATURES_7_EBX = bits(0, 1, 3, 7, 8, 9, 10, 19, 20, 23, 24);
 /** UMIP. */
 const FEATURES_7_ECX = bits(2);
-/** LAHF and SAHF in 64-bit mode, LZCNT. */
-const FEATURES_81_ECX = bits(0, 5);
+/** LAHF and SAHF in 64-bit mode, LZCNT, PREFETCHW. */
+const FEATURES_81_ECX = bits(0, 5, 8);
 /** SYSCALL in 64-bit mode, NX, 1-GByte pages, RDTSCP, Intel 64. */
 const FEATURES_81_EDX = bits(11, 20, 26, 27, 29);
 const FEATURES_87_EDX = bits(8);
