@@ -246,6 +246,11 @@ export interface Vcpu {
    * counts as one, a repeated string instruction as one for each 4,096 elements.
    */
   readonly retired: number;
+  /**
+   * Time, in instructions, that passed without one retiring: PAUSE, and exits that called `stall`.
+   * It counts against the budget of `run`, and may overdraw it.
+   */
+  readonly stalled: number;
   /** Guest-physical space. Assign, or call `mapChanged`, after any change. */
   map: MemoryMap;
   moderator: Moderator;
@@ -261,7 +266,7 @@ export interface Vcpu {
   run(budget: number): Stop;
   /** From inside an exit: leave `run` after the current instruction. */
   yield(): void;
-  /** From inside an exit: it took as long as this many instructions; the budget shrinks, `retired` stays. */
+  /** From inside an exit: it takes as long as this many instructions. */
   stall(instructions: number): void;
   /** Latch a non-maskable interrupt. */
   nmi(): void;

@@ -7,7 +7,6 @@ import { instructionsLeft, nextRip } from "../x86/position.ts";
 import { segmentViolation } from "../x86/segments.ts";
 import {
   ATTENTION,
-  BUDGET,
   Leave,
   MAXIMUM_VCPUS,
   RECORD,
@@ -99,7 +98,7 @@ export class WasmEngine {
       interrupted: (cpu: number, record: number): number => {
         // Stop behind the instruction at `record`, in the middle of its block.
         const core = this.coreAt(cpu);
-        core.set(BUDGET, core.get(BUDGET) + instructionsLeft(core, record) - 1);
+        core.budget += instructionsLeft(core, record) - 1;
         core.setAddress(RIP, nextRip(core, record));
         return Leave.dispatch;
       },

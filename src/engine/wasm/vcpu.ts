@@ -15,7 +15,6 @@ import { CoreRegisters } from "../x86/registers.ts";
 import { initialise, powerOn } from "../x86/reset.ts";
 import {
   ATTENTION,
-  BUDGET,
   EFLAGS,
   ERROR_CODE,
   JUMP_CACHE,
@@ -24,6 +23,7 @@ import {
   MODE,
   RECORD,
   RIP,
+  STALLED,
   TLB_SETS,
   VECTOR,
 } from "../x86/state.ts";
@@ -46,6 +46,7 @@ export class WasmVcpu implements Vcpu {
   private readonly engine: WasmEngine;
   /** Retired up to the present call of `run`, and what that call was granted. */
   private retiredBefore = 0;
+  private stalledBefore = 0;
   private granted = 0;
   /** Budget taken away by `yield`, to be given back on the way out. */
   private reserve = 0;
@@ -53,6 +54,8 @@ export class WasmVcpu implements Vcpu {
   private yielding = false;
   /** Interrupts wait for one instruction: after STI, MOV SS, POP SS. */
   private shadow = false;
+  /** What `run` returns when an event could not be delivered. */
+  private undelivered: Stop = TRIPLE_FAULT;
 
   constructor(engine: WasmEngine, index: number, surroundings: VcpuSurroundings) {
     this.engine = engine;
@@ -73,10 +76,14 @@ export class WasmVcpu implements Vcpu {
   get retired(): number {
     if (!this.running) return this.retiredBefore;
     const { core } = this;
-    const used = this.granted - this.reserve - core.get(BUDGET);
+    const used = this.granted - this.reserve - core.budget - core.get(STALLED);
     return (
       this.retiredBefore + used - (core.inGuest ? instructionsLeft(core, core.get(RECORD)) : 0)
     );
+  }
+
+  get stalled(): number {
+    return this.stalledBefore + (this.running ? this.core.get(STALLED) : 0);
   }
 
   get map(): MemoryMap {
@@ -141,15 +148,14 @@ export class WasmVcpu implements Vcpu {
     this.yielding = true;
     const { core } = this;
     core.set(ATTENTION, 1);
-    this.reserve += core.get(BUDGET);
-    core.set(BUDGET, 0);
+    this.reserve += core.budget;
+    core.budget = 0;
   }
 
   stall(instructions: number): void {
     const { core } = this;
-    const taken = Math.min(core.get(BUDGET), instructions);
-    core.set(BUDGET, core.get(BUDGET) - taken);
-    this.granted -= taken;
+    core.budget -= instructions;
+    core.set(STALLED, core.get(STALLED) + instructions);
   }
 
   mapChanged(): void {
@@ -164,14 +170,17 @@ export class WasmVcpu implements Vcpu {
   run(budget: number): Stop {
     const { core } = this;
     this.granted = Math.min(budget, 0x7fff_ffff);
-    core.set(BUDGET, this.granted);
+    core.budget = this.granted;
+    core.set(STALLED, 0);
     this.reserve = 0;
     this.yielding = false;
     this.running = true;
     try {
       return this.loop();
     } finally {
-      this.retiredBefore += this.granted - this.reserve - core.get(BUDGET);
+      const stalled = core.get(STALLED);
+      this.retiredBefore += this.granted - this.reserve - core.budget - stalled;
+      this.stalledBefore += stalled;
       this.running = false;
       core.inGuest = false;
     }
@@ -185,9 +194,9 @@ export class WasmVcpu implements Vcpu {
       const shadow = this.shadow;
       this.shadow = false;
       try {
-        if (!shadow && !this.takeEvents()) return TRIPLE_FAULT;
+        if (!shadow && !this.takeEvents()) return this.undelivered;
         if (core.halted) return HALTED;
-        if (core.get(BUDGET) === 0) return BUDGET_STOP;
+        if (core.budget <= 0) return BUDGET_STOP;
         const stepping = (core.get(EFLAGS) & EFLAGS_TF) !== 0;
         const breakpoints = hasBreakpoints(core);
         const leave = stepping || shadow || breakpoints ? this.step(breakpoints) : this.enter();
@@ -198,12 +207,12 @@ export class WasmVcpu implements Vcpu {
         // Raised outside guest code: by fetching or decoding at RIP.
         if (problem !== ABANDON) throw problem;
         if (core.abandoned() === Leave.stopped) return STOPPED;
-        if (!this.exception()) return TRIPLE_FAULT;
+        if (!this.exception()) return this.undelivered;
       }
     }
   }
 
-  /** Deliver what is pending between instructions (SDM vol. 3, table 6-2). False: triple fault. */
+  /** Deliver what is pending between instructions (SDM vol. 3, table 6-2). False: it could not be. */
   private takeEvents(): boolean {
     const { core } = this;
     if (core.debugPending !== 0) {
@@ -227,9 +236,10 @@ export class WasmVcpu implements Vcpu {
 
   /** Each delivery takes the time of one instruction, so that faults in a circle come to an end. */
   private deliver(vector: number, source: EventSource, errorCode: number): boolean {
-    const budget = this.core.get(BUDGET);
-    if (budget > 0) this.core.set(BUDGET, budget - 1);
-    return deliver(this.core, vector, source, errorCode) === "delivered";
+    this.core.budget--;
+    const outcome = deliver(this.core, vector, source, errorCode);
+    this.undelivered = outcome === "stopped" ? STOPPED : TRIPLE_FAULT;
+    return outcome === "delivered";
   }
 
   private exception(): boolean {
@@ -244,7 +254,7 @@ export class WasmVcpu implements Vcpu {
     let leave = this.enterAtRip();
     for (;;) {
       // What the next instruction may raise belongs to the next call of `run`.
-      if (core.get(BUDGET) === 0 && (leave === Leave.lookup || leave === Leave.link))
+      if (core.budget <= 0 && (leave === Leave.lookup || leave === Leave.link))
         return Leave.dispatch;
       switch (leave) {
         case Leave.lookup:
@@ -260,8 +270,8 @@ export class WasmVcpu implements Vcpu {
           break;
         }
         case Leave.budget: {
-          const left = core.get(BUDGET);
-          if (left === 0 || this.yielding) return leave;
+          const left = core.budget;
+          if (left <= 0 || this.yielding) return leave;
           leave = this.runAtMost(left);
           break;
         }
@@ -326,7 +336,7 @@ export class WasmVcpu implements Vcpu {
     switch (leave) {
       case Leave.exception:
         this.backToInstruction();
-        return this.exception() ? undefined : TRIPLE_FAULT;
+        return this.exception() ? undefined : this.undelivered;
       case Leave.stopped:
         this.backToInstruction();
         return STOPPED;
@@ -345,7 +355,7 @@ export class WasmVcpu implements Vcpu {
   private backToInstruction(): void {
     const { core } = this;
     const record = core.get(RECORD);
-    core.set(BUDGET, core.get(BUDGET) + instructionsLeft(core, record));
+    core.budget += instructionsLeft(core, record);
     if (core.ripIsArchitectural) core.ripIsArchitectural = false;
     else core.setAddress(RIP, instructionRip(core, record));
   }
@@ -353,7 +363,7 @@ export class WasmVcpu implements Vcpu {
   save(): VcpuState {
     const { core } = this;
     const words = [core.nmiPending, core.nmiBlocked, core.halted, this.shadow].map(Number);
-    const bytes = new Uint8Array(TLB_SETS + 16);
+    const bytes = new Uint8Array(TLB_SETS + 24);
     bytes.set(core.linearMemory.subarray(core.base, core.base + TLB_SETS));
     const view = new DataView(bytes.buffer);
     words.forEach((word, i) => {
@@ -361,11 +371,12 @@ export class WasmVcpu implements Vcpu {
     });
     view.setUint32(TLB_SETS + 4, core.debugPending, true);
     view.setFloat64(TLB_SETS + 8, this.retiredBefore, true);
+    view.setFloat64(TLB_SETS + 16, this.stalledBefore, true);
     return { engine: "wasm", bytes };
   }
 
   load(state: VcpuState): void {
-    if (state.engine !== "wasm" || state.bytes.length !== TLB_SETS + 16)
+    if (state.engine !== "wasm" || state.bytes.length !== TLB_SETS + 24)
       throw new RangeError("not a state of this engine");
     const { core } = this;
     core.linearMemory.set(state.bytes.subarray(0, TLB_SETS), core.base);
@@ -376,6 +387,7 @@ export class WasmVcpu implements Vcpu {
     this.shadow = view.getUint8(TLB_SETS + 3) !== 0;
     core.debugPending = view.getUint32(TLB_SETS + 4, true);
     this.retiredBefore = view.getFloat64(TLB_SETS + 8, true);
+    this.stalledBefore = view.getFloat64(TLB_SETS + 16, true);
     core.modeChanged();
     core.flushTlb();
   }

@@ -17,6 +17,7 @@ import {
   MODE_V86,
 } from "./mode.ts";
 import {
+  BUDGET,
   CPL,
   CR0,
   CR3,
@@ -202,6 +203,15 @@ export class Core {
   setRegister(index: number, value: number): void {
     this.u32[(GPR >> 2) + index * 2] = value;
     this.u32[(GPR >> 2) + index * 2 + 1] = 0;
+  }
+
+  /** Instructions left of the present call of `run`; negative when a stall overdrew it. */
+  get budget(): number {
+    return this.i32[BUDGET >> 2] as number;
+  }
+
+  set budget(instructions: number) {
+    this.i32[BUDGET >> 2] = instructions;
   }
 
   get cpl(): number {

@@ -49,6 +49,9 @@ export const MXCSR_FAST = 224;
 export const LEAST_SINGLE = 228;
 export const LEAST_DOUBLE = 232;
 
+/** Instructions' time that passed in this call of `run` without one retiring: PAUSE, slow devices. */
+export const STALLED = 248;
+
 /** Segment registers ES, CS, SS, DS, FS, GS, LDTR, TR: {@link SEGMENT_BYTES} each. */
 export const SEGMENTS = 256;
 export const SEGMENT_BYTES = 48;

@@ -115,6 +115,7 @@ export class ScriptedVcpu implements Vcpu {
   readonly index: number;
   readonly registers = new ScriptedRegisters();
   retired = 0;
+  stalled = 0;
   halted = false;
   map: MemoryMap = { find: () => undefined };
   moderator: Moderator = { exit: () => "native" };
@@ -210,6 +211,7 @@ export class ScriptedVcpu implements Vcpu {
 
   stall(instructions: number): void {
     this.#end -= instructions;
+    this.stalled += instructions;
   }
   nmi(): void {}
   mapChanged(): void {

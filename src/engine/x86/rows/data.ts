@@ -8,6 +8,7 @@ import {
 import type { Value } from "../../micro/lift.ts";
 import type { Instruction } from "../instruction.ts";
 import { CONDITION_NAMES, row, type Semantics } from "../row.ts";
+import { BUDGET, STALLED } from "../state.ts";
 
 /** Moving data: MOV and its relatives, exchange, compare-and-exchange, conversion of widths. */
 
@@ -158,6 +159,22 @@ for (let code = 0; code < 16; code++) {
   });
 }
 
-row("F3 90", "PAUSE", () => {}, { notRexB: true });
+/**
+ * Spin loops mark themselves with PAUSE, which takes as long as on current
+ * processors (140 cycles, SDM vol. 2). It ends its block, so that the budget
+ * is looked at right behind it.
+ */
+const PAUSE_INSTRUCTIONS = 40;
+row(
+  "F3 90",
+  "PAUSE",
+  (i) => {
+    const cost = i.i32(PAUSE_INSTRUCTIONS);
+    i.storeState(BUDGET, "i32", i.op("i32.sub", i.loadState(BUDGET, "i32"), cost));
+    i.storeState(STALLED, "i32", i.op("i32.add", i.loadState(STALLED, "i32"), cost));
+    i.jumpTo(i.nextRip());
+  },
+  { notRexB: true, ends: true },
+);
 for (const opcode of ["18", "19", "1a", "1b", "1c", "1d", "1e", "1f"])
   row(`0f ${opcode}`, "NOP Ev", () => {});
