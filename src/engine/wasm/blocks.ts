@@ -325,9 +325,13 @@ export class Blocks {
       if (this.codeMap[page * 2] === 0 && this.codeMap[page * 2 + 1] === 0) continue;
       const from = Math.floor(Math.max(hostAddress, page * 4096) / 64) * 64;
       const to = Math.ceil(Math.min(hostAddress + size, page * 4096 + 4096) / 64) * 64;
+      // No block that survives touches these granules. Bits of dropped blocks outside them may
+      // stay: a store there comes here once more.
+      for (let granule = from / 64; granule < to / 64; granule++) {
+        const word = granule >> 5;
+        this.codeMap[word] = (this.codeMap[word] as number) & ~(1 << (granule & 31));
+      }
       const blocks = this.byPage.get(page);
-      this.codeMap[page * 2] = 0;
-      this.codeMap[page * 2 + 1] = 0;
       if (blocks === undefined) continue;
       for (const block of [...blocks]) {
         const first = block.crossing < 0 ? block.size : 4096 - (block.start % 4096);
@@ -339,7 +343,6 @@ export class Blocks {
         )
           this.drop(block);
       }
-      for (const block of blocks) this.markCode(block);
     }
   }
 
