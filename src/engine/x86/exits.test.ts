@@ -139,6 +139,25 @@ describe("verdicts", () => {
   });
 });
 
+describe("events that cannot be delivered", () => {
+  const undefinedInstruction = [0x90, 0x0f, 0x0b];
+
+  test("without a vector table: triple fault, RIP at the instruction", () => {
+    const { vcpu } = machine(undefinedInstruction);
+    vcpu.registers.setIdtr({ base: 0n, limit: 0 });
+    expect(vcpu.run(10).kind).toBe("triple-fault");
+    expect(vcpu.registers.get("rip")).toBe(BigInt(CODE - 0x8000 + 1));
+  });
+
+  test("the moderator stops the access to the vector table: stopped", () => {
+    const { vcpu, exits } = machine(undefinedInstruction, () => "stop");
+    vcpu.registers.setIdtr({ base: 0x8000_0000n, limit: 0x3ff });
+    expect(vcpu.run(10).kind).toBe("stopped");
+    expect(exits).toMatchObject([{ kind: "memory-read", address: 0x8000_0018, width: 2 }]);
+    expect(vcpu.registers.get("rip")).toBe(BigInt(CODE - 0x8000 + 1));
+  });
+});
+
 describe("interrupts", () => {
   /** An interrupt of vector 0x20 waits; its handler halts. */
   function interrupted(code: readonly number[]): Bare {
