@@ -16,6 +16,8 @@ import "./rows/extended-state.ts";
 import "./rows/mmx.ts";
 import "./rows/sse-move.ts";
 import "./rows/sse-arithmetic.ts";
+import "./rows/sse-compare.ts";
+import "./rows/sse3.ts";
 import "./rows/sse-convert.ts";
 import "./rows/sse-convert-general.ts";
 import "./rows/sse-convert-mmx.ts";

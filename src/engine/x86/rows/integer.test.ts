@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { encodeRow, seeded } from "../../testing/encode.ts";
 import { bare, enterLongMode, load } from "../../testing/run-code.ts";
-import { openSilicon, siliconRecords } from "../sse/silicon.ts";
+import { openSilicon, siliconRecords } from "../sse/testing/silicon.ts";
 import { TABLE } from "../table.ts";
 
 /** Flags that the manual leaves undefined, by mnemonic (SDM vol. 2); AF 0x10, OF 0x800, ... */

@@ -79,7 +79,7 @@ row(
     writeXmm(
       i,
       0,
-      guarded(i, quick, demotionProofs(i, source, false), () =>
+      guarded(i, quick, demotionProofs(i, source, quick, false), () =>
         exactly(i, "cvtsd2ss", into, source),
       ),
     );
@@ -95,7 +95,7 @@ row(
     writeXmm(
       i,
       0,
-      guarded(i, quick, demotionProofs(i, source, true), () =>
+      guarded(i, quick, demotionProofs(i, source, quick, true), () =>
         convertExactly(i, "cvtpd2ps", source),
       ),
     );
@@ -104,7 +104,12 @@ row(
 );
 
 /** Narrowing a number to a normal one, or a zero to a zero. */
-function demotionProofs(i: Instruction, source: Value, packed: boolean): (() => Value)[] {
+function demotionProofs(
+  i: Instruction,
+  source: Value,
+  quick: Value,
+  packed: boolean,
+): (() => Value)[] {
   return [
     () => {
       const size = absolute(i, DOUBLES, source);
@@ -112,7 +117,9 @@ function demotionProofs(i: Instruction, source: Value, packed: boolean): (() => 
       const above = i.op("f64x2.ge", size, splat(i, DOUBLES, 2 ** -125));
       const below = i.op("f64x2.lt", size, splat(i, DOUBLES, 2 ** 127));
       const good = i.op("v128.or", i.op("v128.and", above, below), isZero(i, DOUBLES, source));
-      return i.op("i32.and", fast(i), every(i, DOUBLES, packed, good));
+      const isExact = i.op("f64x2.eq", i.op("f64x2.promote_low_f32x4", quick), source);
+      const allowed = i.op("i32.or", fast(i), every(i, DOUBLES, packed, isExact));
+      return i.op("i32.and", allowed, every(i, DOUBLES, packed, good));
     },
   ];
 }

@@ -42,7 +42,9 @@ for (const [opcode, name, shape, packed] of [
           i.op(`${shape.vector}.eq`, source, source),
           notDenormal(i, shape, source),
         );
-        return i.op("i32.and", i.op("i32.or", fast(i), silent), every(i, shape, packed, ordered));
+        const isExact = every(i, shape, packed, i.op(`${shape.vector}.eq`, rounded, source));
+        const allowed = i.op("i32.or", i.op("i32.or", fast(i), silent), isExact);
+        return i.op("i32.and", allowed, every(i, shape, packed, ordered));
       };
       const result = guarded(i, quick, [proof], () => {
         i.storeState(SSE_INTEGER, "i32", control);
@@ -53,7 +55,7 @@ for (const [opcode, name, shape, packed] of [
     SSE,
   );
 
-/** Nearest if bit 2 is set: the proof then demands that MXCSR says so. */
+/** Nearest if bit 2 is set: the proof then demands that MXCSR says so, or that the mode does not matter. */
 function roundBy(i: Instruction, shape: Shape, control: Value, source: Value): Value {
   const round = (operation: string): Value => i.op(`${shape.vector}.${operation}`, source);
   const bit = (n: number): Value => i.op("i32.and", control, i.i32(n));

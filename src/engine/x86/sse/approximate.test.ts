@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { reciprocal, reciprocalRoot } from "./approximate.ts";
-import { Random } from "./operands-for-tests.ts";
-import { openSilicon, siliconRecords } from "./silicon.ts";
+import { Random } from "./testing/operands.ts";
+import { openSilicon, siliconRecords } from "./testing/silicon.ts";
 
 const view = new DataView(new ArrayBuffer(4));
 function decode(a: bigint): number {

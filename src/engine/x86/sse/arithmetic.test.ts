@@ -14,8 +14,8 @@ import { fromInteger, toFormat, toInteger, toIntegral } from "./convert.ts";
 import { Environment } from "./environment.ts";
 import { DOUBLE, type Format, SINGLE } from "./format.ts";
 import { ZERO } from "./mxcsr.ts";
-import { awkward, Random } from "./operands-for-tests.ts";
-import { openSilicon, siliconRecords } from "./silicon.ts";
+import { awkward, Random } from "./testing/operands.ts";
+import { openSilicon, siliconRecords } from "./testing/silicon.ts";
 
 const silicon = openSilicon();
 afterAll(() => silicon?.close());

@@ -3,7 +3,7 @@ import { add, type Binary, divide, multiply, squareRoot, subtract } from "./arit
 import { Environment } from "./environment.ts";
 import { errorFree, type Operation } from "./error-free.ts";
 import { DOUBLE, SINGLE } from "./format.ts";
-import { awkward, Random } from "./operands-for-tests.ts";
+import { awkward, Random } from "./testing/operands.ts";
 
 const ROUNDS = Number(process.env.SILICON_ROUNDS ?? 400) * 10;
 

@@ -3,11 +3,13 @@ import type { Instruction } from "../instruction.ts";
 import {
   LEAST_DOUBLE,
   LEAST_SINGLE,
+  MXCSR,
   MXCSR_FAST,
   SSE_FIRST,
   SSE_RESULT,
   SSE_SECOND,
 } from "../state.ts";
+import { RC_SHIFT } from "./mxcsr.ts";
 
 /**
  * Floating-point instructions compute with the host's arithmetic and then
@@ -47,6 +49,14 @@ export const DOUBLES: Shape = {
   all: 3,
   normal: 2 ** -1022,
 };
+
+/** ps, pd, ss, sd: mandatory prefix, shape, operand types. */
+export const FORMS = [
+  { prefix: "NP", name: "ps", shape: SINGLES, packed: true },
+  { prefix: "66", name: "pd", shape: DOUBLES, packed: true },
+  { prefix: "F3", name: "ss", shape: SINGLES, packed: false },
+  { prefix: "F2", name: "sd", shape: DOUBLES, packed: false },
+] as const;
 
 export function splat(i: Instruction, shape: Shape, value: number): Value {
   return i.op(`${shape.vector}.splat`, shape.element === "f32" ? i.f32(value) : i.f64(value));
@@ -144,6 +154,7 @@ export function convertExactly(i: Instruction, helper: string, source: Value): V
  * @param operands those that count for the flags
  * @param sizes of what must not be small, so that the result is normal
  * @param zeros elements where a result of zero is exact; undefined: all
+ * @param isExact elements that needed no rounding, if they are in range
  * @param exact computes it anew
  */
 export function arithmetic(
@@ -154,6 +165,7 @@ export function arithmetic(
   operands: readonly Value[],
   sizes: readonly Value[],
   zeros: (() => Value) | undefined,
+  isExact: () => Value,
   exact: () => Value,
 ): Value {
   const normalOrZero = (): Value => {
@@ -164,7 +176,11 @@ export function arithmetic(
     const exactZero = zeros === undefined ? zero : i.op("v128.and", zero, zeros());
     let good = i.op("v128.and", finite, i.op("v128.or", large, exactZero));
     for (const operand of operands) good = i.op("v128.and", good, notDenormal(i, shape, operand));
-    return i.op("i32.and", fast(i), every(i, shape, packed, good));
+    // Before PE is set, inexactness counts; many programs work with whole numbers for long.
+    const anyway = i.op("i32x4.splat", i.op("i32.sub", i.i32(0), fast(i)));
+    good = i.op("v128.and", good, i.op("v128.or", anyway, isExact()));
+    const rounding = i.op("i32.and", i.loadState(MXCSR, "i32"), i.i32(3 << RC_SHIFT));
+    return i.op("i32.and", i.op("i32.eqz", rounding), every(i, shape, packed, good));
   };
   return guarded(i, quick, [() => notSmall(i, shape, packed, quick, sizes), normalOrZero], exact);
 }
@@ -193,4 +209,20 @@ function notSmall(
   const x = low(i, shape, quick);
   const checked = i.op(`${element}.add`, low(i, shape, least), i.op(`${element}.sub`, x, x));
   return i.op(`${element}.gt`, checked, bound);
+}
+
+/** Elements where sum = a + b exactly: then taking either operand away leaves the other. */
+export function isExactSum(i: Instruction, shape: Shape, sum: Value, a: Value, b: Value): Value {
+  const { vector } = shape;
+  // One of the two differences is exact, that with the larger operand.
+  const restB = i.op(`${vector}.eq`, i.op(`${vector}.sub`, sum, a), b);
+  const restA = i.op(`${vector}.eq`, i.op(`${vector}.sub`, sum, b), a);
+  return i.op("v128.and", restA, restB);
+}
+
+/** Elements of which both have no more than half of the format's bits, so that their product is exact. */
+export function areShort(i: Instruction, shape: Shape, a: Value, b: Value): Value {
+  const rest =
+    shape === SINGLES ? i.op("i32x4.splat", i.i32(0xfff)) : i.op("i64x2.splat", i.i64(0x7ff_ffff));
+  return i.op(`${shape.integer}.eq`, i.op("v128.and", i.op("v128.or", a, b), rest), i.v128(0n));
 }

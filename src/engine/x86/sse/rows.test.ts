@@ -7,8 +7,8 @@ import { MXCSR, X87, XMM } from "../state.ts";
 import { TABLE } from "../table.ts";
 import { DOUBLE, SINGLE } from "./format.ts";
 import { setMxcsr } from "./mxcsr.ts";
-import { awkward, Random } from "./operands-for-tests.ts";
-import { openSilicon, type SiliconRecord, siliconRecords } from "./silicon.ts";
+import { awkward, Random } from "./testing/operands.ts";
+import { openSilicon, type SiliconRecord, siliconRecords } from "./testing/silicon.ts";
 
 const silicon = openSilicon();
 afterAll(() => silicon?.close());

@@ -1,4 +1,4 @@
-import type { Format } from "./format.ts";
+import type { Format } from "../format.ts";
 
 /** Seeded pseudo-random numbers (mulberry32). */
 export class Random {
