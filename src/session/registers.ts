@@ -148,6 +148,7 @@ const PARTS: ReadonlyMap<string, Part> = new Map([
     return [
       [`e${suffix}`, { name, bits: 32, shift: 0 }],
       [suffix, { name, bits: 16, shift: 0 }],
+      ...(suffix === "ip" ? [] : [[`${suffix}l`, { name, bits: 8, shift: 0 }] as [string, Part]]),
     ];
   }),
   ...Array.from({ length: 8 }, (_, n): [string, Part][] => {
