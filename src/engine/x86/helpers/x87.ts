@@ -1,8 +1,16 @@
-import { DATA_POINTER, DATA_SELECTOR, EFLAGS, INSTRUCTION_POINTER, INSTRUCTION_SELECTOR, LAST_OPCODE, OPERAND } from "../../x87/layout.ts";
+import {
+  DATA_POINTER,
+  DATA_SELECTOR,
+  EFLAGS,
+  INSTRUCTION_POINTER,
+  INSTRUCTION_SELECTOR,
+  LAST_OPCODE,
+  OPERAND,
+} from "../../x87/layout.ts";
 import { operandBytes } from "../../x87/row.ts";
 import { x87Row } from "../../x87/table.ts";
 import { readGuestBytes, writeGuestBytes } from "../access.ts";
-import { ARITHMETIC_FLAGS, CR0_MP, CR0_NE, CR0_TS, type Core } from "../core.ts";
+import { ARITHMETIC_FLAGS, type Core, CR0_MP, CR0_NE, CR0_TS } from "../core.ts";
 import { instructionRip } from "../position.ts";
 import { IMAGE_FORMATS } from "../rows/x87.ts";
 import { ADDRESS, CR0, CS, DS, GPR, SEGMENT_SELECTOR, segmentField, VALUE, X87 } from "../state.ts";
@@ -23,10 +31,18 @@ export const X87_HELPERS: Helpers = {
     if (form === undefined || format === undefined) return core.raise(6);
     if (form.waits) checkPending(core);
     const fpu = core.x87;
-    const window = core.linearMemory.subarray(core.base + X87 + OPERAND, core.base + X87 + OPERAND + 160);
+    const window = core.linearMemory.subarray(
+      core.base + X87 + OPERAND,
+      core.base + X87 + OPERAND + 160,
+    );
     const linear = core.address(ADDRESS);
     if (form.memory !== null && form.access === "load") {
-      readGuestBytes(core, linear, window, operandBytes(form.memory, format.endsWith("16") ? 16 : 32));
+      readGuestBytes(
+        core,
+        linear,
+        window,
+        operandBytes(form.memory, format.endsWith("16") ? 16 : 32),
+      );
     }
     if (form.eflags === "reads") core.set(X87 + EFLAGS, core.rflags());
     const bytes = fpu.execute(form, format);

@@ -31,12 +31,16 @@ for (let opcode = 0xd8; opcode <= 0xdf; opcode++) {
   for (let reg = 0; reg < 8; reg++) {
     const memory = x87Row(opcode, reg << 3);
     if (memory !== undefined)
-      row(`${hex} /${reg} mem`, `${memory.mnemonic.toUpperCase()} M`, execute(opcode, reg << 3), { unit: "x87" });
+      row(`${hex} /${reg} mem`, `${memory.mnemonic.toUpperCase()} M`, execute(opcode, reg << 3), {
+        unit: "x87",
+      });
     for (let rm = 0; rm < 8; rm++) {
       const modrm = 0xc0 | (reg << 3) | rm;
       const register = x87Row(opcode, modrm);
       if (register !== undefined)
-        row(`${hex} /${reg} rm=${rm}`, register.mnemonic.toUpperCase(), execute(opcode, modrm), { unit: "x87" });
+        row(`${hex} /${reg} rm=${rm}`, register.mnemonic.toUpperCase(), execute(opcode, modrm), {
+          unit: "x87",
+        });
     }
   }
 }
