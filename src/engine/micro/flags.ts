@@ -1,5 +1,6 @@
 import { FLAGS_AUX, FLAGS_RESULT } from "../x86/state.ts";
-import type { Lift, Value } from "./lift.ts";
+import type { Lift } from "./lift.ts";
+import type { Value } from "./micro-op.ts";
 
 /**
  * Arithmetic flags in micro-operations. The state keeps them unevaluated (see

@@ -1,7 +1,19 @@
 import { SLOW_UPDATE, SLOW_WRITE } from "../x86/access.ts";
 import {
-  ADDRESS, BUDGET, CODE_MAP, JUMP_CACHE, JUMP_CACHE_ENTRIES, Leave, MODE, RECORD, RIP, TLB, TLB_ADDEND, TLB_ENTRIES,
-  TLB_WRITE_TAG, VALUE,
+  ADDRESS,
+  BUDGET,
+  CODE_MAP,
+  JUMP_CACHE,
+  JUMP_CACHE_ENTRIES,
+  Leave,
+  MODE,
+  RECORD,
+  RIP,
+  TLB,
+  TLB_ADDEND,
+  TLB_ENTRIES,
+  TLB_WRITE_TAG,
+  VALUE,
 } from "../x86/state.ts";
 import { Bytes } from "./bytes.ts";
 import { ModuleBuilder, type Signature } from "./module-builder.ts";
@@ -65,7 +77,9 @@ function slowAccess(moderate: number, ramOffset: number): Bytes {
   load(get(code, 0), I64_LOAD, ADDRESS).byte(0x21).u32(linear);
   load(get(code, 0), I32_LOAD, TLB);
   get(code, linear).byte(0x42).s64(7n).byte(0x88, 0xa7);
-  constant(code, (TLB_ENTRIES - 1) << 5).byte(0x71, 0x6a, 0x22).u32(entry);
+  constant(code, (TLB_ENTRIES - 1) << 5)
+    .byte(0x71, 0x6a, 0x22)
+    .u32(entry);
   load(code, I64_LOAD, TLB_WRITE_TAG);
   get(code, linear);
   size().byte(0xac, 0x7c).byte(0x42).s64(1n).byte(0x7d); // linear + size - 1
@@ -78,14 +92,21 @@ function slowAccess(moderate: number, ramOffset: number): Bytes {
   for (const [bytes, loadCode, storeCode] of MOVES) {
     constant(size(), bytes).byte(0x46, 0x04, 0x40);
     constant(get(code, 2), SLOW_WRITE).byte(0x71, 0x04, 0x40);
-    get(get(code, host), 0).byte(...loadCode, 0).u32(VALUE);
+    get(get(code, host), 0)
+      .byte(...loadCode, 0)
+      .u32(VALUE);
     code.byte(...storeCode, 0, 0).byte(0x05);
     get(get(code, 0), host).byte(...loadCode, 0, 0);
-    code.byte(...storeCode, 0).u32(VALUE).byte(0x0b);
+    code
+      .byte(...storeCode, 0)
+      .u32(VALUE)
+      .byte(0x0b);
     constant(code, Leave.none).byte(0x0f, 0x0b);
   }
   code.byte(0x0b, 0x0b, 0x0b);
-  return get(get(get(code, 0), 1), 2).byte(0x12).u32(moderate);
+  return get(get(get(code, 0), 1), 2)
+    .byte(0x12)
+    .u32(moderate);
 }
 
 /**
@@ -101,7 +122,6 @@ export function buildBaseModule(
   const module = new ModuleBuilder();
   const moderate = module.importFunction("access_in_typescript", SLOW_ACCESS);
   const template = module.typeIndex(TEMPLATE);
-
 
   const header = new Bytes();
   load(get(header, 0), I32_LOAD, BUDGET);
@@ -140,7 +160,10 @@ export function buildBaseModule(
   const indirect = get(new Bytes(), 0).byte(0x12).u32(jumpFunction);
   const indirectFunction = module.addFunction(TEMPLATE, [], indirect);
 
-  module.exportFunction("slow_access", module.addFunction(SLOW_ACCESS, ["i64", "i32", "i32"], slowAccess(moderate, ramOffset)));
+  module.exportFunction(
+    "slow_access",
+    module.addFunction(SLOW_ACCESS, ["i64", "i32", "i32"], slowAccess(moderate, ramOffset)),
+  );
 
   const enter = new Bytes();
   get(get(enter, 0), 1);

@@ -4,7 +4,7 @@ import type { Core } from "../x86/core.ts";
 import { type Decoded, Decoder, endsBlock, OutOfBytes } from "../x86/decoder.ts";
 import { operandWords, RECORD_HEADER_WORDS } from "../x86/instruction.ts";
 import { MODE_CODE_32, MODE_CODE_64 } from "../x86/mode.ts";
-import { currentSet, watchWrites, moderated, translate } from "../x86/paging.ts";
+import { currentSet, moderated, translate, watchWrites } from "../x86/paging.ts";
 import { codeLinear, packPosition } from "../x86/position.ts";
 import type { Row } from "../x86/row.ts";
 import {

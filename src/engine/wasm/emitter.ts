@@ -1,4 +1,5 @@
-import type { Load, MicroOp, Place, Store, UpdateCell, Value } from "../micro/lift.ts";
+import type { Load, MicroOp, Place, Store, UpdateCell, Value } from "../micro/micro-op.ts";
+import { SLOW_STACK, SLOW_UPDATE, SLOW_WRITE } from "../x86/access.ts";
 import {
   ADDRESS,
   ATTENTION,
@@ -11,7 +12,6 @@ import {
   TLB_WRITE_TAG,
   VALUE,
 } from "../x86/state.ts";
-import { SLOW_STACK, SLOW_UPDATE, SLOW_WRITE } from "../x86/access.ts";
 import { Bytes } from "./bytes.ts";
 import type { ValueType } from "./module-builder.ts";
 

@@ -57,7 +57,11 @@ export class WasmEngine {
     const functions = this.functions();
     const { access_in_typescript } = functions;
     const base = new WebAssembly.Instance(module, {
-      env: { memory: memory.memory, table, access_in_typescript: access_in_typescript as WebAssembly.ImportValue },
+      env: {
+        memory: memory.memory,
+        table,
+        access_in_typescript: access_in_typescript as WebAssembly.ImportValue,
+      },
     });
     this.code = base.exports as unknown as GuestCode;
     this.templates = new Templates(memory.memory, table, {

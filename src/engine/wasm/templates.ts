@@ -1,4 +1,4 @@
-import type { Value } from "../micro/lift.ts";
+import type { Value } from "../micro/micro-op.ts";
 import { type Decoded, endsBlock } from "../x86/decoder.ts";
 import { Instruction, operandShape } from "../x86/instruction.ts";
 import { FIRST_FREE_SLOT, JUMP, SLOW_ACCESS, TEMPLATE } from "./base-module.ts";

@@ -2,7 +2,6 @@ import type { GuestMemory } from "../guest-memory.ts";
 import type { Exit, InterruptController, MemoryMap, Moderator, Vcpu, Verdict } from "../vcpu.ts";
 import { X87 } from "../x87/fpu.ts";
 import { updateWatching } from "./debug.ts";
-import { instructionRip } from "./position.ts";
 import {
   MODE_CODE_32,
   MODE_CODE_64,
@@ -16,6 +15,7 @@ import {
   MODE_TS,
   MODE_V86,
 } from "./mode.ts";
+import { instructionRip } from "./position.ts";
 import {
   BUDGET,
   CPL,
@@ -358,7 +358,9 @@ export class Core {
    * returns on `done` and `native`, abandons the instruction otherwise.
    */
   exit(exit: Exit): Verdict {
-    const verdict = this.inGuest ? this.exitFromGuest(exit) : this.moderator.exit(this.vcpu as Vcpu, exit);
+    const verdict = this.inGuest
+      ? this.exitFromGuest(exit)
+      : this.moderator.exit(this.vcpu as Vcpu, exit);
     switch (verdict) {
       case "fault":
         return this.generalProtection();

@@ -1,12 +1,5 @@
-import {
-  type Intent,
-  Lift,
-  type Load,
-  type Place,
-  type Store,
-  type UpdateCell,
-  type Value,
-} from "../micro/lift.ts";
+import { Lift } from "../micro/lift.ts";
+import type { Intent, Load, Place, Store, UpdateCell, Value } from "../micro/micro-op.ts";
 import {
   type Decoded,
   type MemoryOperand,

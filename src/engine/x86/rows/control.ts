@@ -1,5 +1,5 @@
 import { arithmeticFlags, condition, flagC, flagZ, setAll, setCarry } from "../../micro/flags.ts";
-import type { Value } from "../../micro/lift.ts";
+import type { Value } from "../../micro/micro-op.ts";
 import { EFLAGS_DF } from "../core.ts";
 import { CONDITION_NAMES, row, type Semantics } from "../row.ts";
 import { EFLAGS } from "../state.ts";

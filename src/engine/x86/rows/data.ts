@@ -5,7 +5,7 @@ import {
   setAll,
   setSubtraction,
 } from "../../micro/flags.ts";
-import type { Value } from "../../micro/lift.ts";
+import type { Value } from "../../micro/micro-op.ts";
 import type { Instruction } from "../instruction.ts";
 import { CONDITION_NAMES, row, type Semantics } from "../row.ts";
 import { BUDGET, STALLED } from "../state.ts";
@@ -176,5 +176,8 @@ row(
   },
   { notRexB: true, ends: true },
 );
+["NTA", "T0", "T1", "T2"].forEach((hint, reg) => {
+  row(`0f 18 /${reg} mem`, `PREFETCH${hint} Mb`, () => {});
+});
 for (const opcode of ["18", "19", "1a", "1b", "1c", "1d", "1e", "1f"])
   row(`0f ${opcode}`, "NOP Ev", () => {});

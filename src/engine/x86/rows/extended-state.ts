@@ -1,4 +1,4 @@
-import type { Intent } from "../../micro/lift.ts";
+import type { Intent } from "../../micro/micro-op.ts";
 import { row, type Semantics } from "../row.ts";
 import { VALUE } from "../state.ts";
 

@@ -1,4 +1,4 @@
-import type { Load, Value } from "../../micro/lift.ts";
+import type { Load, Value } from "../../micro/micro-op.ts";
 import type { Instruction } from "../instruction.ts";
 import { row, type Semantics } from "../row.ts";
 import { CS, DS, ES, FS, GS, SEGMENT_SELECTOR, SS, segmentField, VALUE } from "../state.ts";

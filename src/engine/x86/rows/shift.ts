@@ -1,5 +1,5 @@
 import { flagC, setCarryOverflow, setResultCarryOverflow } from "../../micro/flags.ts";
-import type { Value } from "../../micro/lift.ts";
+import type { Value } from "../../micro/micro-op.ts";
 import type { Instruction } from "../instruction.ts";
 import { row, type Semantics } from "../row.ts";
 

@@ -1,4 +1,4 @@
-import type { Value } from "../../micro/lift.ts";
+import type { Value } from "../../micro/micro-op.ts";
 import { row } from "../row.ts";
 import { DOUBLES, fast, guarded, low, SINGLES } from "../sse/guard.ts";
 import { readXmm, writeXmm } from "../sse/operands.ts";

@@ -1,4 +1,4 @@
-import type { Value } from "../../micro/lift.ts";
+import type { Value } from "../../micro/micro-op.ts";
 import type { Instruction } from "../instruction.ts";
 import { bytes } from "../sse/operands.ts";
 import { both, joining, mmx, xmm } from "./sse-integer.ts";

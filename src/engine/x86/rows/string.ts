@@ -1,5 +1,5 @@
 import { setSubtraction } from "../../micro/flags.ts";
-import type { Load, Store, Value } from "../../micro/lift.ts";
+import type { Load, Store, Value } from "../../micro/micro-op.ts";
 import { EFLAGS_DF } from "../core.ts";
 import type { Instruction } from "../instruction.ts";
 import { row, type Semantics } from "../row.ts";

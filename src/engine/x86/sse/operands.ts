@@ -1,4 +1,4 @@
-import type { Load, Store, Value } from "../../micro/lift.ts";
+import type { Load, Store, Value } from "../../micro/micro-op.ts";
 import { SIGN_EXPONENT, STATUS_WORD, TAGS } from "../../x87/layout.ts";
 import type { Instruction } from "../instruction.ts";
 import { SS, X87 } from "../state.ts";
