@@ -23,11 +23,11 @@ export interface EncodingLimits {
   readonly displacement: number;
 }
 
-function pick<T>(choose: Choose, from: readonly T[]): T {
+export function pick<T>(choose: Choose, from: readonly T[]): T {
   return from[choose(from.length)] as T;
 }
 
-function immediateBytes(spec: OperandSpec, bits: number): number {
+export function immediateBytes(spec: OperandSpec, bits: number): number {
   switch (spec.size) {
     case "v":
       return bits / 8;
