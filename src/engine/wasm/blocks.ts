@@ -2,10 +2,10 @@ import type { GuestMemory } from "../guest-memory.ts";
 import type { MemoryFetch } from "../vcpu.ts";
 import type { Core } from "../x86/core.ts";
 import { type Decoded, Decoder, endsBlock, OutOfBytes } from "../x86/decoder.ts";
-import { operandWords, RECORD_HEADER_WORDS } from "../x86/instruction.ts";
 import { MODE_CODE_32, MODE_CODE_64 } from "../x86/mode.ts";
 import { currentSet, moderated, translate, watchWrites } from "../x86/paging.ts";
 import { codeLinear, packPosition } from "../x86/position.ts";
+import { operandWords, RECORD_HEADER_WORDS } from "../x86/record.ts";
 import type { Row } from "../x86/row.ts";
 import {
   CODE_MAP,

@@ -1,6 +1,7 @@
 import type { Value } from "../micro/micro-op.ts";
 import { type Decoded, endsBlock } from "../x86/decoder.ts";
-import { Instruction, operandShape } from "../x86/instruction.ts";
+import { Instruction } from "../x86/instruction.ts";
+import { operandShape } from "../x86/record.ts";
 import { FIRST_FREE_SLOT, JUMP, SLOW_ACCESS, TEMPLATE } from "./base-module.ts";
 import { TemplateEmitter } from "./emitter.ts";
 import { ModuleBuilder, type Signature } from "./module-builder.ts";

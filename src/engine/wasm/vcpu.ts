@@ -7,7 +7,8 @@ import type {
   Vcpu,
   VcpuState,
 } from "../vcpu.ts";
-import { ABANDON, Core, EFLAGS_IF, EFLAGS_RF, EFLAGS_TF, pushesErrorCode } from "../x86/core.ts";
+import { EFLAGS_IF, EFLAGS_RF, EFLAGS_TF } from "../x86/control-bits.ts";
+import { ABANDON, Core, pushesErrorCode } from "../x86/core.ts";
 import { DR6, hasBreakpoints, instructionBreakpoints } from "../x86/debug.ts";
 import { deliver, type EventSource } from "../x86/interrupts.ts";
 import { codeLinear, instructionRip, instructionsLeft } from "../x86/position.ts";

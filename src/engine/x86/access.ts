@@ -1,5 +1,6 @@
 import type { MemoryRead, MemoryWrite, Width } from "../vcpu.ts";
-import { ABANDON, type Core, CR0_AM, EFLAGS_AC } from "./core.ts";
+import { CR0_AM, EFLAGS_AC } from "./control-bits.ts";
+import { ABANDON, type Core } from "./core.ts";
 import { hitDataBreakpoint } from "./debug.ts";
 import { currentSet, implicitSet, moderated, translate, writeNotice } from "./paging.ts";
 import { ADDRESS, CR0, EFLAGS, Leave, VALUE } from "./state.ts";

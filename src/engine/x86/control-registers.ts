@@ -1,5 +1,4 @@
 import {
-  type Core,
   CR0_PE,
   CR0_PG,
   CR0_WP,
@@ -16,7 +15,8 @@ import {
   CR4_UMIP,
   EFER_LMA,
   EFER_LME,
-} from "./core.ts";
+} from "./control-bits.ts";
+import type { Core } from "./core.ts";
 import { TYPE_TSS_16_BUSY } from "./descriptor.ts";
 import { PHYSICAL_ADDRESS_BITS } from "./paging.ts";
 import { protectionChanged } from "./segments.ts";

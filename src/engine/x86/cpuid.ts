@@ -1,5 +1,6 @@
 import type { Cpuid } from "../vcpu.ts";
-import { type Core, CR4_OSXSAVE } from "./core.ts";
+import { CR4_OSXSAVE } from "./control-bits.ts";
+import type { Core } from "./core.ts";
 import { PHYSICAL_ADDRESS_BITS } from "./paging.ts";
 import { CR4 } from "./state.ts";
 import { TSC_KILOHERTZ } from "./time-stamp.ts";

@@ -1,4 +1,5 @@
-import { type Core, CR0_AM, EFLAGS_AC } from "./core.ts";
+import { CR0_AM, EFLAGS_AC } from "./control-bits.ts";
+import type { Core } from "./core.ts";
 import { CR0, DR, EFLAGS } from "./state.ts";
 
 /** Byte offsets of DR6 and DR7 in the state. */

@@ -1,63 +1,11 @@
 import { codeBits, MODE_PROTECTED } from "./mode.ts";
+import { type MemoryOperand, type Operand, type RegisterOperand, RIP_BASE } from "./operand.ts";
 import type { OperandSize, OperandSpec, Row } from "./row.ts";
 import { DS, ES, SS } from "./state.ts";
 import { TABLE } from "./table.ts";
 
-export interface RegisterOperand {
-  readonly kind: "register";
-  readonly file: "general" | "xmm" | "mmx" | "segment" | "control" | "debug";
-  readonly index: number;
-  /** AH, CH, DH, BH: bits 15:8 of register `index`. */
-  readonly high: boolean;
-  readonly bytes: number;
-  /** Named by the opcode itself, not by a field. */
-  readonly fixed: boolean;
-}
-
-export interface MemoryOperand {
-  readonly kind: "memory";
-  /** 0..15, or -1 for none, or {@link RIP_BASE}. */
-  readonly base: number;
-  readonly index: number;
-  /** log2 of the scale. */
-  readonly shift: number;
-  readonly displacement: bigint;
-  /** Segment register that applies, ES = 0 .. GS = 5. */
-  readonly segment: number;
-  readonly bytes: number;
-}
-
-export interface ImmediateOperand {
-  readonly kind: "immediate";
-  /** Sign-extended as the form says. */
-  readonly value: bigint;
-  readonly bytes: number;
-}
-
-export interface RelativeOperand {
-  readonly kind: "relative";
-  /** From the end of the instruction. */
-  readonly delta: number;
-}
-
-export interface FarOperand {
-  readonly kind: "far";
-  readonly selector: number;
-  readonly offset: number;
-}
-
-export type Operand =
-  | RegisterOperand
-  | MemoryOperand
-  | ImmediateOperand
-  | RelativeOperand
-  | FarOperand;
-
 /** VEX-encoded forms of map n are in map 4 + n. */
 const VEX_MAPS = 4;
-
-/** `base` of a RIP-relative operand. */
-export const RIP_BASE = 16;
 
 export interface Decoded {
   readonly row: Row;

@@ -1,4 +1,5 @@
-import { type Core, EFLAGS_IF, EFLAGS_NT, EFLAGS_RF, EFLAGS_TF, EFLAGS_VM } from "./core.ts";
+import { EFLAGS_IF, EFLAGS_NT, EFLAGS_RF, EFLAGS_TF, EFLAGS_VM } from "./control-bits.ts";
+import type { Core } from "./core.ts";
 import type { Descriptor } from "./descriptor.ts";
 import type { EventSource } from "./interrupts.ts";
 

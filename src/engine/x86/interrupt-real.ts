@@ -1,5 +1,6 @@
 import { readSystem } from "./access.ts";
-import { type Core, EFLAGS_AC, EFLAGS_IF, EFLAGS_RF, EFLAGS_TF } from "./core.ts";
+import { EFLAGS_AC, EFLAGS_IF, EFLAGS_RF, EFLAGS_TF } from "./control-bits.ts";
+import type { Core } from "./core.ts";
 import { setRealMode } from "./segments.ts";
 import {
   CS,

@@ -1,7 +1,6 @@
 import { readSystem } from "./access.ts";
 import {
   ARITHMETIC_FLAGS,
-  type Core,
   EFLAGS_AC,
   EFLAGS_DF,
   EFLAGS_ID,
@@ -13,7 +12,8 @@ import {
   EFLAGS_VIF,
   EFLAGS_VIP,
   EFLAGS_VM,
-} from "./core.ts";
+} from "./control-bits.ts";
+import type { Core } from "./core.ts";
 import {
   checkReturnTarget,
   commitOuter,

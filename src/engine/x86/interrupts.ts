@@ -1,4 +1,5 @@
-import { ABANDON, type Core, CR0_PE } from "./core.ts";
+import { CR0_PE } from "./control-bits.ts";
+import { ABANDON, type Core } from "./core.ts";
 import { deliverLong } from "./interrupt-long.ts";
 import { deliverProtected } from "./interrupt-protected.ts";
 import { deliverReal } from "./interrupt-real.ts";

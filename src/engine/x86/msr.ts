@@ -1,4 +1,5 @@
-import { type Core, CR0_PG, EFER_LMA, EFER_LME, EFER_NXE, EFER_SCE } from "./core.ts";
+import { CR0_PG, EFER_LMA, EFER_LME, EFER_NXE, EFER_SCE } from "./control-bits.ts";
+import type { Core } from "./core.ts";
 import { PHYSICAL_ADDRESS_BITS } from "./paging.ts";
 import { CR0, EFER, FS, GS, MSRS, SEGMENT_BASE, segmentField } from "./state.ts";
 import { readTimeStamp, TSC_ADJUST, timeStamp, unadjustedTicks } from "./time-stamp.ts";

@@ -1,6 +1,5 @@
 import { EXECUTE, type MapRegion, READ, WRITE } from "../vcpu.ts";
 import {
-  type Core,
   CR0_PG,
   CR0_WP,
   CR4_PAE,
@@ -9,7 +8,8 @@ import {
   CR4_SMEP,
   EFER_NXE,
   EFLAGS_AC,
-} from "./core.ts";
+} from "./control-bits.ts";
+import type { Core } from "./core.ts";
 import {
   CODE_MAP,
   CR0,

@@ -1,4 +1,5 @@
-import { type Core, CR0_PE } from "./core.ts";
+import { CR0_PE } from "./control-bits.ts";
+import type { Core } from "./core.ts";
 import {
   ATTRIBUTE_BIG,
   ATTRIBUTE_CODE,

@@ -1,5 +1,6 @@
 import { isCanonical } from "./access.ts";
-import { type Core, EFER_SCE, EFLAGS_IF, EFLAGS_RF, EFLAGS_VM } from "./core.ts";
+import { EFER_SCE, EFLAGS_IF, EFLAGS_RF, EFLAGS_VM } from "./control-bits.ts";
+import type { Core } from "./core.ts";
 import { isNullSelector } from "./descriptor.ts";
 import {
   IA32_FMASK,

@@ -1,4 +1,5 @@
-import { type Core, EFLAGS_VM } from "./core.ts";
+import { EFLAGS_VM } from "./control-bits.ts";
+import type { Core } from "./core.ts";
 import { Descriptor, isNullSelector, TYPE_LDT } from "./descriptor.ts";
 import { setFromDescriptor, setVirtual8086 } from "./segments.ts";
 import { CS, DS, ES, FS, GS, LDTR, SS } from "./state.ts";

@@ -1,7 +1,8 @@
 import type { SpecialInstruction } from "../vcpu.ts";
 import { readSystem, writeSystem } from "./access.ts";
+import { CR0_PG, CR0_TS, EFLAGS_NT, EFLAGS_VM } from "./control-bits.ts";
 import { writeCr3 } from "./control-registers.ts";
-import { type Core, CR0_PG, CR0_TS, EFLAGS_NT, EFLAGS_VM } from "./core.ts";
+import type { Core } from "./core.ts";
 import { Descriptor, isNullSelector, TSS_BUSY, TYPE_TSS_16, TYPE_TSS_32 } from "./descriptor.ts";
 import { setCpl, setFromDescriptor, setNull } from "./segments.ts";
 import {

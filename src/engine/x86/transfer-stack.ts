@@ -6,7 +6,8 @@ import {
   readSystem,
   writeSystem,
 } from "./access.ts";
-import { type Core, CR4_SMAP, EFLAGS_AC } from "./core.ts";
+import { CR4_SMAP, EFLAGS_AC } from "./control-bits.ts";
+import type { Core } from "./core.ts";
 import { ATTRIBUTE_UNUSABLE, Descriptor, isNullSelector } from "./descriptor.ts";
 import { stackBits } from "./mode.ts";
 import { SUPERVISOR, SUPERVISOR_SMAP, USER } from "./paging.ts";

@@ -1,4 +1,5 @@
-import { type Core, CR0_TS, CR4_OSXSAVE } from "../core.ts";
+import { CR0_TS, CR4_OSXSAVE } from "../control-bits.ts";
+import type { Core } from "../core.ts";
 import { ADDRESS, CR0, CR4, Leave, VALUE, XCR0 } from "../state.ts";
 import { fxrstor, fxsave, xrstor, xsave } from "../xsave.ts";
 import type { Helpers } from "./helpers.ts";

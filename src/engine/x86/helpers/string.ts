@@ -10,7 +10,8 @@ import {
   writeGuest32,
   writeGuest64,
 } from "../access.ts";
-import { type Core, EFLAGS_DF } from "../core.ts";
+import { EFLAGS_DF } from "../control-bits.ts";
+import type { Core } from "../core.ts";
 import { WRITES } from "../instruction.ts";
 import { currentSet, translate, writeNotice } from "../paging.ts";
 import { instructionRip } from "../position.ts";

@@ -7,9 +7,7 @@ import type {
   Xsetbv,
 } from "../../vcpu.ts";
 import { isCanonical, readGuest8 } from "../access.ts";
-import { writeCr0, writeCr2, writeCr3, writeCr4, writeCr8 } from "../control-registers.ts";
 import {
-  type Core,
   CR0_EM,
   CR0_MP,
   CR0_PE,
@@ -24,7 +22,9 @@ import {
   EFLAGS_RF,
   EFLAGS_VIF,
   EFLAGS_VIP,
-} from "../core.ts";
+} from "../control-bits.ts";
+import { writeCr0, writeCr2, writeCr3, writeCr4, writeCr8 } from "../control-registers.ts";
+import type { Core } from "../core.ts";
 import { cpuid } from "../cpuid.ts";
 import { debugRegister, writeDebugRegister } from "../debug-registers.ts";
 import { BASIC_FLAGS, loadFlags } from "../interrupt-return.ts";

@@ -10,7 +10,8 @@ import {
 import { operandBytes } from "../../x87/row.ts";
 import { x87Row } from "../../x87/table.ts";
 import { readGuestBytes, writeGuestBytes } from "../access.ts";
-import { ARITHMETIC_FLAGS, type Core, CR0_MP, CR0_NE, CR0_TS } from "../core.ts";
+import { ARITHMETIC_FLAGS, CR0_MP, CR0_NE, CR0_TS } from "../control-bits.ts";
+import type { Core } from "../core.ts";
 import { instructionRip } from "../position.ts";
 import { IMAGE_FORMATS } from "../rows/x87.ts";
 import { ADDRESS, CR0, CS, DS, GPR, SEGMENT_SELECTOR, segmentField, VALUE, X87 } from "../state.ts";

@@ -1,6 +1,6 @@
 import { arithmeticFlags, condition, flagC, flagZ, setAll, setCarry } from "../../micro/flags.ts";
 import type { Value } from "../../micro/micro-op.ts";
-import { EFLAGS_DF } from "../core.ts";
+import { EFLAGS_DF } from "../control-bits.ts";
 import { CONDITION_NAMES, row, type Semantics } from "../row.ts";
 import { EFLAGS } from "../state.ts";
 

@@ -58,7 +58,7 @@ const EDGES = [
 /** All but RSP, RSI and RDI. */
 const REGISTERS = [0, 1, 2, 3, 5, 8, 9, 10, 11, 12, 13, 14, 15];
 const POINTER = 0x20_0000;
-const CASES = Number(process.env["SILICON_CASES"] ?? 20_000);
+const CASES = Number(process.env.SILICON_CASES ?? 20_000);
 
 /** Whether an encoding with a two-byte opcode (0f xx) has a memory operand. */
 function isMemoryForm(code: readonly number[]): boolean {
@@ -84,7 +84,7 @@ describe.skipIf(silicon === undefined)("integer instructions against the host CP
   );
 
   it("agrees on random encodings of every form", () => {
-    const choose = seeded(Number(process.env["SILICON_SEED"] ?? 1));
+    const choose = seeded(Number(process.env.SILICON_SEED ?? 1));
     const bytes = (n: number): bigint => {
       let value = 0n;
       for (let k = 0; k < n; k++) value = (value << 8n) | BigInt(choose(256));

@@ -1,6 +1,6 @@
 import { setSubtraction } from "../../micro/flags.ts";
 import type { Load, Store, Value } from "../../micro/micro-op.ts";
-import { EFLAGS_DF } from "../core.ts";
+import { EFLAGS_DF } from "../control-bits.ts";
 import type { Instruction } from "../instruction.ts";
 import { row, type Semantics } from "../row.ts";
 import { EFLAGS, VALUE } from "../state.ts";

@@ -1,6 +1,13 @@
 import { arithmeticFlags } from "../../micro/flags.ts";
 import type { Value } from "../../micro/micro-op.ts";
-import { CR4_FSGSBASE, CR4_UMIP, EFLAGS_IF, EFLAGS_IOPL, EFLAGS_RF, EFLAGS_VM } from "../core.ts";
+import {
+  CR4_FSGSBASE,
+  CR4_UMIP,
+  EFLAGS_IF,
+  EFLAGS_IOPL,
+  EFLAGS_RF,
+  EFLAGS_VM,
+} from "../control-bits.ts";
 import type { Instruction } from "../instruction.ts";
 import { MODE_CPL_0, MODE_V86 } from "../mode.ts";
 import { IA32_KERNEL_GS_BASE, msrOffset } from "../msr.ts";

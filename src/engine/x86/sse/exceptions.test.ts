@@ -7,7 +7,7 @@ import {
   load,
 } from "../../testing/run-code.ts";
 import { STATUS_WORD, TAGS } from "../../x87/layout.ts";
-import { CR4_OSFXSR, CR4_OSXMMEXCPT } from "../core.ts";
+import { CR4_OSFXSR, CR4_OSXMMEXCPT } from "../control-bits.ts";
 import { X87 } from "../state.ts";
 
 const CODE = 0x10000;

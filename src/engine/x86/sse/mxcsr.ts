@@ -1,5 +1,5 @@
+import { CR4_OSXMMEXCPT } from "../control-bits.ts";
 import type { Core } from "../core.ts";
-import { CR4_OSXMMEXCPT } from "../core.ts";
 import { CR4, LEAST_DOUBLE, LEAST_SINGLE, MXCSR, MXCSR_FAST } from "../state.ts";
 
 /** Exception flags of MXCSR (Intel SDM vol. 1, 10.2.3); their masks stand 7 bits higher. */

@@ -1,0 +1,37 @@
+/** Bits of CR0, CR4, EFER and RFLAGS by their names in the manual (Intel SDM vol. 3, 2.5; vol. 1, 3.4.3). */
+export const CR0_PE = 1;
+export const CR0_MP = 2;
+export const CR0_EM = 4;
+export const CR0_TS = 8;
+export const CR0_NE = 0x20;
+export const CR0_WP = 0x1_0000;
+export const CR0_AM = 0x4_0000;
+export const CR0_PG = 0x8000_0000;
+export const CR4_PSE = 0x10;
+export const CR4_PAE = 0x20;
+export const CR4_PGE = 0x80;
+export const CR4_OSFXSR = 0x200;
+export const CR4_OSXMMEXCPT = 0x400;
+export const CR4_UMIP = 0x800;
+export const CR4_FSGSBASE = 0x1_0000;
+export const CR4_PCIDE = 0x2_0000;
+export const CR4_OSXSAVE = 0x4_0000;
+export const CR4_SMEP = 0x10_0000;
+export const CR4_SMAP = 0x20_0000;
+export const EFER_SCE = 1;
+export const EFER_LME = 0x100;
+export const EFER_LMA = 0x400;
+export const EFER_NXE = 0x800;
+export const EFLAGS_TF = 0x100;
+export const EFLAGS_IF = 0x200;
+export const EFLAGS_DF = 0x400;
+export const EFLAGS_IOPL = 0x3000;
+export const EFLAGS_NT = 0x4000;
+export const EFLAGS_RF = 0x1_0000;
+export const EFLAGS_VM = 0x2_0000;
+export const EFLAGS_AC = 0x4_0000;
+export const EFLAGS_VIF = 0x8_0000;
+export const EFLAGS_VIP = 0x10_0000;
+export const EFLAGS_ID = 0x20_0000;
+/** CF, PF, AF, ZF, SF, OF. */
+export const ARITHMETIC_FLAGS = 0x8d5;

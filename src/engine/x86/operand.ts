@@ -1,0 +1,54 @@
+/** Operands as decoded: what an instruction names, not yet what it does with it. */
+
+export interface RegisterOperand {
+  readonly kind: "register";
+  readonly file: "general" | "xmm" | "mmx" | "segment" | "control" | "debug";
+  readonly index: number;
+  /** AH, CH, DH, BH: bits 15:8 of register `index`. */
+  readonly high: boolean;
+  readonly bytes: number;
+  /** Named by the opcode itself, not by a field. */
+  readonly fixed: boolean;
+}
+
+export interface MemoryOperand {
+  readonly kind: "memory";
+  /** 0..15, or -1 for none, or {@link RIP_BASE}. */
+  readonly base: number;
+  readonly index: number;
+  /** log2 of the scale. */
+  readonly shift: number;
+  readonly displacement: bigint;
+  /** Segment register that applies, ES = 0 .. GS = 5. */
+  readonly segment: number;
+  readonly bytes: number;
+}
+
+export interface ImmediateOperand {
+  readonly kind: "immediate";
+  /** Sign-extended as the form says. */
+  readonly value: bigint;
+  readonly bytes: number;
+}
+
+export interface RelativeOperand {
+  readonly kind: "relative";
+  /** From the end of the instruction. */
+  readonly delta: number;
+}
+
+export interface FarOperand {
+  readonly kind: "far";
+  readonly selector: number;
+  readonly offset: number;
+}
+
+export type Operand =
+  | RegisterOperand
+  | MemoryOperand
+  | ImmediateOperand
+  | RelativeOperand
+  | FarOperand;
+
+/** `base` of a RIP-relative operand. */
+export const RIP_BASE = 16;
