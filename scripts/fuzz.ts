@@ -4,7 +4,7 @@
  * must keep reporting: one that falls silent has hung. A failure names the run, which is repeated by
  * `--seed SEED --first RUN --runs 1`.
  */
-import { parseArgs } from "node:util";
+import { inspect, parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import type { Progress, Task } from "./fuzz/worker.ts";
 
@@ -72,8 +72,6 @@ function fuzz(task: Task): Promise<boolean> {
       const seconds = (performance.now() - started) / 1000;
       end(true, `${progress.done} runs in ${seconds.toFixed(1)} s, all well: ${progress.summary}`);
     });
-    worker.on("error", (error) =>
-      end(false, `FAILED ${error instanceof Error ? error.stack : error}`),
-    );
+    worker.on("error", (error) => end(false, `FAILED ${inspect(error)}`));
   });
 }

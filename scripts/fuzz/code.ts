@@ -88,6 +88,8 @@ function randomRegisters(registers: Registers, random: Random): void {
       );
     registers.setXmm(index, (BigInt(random.u32()) << 96n) | BigInt(random.u32()));
   }
+  // a count register: large ones keep REP busy, and the run tells little
+  if (random.below(16) !== 0) registers.setPair(1, random.below(256), 0);
 }
 
 /** Besides the flat ones: less privilege, virtual-8086, compatibility. */
@@ -143,12 +145,11 @@ export const target: Target = {
 
     const before = vcpu.retired;
     const stop = vcpu.run(BUDGET);
+    // an exception costs budget too, though its instruction does not retire
     const retired = vcpu.retired - before;
     if (!(retired >= 0 && retired <= BUDGET))
       throw new Error(`${name}: retired ${retired} of a budget of ${BUDGET}`);
-    if (stop.kind === "budget" && retired < BUDGET)
-      throw new Error(`${name}: "budget" after ${retired} of ${BUDGET}`);
-    return `${stop.kind}`;
+    return stop.kind;
   },
 
   verify() {

@@ -3,10 +3,11 @@ import { isElf } from "../debug/elf.ts";
 import { BareMachine, type BareReport } from "../session/bare.ts";
 import type { FlatMode } from "../session/flat.ts";
 import { findMultibootHeader } from "../session/multiboot.ts";
-import { registerTable } from "../session/register-table.ts";
+import { instructionLine, registerTable } from "../session/register-table.ts";
 import { setRegister } from "../session/registers.ts";
 import { readBytes, writeText } from "./files.ts";
 import type { ExecOptions } from "./program.ts";
+import { grouped } from "./report-text.ts";
 import { paintFor } from "./terminal.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -63,7 +64,7 @@ function setRegisters(machine: BareMachine, values: ExecOptions["set"]): void {
 }
 
 function text(report: BareReport, paint: ReturnType<typeof paintFor>): string[] {
-  const instructions = `${report.instructions.toLocaleString("en-US")} instructions`;
+  const instructions = `${grouped(report.instructions)} instructions`;
   const ending = {
     halt: `HLT after ${instructions}`,
     exit: `ended itself after ${instructions}`,
@@ -73,7 +74,11 @@ function text(report: BareReport, paint: ReturnType<typeof paintFor>): string[] 
     interrupted: `interrupted after ${instructions}`,
     "triple-fault": paint("red", `triple fault after ${instructions}`),
   };
-  return [ending[report.ended], ...registerTable(report.registers)];
+  return [
+    ending[report.ended],
+    ...registerTable(report.registers),
+    ...instructionLine(report.instruction),
+  ];
 }
 
 /** Bytes of a serial port, handed to the host in pieces rather than one by one. */

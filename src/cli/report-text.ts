@@ -1,5 +1,5 @@
 /** The end of a run, for a reader on a terminal. */
-import { registerTable } from "../session/register-table.ts";
+import { instructionLine, registerTable } from "../session/register-table.ts";
 import type { SessionReport } from "../session/report.ts";
 import type { Paint } from "./terminal.ts";
 
@@ -14,12 +14,15 @@ const ENDINGS: Readonly<Record<SessionReport["ended"], string>> = {
 
 const seconds = (ns: number) => `${(ns / 1e9).toFixed(ns < 1e9 ? 6 : 3)} s`;
 
+/** 1,234,567. Not by toLocaleString, which loads the tables of all languages first. */
+export const grouped = (value: number) => String(value).replace(/\B(?=(\d{3})+$)/g, ",");
+
 /** One line for the run and one for each cell; for a failed CPU its registers. */
 export function reportLines(report: SessionReport, paint: Paint): string[] {
   const { ended, virtualNs, instructions } = report;
   const lines = [
     `${ENDINGS[ended]} after ${seconds(virtualNs)} of virtual time, ` +
-      `${instructions.toLocaleString("en-US")} instructions`,
+      `${grouped(instructions)} instructions`,
   ];
   for (const { name, state, cpus } of report.cells) {
     const words = cpus.map((cpu) => `CPU ${cpu.index} ${cpu.state}`).join(", ");
@@ -32,6 +35,7 @@ export function reportLines(report: SessionReport, paint: Paint): string[] {
       lines.push("", paint("red", `CPU ${index} of "${name}" broke a rule and was parked:`));
       lines.push(...failure.report.map((line) => `  ${line}`));
       lines.push("", ...registerTable(failure.registers).map((line) => `  ${line}`));
+      lines.push(...instructionLine(failure.instruction).map((line) => `  ${line}`));
     }
   return lines;
 }
