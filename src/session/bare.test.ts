@@ -86,6 +86,7 @@ describe("flat code", () => {
     expect(report).toMatchObject({
       ended: "triple-fault",
       registers: { general: { rip: "0x0000000000100000" } },
+      instruction: { text: "ud2", bytes: "0f 0b" },
     });
   });
 

@@ -5,6 +5,7 @@
 import { GuestMemory } from "../engine/guest-memory.ts";
 import type { Registers, Vcpu } from "../engine/vcpu.ts";
 import { WasmEngine } from "../engine/wasm/engine.ts";
+import { type InspectedInstruction, instructionAtRip } from "../engine/x86/inspect.ts";
 import { Board } from "../machine/board.ts";
 import type { ByteSink } from "../machine/device.ts";
 import { DEFAULT_FLAT_ADDRESS, enterFlatMode, FLAT_TABLES, type FlatMode } from "./flat.ts";
@@ -29,6 +30,8 @@ export interface BareReport {
   readonly virtualNs: number;
   readonly instructions: number;
   readonly registers: RegisterReport;
+  /** After a triple fault: what led to it, if it can be read at RIP. */
+  readonly instruction?: InspectedInstruction;
 }
 
 const RFLAGS_IF = 1n << 9n;
@@ -155,12 +158,15 @@ export class BareMachine {
   }
 
   #report(ended: BareReport["ended"]): BareReport {
+    const instruction =
+      ended === "triple-fault" ? instructionAtRip(this.#vcpu, this.board.memory) : undefined;
     return {
       ended,
       exitStatus: this.#exitStatus ?? 0,
       virtualNs: this.board.clock.now,
       instructions: this.#vcpu.retired,
       registers: registerReport(this.registers),
+      ...(instruction && { instruction }),
     };
   }
 }

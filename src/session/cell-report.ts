@@ -1,3 +1,5 @@
+import type { GuestMemory } from "../engine/guest-memory.ts";
+import { instructionAtRip } from "../engine/x86/inspect.ts";
 import type { Cell } from "../hypervisor/cell.ts";
 import type { Cpu } from "../hypervisor/cpu.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
@@ -7,25 +9,35 @@ import type { CellReport, CpuReport } from "./report.ts";
 const RFLAGS_IF = 1n << 9n;
 
 /** @param console what the cell printed */
-export function cellReport(hypervisor: Hypervisor, cell: Cell, console: string): CellReport {
+export function cellReport(
+  hypervisor: Hypervisor,
+  memory: GuestMemory,
+  cell: Cell,
+  console: string,
+): CellReport {
   return {
     id: cell.id,
     name: cell.name,
     state: cell.stateName,
     console,
-    cpus: cell.cpus.map((cpu) => cpuReport(hypervisor, cpu)),
+    cpus: cell.cpus.map((cpu) => cpuReport(hypervisor, memory, cpu)),
     statistics: hypervisor.statistics(cell),
   };
 }
 
-function cpuReport(hypervisor: Hypervisor, cpu: Cpu): CpuReport {
+function cpuReport(hypervisor: Hypervisor, memory: GuestMemory, cpu: Cpu): CpuReport {
   const { index, vcpu } = cpu;
   const report = { index, state: cpuState(cpu), instructions: vcpu.retired };
   const failure = hypervisor.failureOf(cpu);
   if (failure === undefined) return report;
+  const instruction = instructionAtRip(vcpu, memory);
   return {
     ...report,
-    failure: { report: failure.lines, registers: registerReport(vcpu.registers) },
+    failure: {
+      report: failure.lines,
+      registers: registerReport(vcpu.registers),
+      ...(instruction && { instruction }),
+    },
   };
 }
 

@@ -1,4 +1,5 @@
 /** A {@link RegisterReport} as aligned text. */
+import type { InspectedInstruction } from "../engine/x86/inspect.ts";
 import type { RegisterReport } from "./registers.ts";
 
 const digits = (value: string) => value.slice(2);
@@ -19,6 +20,11 @@ function columns(cells: readonly string[], count: number): string[] {
 
 const named = (values: Readonly<Record<string, string>>) =>
   Object.entries(values).map(([name, value]) => `${name.toUpperCase().padEnd(4)} ${digits(value)}`);
+
+/** One line: the instruction and its bytes. */
+export function instructionLine(instruction: InspectedInstruction | undefined): string[] {
+  return instruction === undefined ? [] : [`at  ${instruction.text}  (${instruction.bytes})`];
+}
 
 export function registerTable(report: RegisterReport): string[] {
   const { general, flags, segments, control, x87 } = report;

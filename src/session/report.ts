@@ -1,4 +1,5 @@
 /** What a run came to, as plain data. */
+import type { InspectedInstruction } from "../engine/x86/inspect.ts";
 import type { RegisterReport } from "./registers.ts";
 
 /**
@@ -39,6 +40,15 @@ export interface CpuReport {
   /** `halted`: waits for an interrupt. `parked`: waits for a start. `failed`: broke a rule and was parked. */
   readonly state: "running" | "halted" | "parked" | "suspended" | "failed";
   readonly instructions: number;
-  /** Of a failed CPU: the hypervisor's report and the registers it failed with. */
-  readonly failure?: { readonly report: readonly string[]; readonly registers: RegisterReport };
+  readonly failure?: FailureReport;
+}
+
+/** Of a failed CPU. */
+export interface FailureReport {
+  /** What the hypervisor printed. */
+  readonly report: readonly string[];
+  /** As it failed. */
+  readonly registers: RegisterReport;
+  /** At RIP, if it can be read there. */
+  readonly instruction?: InspectedInstruction;
 }

@@ -230,7 +230,14 @@ export class Session {
       console: this.#hypervisorLog.text,
       cells: this.hypervisor.cells
         .filter((cell) => !cell.isRoot)
-        .map((cell) => cellReport(this.hypervisor, cell, this.#logs.get(cell.name)?.text ?? "")),
+        .map((cell) =>
+          cellReport(
+            this.hypervisor,
+            this.board.memory,
+            cell,
+            this.#logs.get(cell.name)?.text ?? "",
+          ),
+        ),
     };
   }
 
