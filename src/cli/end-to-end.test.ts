@@ -1,0 +1,104 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { encodeConfig, q35 } from "../config/index.ts";
+import type { SessionReport } from "../session/report.ts";
+
+const root = resolve(import.meta.dirname, "../..");
+const folder = mkdtempSync(join(tmpdir(), "gaoler-cli-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const file = (name: string) => join(folder, name);
+
+function gaoler(...words: string[]) {
+  const main = join(root, "src/cli/main.ts");
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...words], {
+    cwd: root,
+    encoding: "utf8",
+  });
+  return { status, stdout, stderr };
+}
+
+const inmate = (name: string, suffix: string) => `inmates/${name}/${name}.${suffix}`;
+writeFileSync(file("q35.cell"), encodeConfig(q35()));
+const cell = (name: string) => [
+  ...["--cell", inmate(name, "cell")],
+  ...["--load", inmate(name, "bin")],
+];
+const run = (...words: string[]) => gaoler("run", "--system", file("q35.cell"), ...words);
+
+describe("gaoler", () => {
+  it("demo: ten timer lines, a refused and an accepted request to shut down", () => {
+    const { status, stdout } = gaoler("demo");
+    expect(status).toBe(0);
+    expect(stdout.match(/^\[apic-demo\] Timer fired, jitter/gm)?.length).toBeGreaterThanOrEqual(10);
+    expect(stdout).toMatch(/Rejecting first shutdown request.*EPERM.*Stopped APIC demo/s);
+    expect(stdout).not.toContain("\x1b");
+  });
+
+  it.each([
+    ["tiny-demo", /PM Timer/, 0],
+    ["smp-demo", /Hello from CPU 3!/, 0],
+    ["32-bit-demo", /This runs in 32-bit mode/, 0],
+    ["fault-demo", /Parking CPU 2 \(Cell: "fault-demo"\)/, 1],
+  ])("demo %s", (name, line, expected) => {
+    const { status, stdout } = gaoler("demo", name);
+    expect(stdout).toMatch(line);
+    expect(status).toBe(expected);
+  });
+
+  it("run: two runs give the same report, to the instruction and the byte of memory", () => {
+    const words = [...cell("tiny-demo"), ...cell("apic-demo"), "--for", "300ms", "--json", "-"];
+    const [first, second] = [run(...words), run(...words)];
+    expect(first.status).toBe(0);
+    expect(second.stdout).toBe(first.stdout);
+    const report = JSON.parse(first.stdout) as SessionReport & { memoryHash: string };
+    expect(report).toMatchObject({ ended: "time", virtualNs: 300_000_000 });
+    expect(report.memoryHash).toMatch(/^[0-9a-f]{64}$/);
+    expect(report.cells.map(({ name }) => name)).toEqual(["tiny-demo", "apic-demo"]);
+    expect(report.cells[1].statistics.vmexits_total).toBeGreaterThan(0);
+    // the console went to the other stream
+    expect(first.stderr).toContain("[apic-demo] Timer fired");
+  });
+
+  it("run --until: 0 when the line came, 1 when it never can", () => {
+    expect(run(...cell("tiny-demo"), "--until", "Hello").status).toBe(0);
+    expect(run(...cell("smp-demo"), "--until", "no such line").status).toBe(1);
+  });
+
+  it("run SCENARIO.ts", () => {
+    const { status, stdout } = gaoler("run", "examples/own-cell.ts");
+    expect(status).toBe(0);
+    expect(stdout).toContain("[mine] Hello");
+  });
+
+  it("exec prints registers, also as JSON", () => {
+    writeFileSync(file("code.bin"), Uint8Array.of(0x48, 0x01, 0xf7, 0xf4)); // add rdi, rsi; hlt
+    const set = ["--set", "rdi=40", "--set", "esi=2"];
+    const { status, stdout } = gaoler("exec", file("code.bin"), ...set, "--json", "-");
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      ended: "halt",
+      registers: { general: { rdi: "0x000000000000002a" } },
+    });
+    expect(gaoler("exec", file("code.bin"), ...set).stdout).toMatch(/RDI {2}000000000000002a/);
+    writeFileSync(file("ud2.bin"), Uint8Array.of(0x0f, 0x0b));
+    expect(gaoler("exec", file("ud2.bin")).status).toBe(1);
+  });
+
+  it.each<[string, string[], RegExp]>([
+    ["a missing file", ["run", "--system", "x.cell", "--cell", "y.cell"], /cannot read x.cell/],
+    ["a file of another kind", ["config", "show", "package.json"], /package.json.*signature/],
+    ["KVM", ["demo", "--engine", "kvm"], /KVM engine is not available/],
+    ["an unknown demo", ["demo", "nothing"], /there is no demo "nothing": apic-demo/],
+    ["a scenario that is none", ["run", "scripts/rooms.ts"], /is not a scenario/],
+    ["no cell", ["run", "--system", "x.cell"], /at least one --cell/],
+    ["an unknown register", ["exec", "LICENSE", "--set", "rzx=1"], /no register "rzx"/],
+    ["a mode that is none", ["exec", "LICENSE", "--mode", "8"], /must be 16, 32 or 64/],
+  ])("2 for %s", (_what, words, message) => {
+    const { status, stderr } = gaoler(...words);
+    expect(stderr).toMatch(message);
+    expect(status).toBe(2);
+  });
+});
