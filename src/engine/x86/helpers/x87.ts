@@ -14,12 +14,34 @@ import { ARITHMETIC_FLAGS, CR0_MP, CR0_NE, CR0_TS } from "../control-bits.ts";
 import type { Core } from "../core.ts";
 import { instructionRip } from "../position.ts";
 import { IMAGE_FORMATS } from "../rows/x87.ts";
-import { ADDRESS, CR0, CS, DS, GPR, SEGMENT_SELECTOR, segmentField, VALUE, X87 } from "../state.ts";
+import {
+  ADDRESS,
+  CR0,
+  CS,
+  DS,
+  GPR,
+  SEGMENT_BASE,
+  SEGMENT_SELECTOR,
+  segmentField,
+  VALUE,
+  X87,
+} from "../state.ts";
 import type { Helpers } from "./helpers.ts";
 
 /** #MF, if an unmasked exception is pending. Without CR0.NE it would be IRQ 13, which no board here has wired. */
 export function checkPending(core: Core): void {
   if (core.x87.pendingException() && core.get(CR0) & CR0_NE) core.raise(16);
+}
+
+/**
+ * The data pointer: the operand's offset in its segment.
+ * @param segment its place in the state, or -1 for a flat one
+ */
+function recordOperand(core: Core, linear: number, segment: number): void {
+  const place = segment < 0 ? segmentField(DS, 0) : segment;
+  const offset = segment < 0 ? linear : linear - core.address(place + SEGMENT_BASE);
+  core.setAddress(X87 + DATA_POINTER, core.is64 ? offset : offset >>> 0);
+  core.set(X87 + DATA_SELECTOR, core.get(place + SEGMENT_SELECTOR));
 }
 
 export const X87_HELPERS: Helpers = {
@@ -65,8 +87,7 @@ export const X87_HELPERS: Helpers = {
       core.setAddress(X87 + INSTRUCTION_POINTER, instructionRip(core, record));
       core.set(X87 + INSTRUCTION_SELECTOR, core.get(segmentField(CS, SEGMENT_SELECTOR)));
       if (form.memory !== null) {
-        core.setAddress(X87 + DATA_POINTER, linear);
-        core.set(X87 + DATA_SELECTOR, core.get(segmentField(DS, SEGMENT_SELECTOR)));
+        recordOperand(core, linear, core.get(VALUE + 4) | 0);
       }
     }
     return 0;

@@ -20,6 +20,7 @@ function execute(opcode: number, modrm: number): Semantics {
     if (form?.memory != null) {
       const bytes = operandBytes(form.memory, operandSize);
       i.passAddress(0, bytes, form.access === "store" ? "write" : "read");
+      i.storeState(VALUE + 4, "i32", i.segmentPlace(0));
     }
     i.storeState(VALUE, "i32", i.i32((opcode << 8) | modrm | (format << 16)));
     i.helper("x87");
