@@ -191,13 +191,13 @@ export class WasmVcpu implements Vcpu {
     const { core } = this;
     for (;;) {
       core.set(ATTENTION, 0);
-      if (this.yielding) return BUDGET_STOP;
+      if (this.yielding || core.budget <= 0) return BUDGET_STOP;
       const shadow = this.shadow;
       this.shadow = false;
       try {
         if (!shadow && !this.takeEvents()) return this.undelivered;
         if (core.halted) return HALTED;
-        if (core.budget <= 0) return BUDGET_STOP;
+        if (core.budget <= 0) return BUDGET_STOP; // the delivery took the last of it
         const stepping = (core.get(EFLAGS) & EFLAGS_TF) !== 0;
         const breakpoints = hasBreakpoints(core);
         const leave = stepping || shadow || breakpoints ? this.step(breakpoints) : this.enter();
