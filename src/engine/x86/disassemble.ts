@@ -4,16 +4,9 @@
  */
 import type { MemoryKind } from "../x87/row.ts";
 import { x87Row } from "../x87/table.ts";
-import {
-  type Decoded,
-  Decoder,
-  type MemoryOperand,
-  type Operand,
-  OutOfBytes,
-  type RegisterOperand,
-  RIP_BASE,
-} from "./decoder.ts";
+import { type Decoded, Decoder, OutOfBytes } from "./decoder.ts";
 import { codeBits } from "./mode.ts";
+import { type MemoryOperand, type Operand, type RegisterOperand, RIP_BASE } from "./operand.ts";
 import type { OperandSpec, Row } from "./row.ts";
 import { DS, SS } from "./state.ts";
 
