@@ -99,6 +99,13 @@ describe("linear to physical", () => {
     expect(linearToPhysical(machine.vcpu, machine.memory, linear)).toBeUndefined();
   });
 
+  it("4 MiB pages above 4 GiB (PSE-36)", () => {
+    const machine = bare();
+    twoLevels(machine);
+    machine.memory.view.setUint32(0x1004, 0x40_2083, true);
+    expect(linearToPhysical(machine.vcpu, machine.memory, 0x52_3456n)).toBe(0x1_0052_3456n);
+  });
+
   it("a table outside RAM holds nothing", () => {
     const machine = bare();
     fourLevels(machine);

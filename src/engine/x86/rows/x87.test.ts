@@ -147,8 +147,13 @@ describe(`x87 rows against ${truth}`, () => {
       const places =
         row === null
           ? [PAGES + 256, PAGES + 4096 - 16 * (1 + random.below(9))]
-          : bytes > 1
-            ? [PAGES + 64 + random.below(16), PAGES + 4096 - 1 - random.below(bytes - 1)]
+          : bytes > 0
+            ? [
+                PAGES + 64 + random.below(16),
+                PAGES + 4096 - 1 - random.below(bytes - 1),
+                // Up to the last byte that is mapped.
+                PAGES + 8192 - bytes,
+              ]
             : [PAGES];
       for (const at of places) {
         const record = input.slice();
