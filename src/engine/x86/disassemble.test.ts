@@ -124,7 +124,7 @@ describe.skipIf(!haveObjdump)("disassembly against objdump", () => {
     return lines;
   }
 
-  const seed = Number(process.env["SILICON_SEED"] ?? 1);
+  const seed = Number(process.env.SILICON_SEED ?? 1);
 
   it.each([
     [16, "i8086", 2],
