@@ -181,10 +181,35 @@ export type Stop =
   | { readonly kind: "triple-fault" };
 
 export type RegisterName =
-  | "rax" | "rcx" | "rdx" | "rbx" | "rsp" | "rbp" | "rsi" | "rdi"
-  | "r8" | "r9" | "r10" | "r11" | "r12" | "r13" | "r14" | "r15"
-  | "rip" | "rflags" | "cr0" | "cr2" | "cr3" | "cr4" | "efer"
-  | "dr0" | "dr1" | "dr2" | "dr3" | "dr6" | "dr7";
+  | "rax"
+  | "rcx"
+  | "rdx"
+  | "rbx"
+  | "rsp"
+  | "rbp"
+  | "rsi"
+  | "rdi"
+  | "r8"
+  | "r9"
+  | "r10"
+  | "r11"
+  | "r12"
+  | "r13"
+  | "r14"
+  | "r15"
+  | "rip"
+  | "rflags"
+  | "cr0"
+  | "cr2"
+  | "cr3"
+  | "cr4"
+  | "efer"
+  | "dr0"
+  | "dr1"
+  | "dr2"
+  | "dr3"
+  | "dr6"
+  | "dr7";
 
 export type SegmentName = "es" | "cs" | "ss" | "ds" | "fs" | "gs" | "ldtr" | "tr";
 
