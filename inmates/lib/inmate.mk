@@ -31,7 +31,7 @@ OBJCOPY := objcopy
 
 LIB_32 := boot/boot.S src/cmdline.c src/comm.c src/console.c src/format.c src/hypercall.c \
 	src/sse.c src/start.c src/string.c src/uart.c
-LIB_64 := $(LIB_32) src/apic.c src/channel.c src/interrupt.c src/interrupt_entry.S src/memory.c src/pci.c \
+LIB_64 := $(LIB_32) src/apic.c src/channel.c src/interrupt.c src/interrupt_entry.S src/ivshmem.c src/memory.c src/pci.c \
 	src/smp.c src/time.c
 
 emulation_64 := elf_x86_64

@@ -19,7 +19,9 @@
 #include "inmate/string.h"
 #ifdef __x86_64__
 #include "inmate/apic.h"
+#include "inmate/channel.h"
 #include "inmate/interrupt.h"
+#include "inmate/ivshmem.h"
 #include "inmate/memory.h"
 #include "inmate/pci.h"
 #include "inmate/smp.h"
