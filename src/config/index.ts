@@ -1,5 +1,6 @@
 /** What a partition is: types, builders, the binary codec, the q35 board and the demos' cells. */
 export * from "./boards/q35.ts";
+export { type LinkEnd, type OwnLink, ownLinkEnd } from "./boards/q35-links.ts";
 export * from "./builders/index.ts";
 export { type DecodeOptions, decodeConfig, encodeConfig } from "./codec/index.ts";
 export { ConfigError } from "./config-error.ts";

@@ -31,6 +31,23 @@ interface BoardLink extends SharedMemoryLink {
 
 const side = (id: number) => (id === 0 ? "back" : "front");
 
+/** A link of a user's own, beside those of the board. */
+export interface OwnLink extends SharedMemoryLink {
+  /** Its PCI function in every cell, one that the board leaves free: "01:10.0". */
+  readonly at: string;
+  /** MSI-X vectors of each end. */
+  readonly vectors: number;
+  readonly protocol?: (id: number) => number;
+}
+
+/** End `id` of a link (0: the root cell's), revision 12 on. */
+export function ownLinkEnd(link: OwnLink, id: number): LinkEnd {
+  const { at, vectors, peers, protocol = () => PROTOCOL_UNDEFINED } = link;
+  const regions = sharedMemoryRegions(link, id, id !== 0);
+  const ivshmem = { regions, id, peers, protocol: protocol(id) };
+  return { regions, device: { at, numMsixVectors: vectors, ivshmem } };
+}
+
 /** Revision 12 on. */
 const LINKS = {
   block: {

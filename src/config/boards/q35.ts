@@ -9,7 +9,7 @@ import { mmio, readOnly, rootRam } from "../builders/memory.ts";
 import { system } from "../builders/system.ts";
 import { KiB, MiB } from "../builders/units.ts";
 import type { MemoryRegion, PortRange, Revision, SystemConfig } from "../types.ts";
-import { linkEnd, linkEndV1 } from "./q35-links.ts";
+import { linkEnd, linkEndV1, type OwnLink, ownLinkEnd } from "./q35-links.ts";
 
 export const Q35_CPU_COUNT = 4;
 export const Q35_RAM_BYTES = 1024 * MiB;
@@ -33,8 +33,11 @@ export function q35MemoryMap(revision: Revision) {
   };
 }
 
-/** The machine and its root cell, for a hypervisor of the given revision. */
-export function q35(revision: Revision = 14): SystemConfig {
+/**
+ * The machine and its root cell, for a hypervisor of the given revision.
+ * @param ownLinks more links, revision 12 on, with their memory in that of the inmates
+ */
+export function q35(revision: Revision = 14, ownLinks: readonly OwnLink[] = []): SystemConfig {
   const map = q35MemoryMap(revision);
   const links =
     revision < 12
@@ -42,8 +45,10 @@ export function q35(revision: Revision = 14): SystemConfig {
       : (["block", "console", "demo", "network"] as const).map((name) =>
           linkEnd(name, 0, revision),
         );
+  links.push(...ownLinks.map((link) => ownLinkEnd(link, 0)));
   const shared = links.flatMap(({ regions }) => regions);
-  const memory = [...rootMemory(revision), ...deviceMemory(revision)];
+  const holes = ownLinks.flatMap((link) => ownLinkEnd(link, 0).regions);
+  const memory = [...rootMemory(revision, holes), ...deviceMemory(revision)];
   const lists = capabilities(revision);
 
   return system({
@@ -74,14 +79,34 @@ export function q35(revision: Revision = 14): SystemConfig {
   });
 }
 
-function rootMemory(revision: Revision): MemoryRegion[] {
+/** @param holes of the inmates' memory: shared, so that root has other rights there */
+function rootMemory(revision: Revision, holes: readonly MemoryRegion[]): MemoryRegion[] {
   const { hypervisor, inmates, inmatesEnd, end, acpiTables } = q35MemoryMap(revision);
   return [
     rootRam({ phys: 0, sizeBytes: hypervisor.phys }),
-    rootRam({ phys: inmates, sizeBytes: inmatesEnd - inmates }),
+    ...rootRamAround(inmates, inmatesEnd, holes),
     rootRam({ phys: end, sizeBytes: acpiTables - end }),
     readOnly({ phys: acpiTables, sizeBytes: revision < 12 ? 192 * KiB : 132 * KiB }),
   ];
+}
+
+function rootRamAround(start: number, end: number, holes: readonly MemoryRegion[]): MemoryRegion[] {
+  const pieces: MemoryRegion[] = [];
+  let next = start;
+  const sorted = holes
+    .filter(({ size }) => size > 0n)
+    .map(({ physStart, size }) => ({ from: Number(physStart), to: Number(physStart + size) }))
+    .sort((a, b) => a.from - b.from);
+  for (const { from, to } of [...sorted, { from: end, to: end }]) {
+    if (from < next || to > end)
+      throw new RangeError(
+        `shared memory at 0x${from.toString(16)} to 0x${(to - 1).toString(16)}: must lie within ` +
+          `0x${next.toString(16)} to 0x${(end - 1).toString(16)}, the rest of the inmates' memory`,
+      );
+    if (from > next) pieces.push(rootRam({ phys: next, sizeBytes: from - next }));
+    next = to;
+  }
+  return pieces;
 }
 
 /** Where the firmware puts the BARs of the PCI devices; a newer QEMU chooses other addresses. */
