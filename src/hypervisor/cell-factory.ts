@@ -56,7 +56,7 @@ export function makeCell(
       core.options.uartByte?.(config.name, port, byte),
     ),
     mmio,
-    pci: new PciView(),
+    pci: new PciView(config.pciDevices),
     ioapics: ioapics.value,
   });
   if (config.flags.testDevice && id !== 0) {

@@ -10,6 +10,7 @@ import { type Result, refuse } from "./errno.ts";
 import type { Failure } from "./failure.ts";
 import type { InterruptRemappingTable } from "./interrupt-remapping.ts";
 import type { IoapicChip } from "./ioapic-moderation.ts";
+import type { IvshmemLink } from "./ivshmem/link.ts";
 import type { CellMemoryMap } from "./memory-map.ts";
 import type { PagePool } from "./page-pool.ts";
 import type { Release } from "./release.ts";
@@ -78,6 +79,8 @@ export class Core {
   readonly frequencies: Frequencies;
   /** IOAPICs by physical address. */
   readonly chips = new Map<number, IoapicChip>();
+  /** Links through shared memory, by the PCI address that their ends have in common. */
+  readonly links = new Map<number, IvshmemLink>();
   /** Root first, the others in the order of their creation. */
   readonly cells: Cell[] = [];
   /** By logical number. */
@@ -144,7 +147,8 @@ export class Core {
   /** Configuration commit: handlers stay intercepted, and everyone affected looks at its map again. */
   commit(cell: Cell): void {
     for (const each of new Set([this.root, cell])) {
-      for (const { range } of each.mmio.handlers) each.map.exclude(range);
+      for (const { range, behindMemory } of each.mmio.handlers)
+        if (behindMemory !== true) each.map.exclude(range);
       for (const { vcpu } of each.cpus) vcpu.mapChanged();
     }
   }

@@ -54,6 +54,10 @@ describe("messages", () => {
       'Adding PCI device 00:1f.3 to cell "QEMU-VM"',
       'Adding PCI device 00:1f.7 to cell "QEMU-VM"',
       "Reserving 2 interrupt(s) for device 00:1f.7 at index 31",
+      'Adding virtual PCI device 00:0c.0 to cell "QEMU-VM"',
+      'Adding virtual PCI device 00:0d.0 to cell "QEMU-VM"',
+      'Adding virtual PCI device 00:0e.0 to cell "QEMU-VM"',
+      'Adding virtual PCI device 00:0f.0 to cell "QEMU-VM"',
       "Page pool usage after late setup: mem N/N, remap N/N",
       "Activating hypervisor",
     ]);

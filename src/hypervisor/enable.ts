@@ -16,7 +16,7 @@ import { InterruptRemappingTable, MAXIMUM_INTERRUPTS } from "./interrupt-remappi
 import { CellMemoryMap, PAGE_SIZE } from "./memory-map.ts";
 import { IA32_MTRR_DEF_TYPE, IA32_PAT } from "./msr-moderation.ts";
 import { PagePool, pagesFor } from "./page-pool.ts";
-import { addDevice, isPhysical } from "./pci-assignment.ts";
+import { assignDevices } from "./pci-assignment.ts";
 import { reservePins } from "./pin-assignment.ts";
 import { type Release, releaseOf } from "./release.ts";
 import { isTakenOver, takeOver } from "./take-over.ts";
@@ -253,11 +253,7 @@ function initializeUnits(core: Core): Refusal | undefined {
   // the CPU has no cache allocation: cache regions mean nothing, and there is nothing to say
   unit("Cache Allocation Technology");
   unit("PCI");
-  for (const device of root.config.pciDevices.filter(isPhysical)) {
-    const refusal = addDevice(core, root, device);
-    if (refusal !== undefined) return refusal;
-  }
-  return undefined;
+  return assignDevices(core, root);
 }
 
 /** Root reads zeros where the hypervisor lives, and the log if it may. */

@@ -15,6 +15,7 @@ import { disableAll } from "./disable.ts";
 import { enable } from "./enable.ts";
 import { hex, type Refusal, type Result, refuse, success } from "./errno.ts";
 import type { Failure } from "./failure.ts";
+import { openRootLink, type RootLink, rootLinkAddresses } from "./ivshmem/root-link.ts";
 import { createCell, destroyCell, setLoadable, startCell } from "./lifecycle.ts";
 import { type PartitionRow, partitionMap } from "./partition-map.ts";
 import type { Operation, Request } from "./request.ts";
@@ -74,6 +75,21 @@ export class Hypervisor {
   /** The report of a CPU that is failed now. */
   failureOf(cpu: Cpu): Failure | undefined {
     return this.core.failureOf(cpu);
+  }
+
+  /** PCI addresses of root's ends of links through shared memory, in the order of its configuration. */
+  get rootLinks(): readonly number[] {
+    return rootLinkAddresses(this.core);
+  }
+
+  /**
+   * Gives root's end of a link to an application in this process, see {@link RootLink}.
+   * @param bdf bus << 8 | device << 3 | function
+   * @returns ENODEV if root has no shared-memory device there, EBUSY if it is open already, EINVAL if
+   *   its memory is not RAM
+   */
+  openRootLink(bdf: number): Result<RootLink> {
+    return openRootLink(this.core, bdf);
   }
 
   /**

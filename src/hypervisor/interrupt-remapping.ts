@@ -3,7 +3,7 @@
  * interrupts is given a run of entries. The machine delivers messages without
  * remapping; what matters here is who gets entries, and that they run out.
  */
-import { formatBdf } from "./pci-access.ts";
+import { formatBdf } from "../config/builders/devices.ts";
 import type { Release } from "./release.ts";
 
 /** The table's size is a power of two below 2^16. */

@@ -20,7 +20,7 @@ import { park, resume, startAtReset, suspend } from "./cpu-control.ts";
 import { waitsToLeave } from "./disable.ts";
 import { hex, type Refusal, type Result, refuse, success } from "./errno.ts";
 import { exchange } from "./messages.ts";
-import { assignDevices, returnDevices } from "./pci-assignment.ts";
+import { assignDevices, recheckRootMessages, returnDevices } from "./pci-assignment.ts";
 import { reservePins, returnPins, takePins } from "./pin-assignment.ts";
 import { commonPorts } from "./port-permissions.ts";
 import { Abandoned, type Operation } from "./request.ts";
@@ -69,6 +69,7 @@ export function* createCell(core: Core, creation: Creation): Operation<Cell> {
       mapRegion(board, cell, region);
     }
     core.commit(cell);
+    recheckRootMessages(core);
     cell.comm.create(commContent(core, cell));
     core.cells.push(cell);
     yield* reconfigured(core);

@@ -15,6 +15,11 @@ export type Violation = string;
 export interface MmioHandler {
   /** Guest-physical. */
   readonly range: Range;
+  /**
+   * Stands behind the cell's memory: what is mapped at the same place stays mapped, and no access
+   * to it ever comes here. True for what guests place themselves, and for parts of devices.
+   */
+  readonly behindMemory?: boolean;
   /** @param offset bytes from the start of the range; the whole access lies inside */
   read(cpu: Cpu, offset: number, width: Width, result: ReadResult): Violation | undefined;
   write(cpu: Cpu, offset: number, width: Width, lo: number, hi: number): Violation | undefined;

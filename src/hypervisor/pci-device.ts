@@ -3,167 +3,143 @@
  * 4.3, 4.6): its BARs are shadows, and writes reach the hardware only where the
  * configuration or the rules for headers allow.
  */
-import type { CellConfig, PciCapability, PciDevice } from "../config/types.ts";
-import type { PciHost } from "../machine/pci-host.ts";
+import type { PciCapability, PciDevice } from "../config/types.ts";
+import type { Board } from "../machine/board.ts";
 import type { Cell } from "./cell.ts";
-import { checkMessage } from "./interrupt-message.ts";
+import {
+  BarShadows,
+  BRIDGE_HEADER,
+  CAPABILITIES,
+  COMMAND,
+  COMMAND_INTX_DISABLE,
+  COMMAND_MEMORY,
+  ENDPOINT_HEADER,
+  EXPANSION_ROM,
+  headerFate,
+  MSI,
+  MSIX,
+  type PciWidth,
+  REJECTED,
+  type Rejection,
+} from "./pci-header.ts";
+import { MsiShadow } from "./pci-msi.ts";
+import { MsixShadow } from "./pci-msix.ts";
+import type { Release } from "./release.ts";
 
-export type PciWidth = 1 | 2 | 4;
-
-const COMMAND = 0x04;
-const BARS = 0x10;
-const BARS_END = 0x28;
-const EXPANSION_ROM = 0x30;
-const CAPABILITIES = 0x40;
-
-const COMMAND_INTX_DISABLE = 0x0400;
-
-const MSI = 0x05;
-const MSIX = 0x11;
-const MSI_ENABLE = 1;
-const MSI_ADDRESS = 4;
-
-/** What a write to a dword of the header may do, byte by byte: forward, drop, or refuse (absent). */
-interface HeaderRule {
-  readonly forwarded: number;
-  readonly ignored: number;
-}
-
-const ENDPOINT_HEADER = new Map<number, HeaderRule>([
-  [0x04, { forwarded: 0xffffffff, ignored: 0 }],
-  [0x0c, { forwarded: 0xffffffff, ignored: 0 }],
-  [0x30, { forwarded: 0, ignored: 0xffffffff }],
-  [0x3c, { forwarded: 0x000000ff, ignored: 0 }],
-]);
-
-const BRIDGE_HEADER = new Map<number, HeaderRule>([
-  [0x04, { forwarded: 0xffffffff, ignored: 0 }],
-  [0x0c, { forwarded: 0xffffffff, ignored: 0 }],
-  [0x1c, { forwarded: 0, ignored: 0x0000ffff }],
-  [0x20, { forwarded: 0, ignored: 0xffffffff }],
-  [0x24, { forwarded: 0, ignored: 0xffffffff }],
-  [0x28, { forwarded: 0, ignored: 0xffffffff }],
-  [0x2c, { forwarded: 0, ignored: 0xffffffff }],
-  [0x30, { forwarded: 0, ignored: 0xffffffff }],
-  [0x3c, { forwarded: 0xffff00ff, ignored: 0 }],
-]);
-
-/** The bits of a dword that an access touches. */
-function touched(register: number, width: PciWidth): number {
-  const mask = width === 4 ? 0xffffffff : width === 2 ? 0xffff : 0xff;
-  return (mask << (8 * (register & 3))) >>> 0;
-}
-
-/** The accessed bytes out of a dword. */
-function extract(dword: number, register: number, width: PciWidth): number {
-  const value = dword >>> (8 * (register & 3));
-  return width === 4 ? value : value & (width === 2 ? 0xffff : 0xff);
-}
-
-export class PhysicalPciDevice {
+/** A function as one cell has it. */
+export interface CellPciFunction {
   readonly config: PciDevice;
-  readonly #capabilities: readonly PciCapability[];
-  readonly #host: PciHost;
-  readonly #bars = new Uint32Array(6);
-  /** Control word, and up to three dwords of address and data, as the guest wrote them. */
-  readonly #msi = new Uint32Array(4);
+  /** Never refused. @returns unsigned */
+  configRead(register: number, width: PciWidth): number;
+  /** @returns why the cell may not write that */
+  configWrite(register: number, width: PciWidth, value: number): Rejection | undefined;
+  /** As at the start of its cell. */
+  reset(): void;
+}
 
-  constructor(host: PciHost, cell: CellConfig, config: PciDevice) {
-    this.#host = host;
+const CONTROL_DWORD_END = 4;
+
+export class PhysicalPciDevice implements CellPciFunction {
+  readonly config: PciDevice;
+  /** Pages of hypervisor memory for the shadow of a long MSI-X table, if it has one. */
+  readonly tableAddress: number;
+  readonly #board: Board;
+  readonly #cell: Cell;
+  readonly #release: Release;
+  readonly #capabilities: readonly PciCapability[];
+  readonly #bars: BarShadows;
+  readonly #msi: MsiShadow | undefined;
+  readonly #msix: MsixShadow | undefined;
+
+  constructor(board: Board, cell: Cell, release: Release, config: PciDevice, tableAddress: number) {
+    this.tableAddress = tableAddress;
+    this.#board = board;
+    this.#cell = cell;
+    this.#release = release;
     this.config = config;
-    this.#capabilities = cell.pciCapabilities.slice(
-      config.capsStart,
-      config.capsStart + config.numCaps,
-    );
+    const { capsStart, numCaps, bdf } = config;
+    this.#capabilities = cell.config.pciCapabilities.slice(capsStart, capsStart + numCaps);
+    this.#bars = new BarShadows(config);
     for (let bar = 0; bar < 6; bar++)
-      this.#bars[bar] = host.configRead(config.bdf, BARS + 4 * bar, 4);
+      this.#bars.values[bar] = board.pci.configRead(bdf, BarShadows.register(bar), 4);
+    const msi = this.#capabilities.find(({ id }) => id === MSI);
+    const msix = this.#capabilities.find(({ id }) => id === MSIX);
+    this.#msi = msi && new MsiShadow(board.pci, cell, config, msi);
+    this.#msix = msix && new MsixShadow(board, cell, config, msix);
+    if (this.#msix !== undefined && this.#msix.range.size > 0) cell.mmio.register(this.#msix);
   }
 
-  /** Never refused. @returns unsigned */
-  read(register: number, width: PciWidth): number {
+  configRead(register: number, width: PciWidth): number {
     if (this.config.type !== "bridge") {
-      if (register >= BARS && register < BARS_END)
-        return extract(this.#bars[(register - BARS) >> 2], register, width);
+      if (BarShadows.has(register)) return this.#bars.read(register, width);
       if (register >= EXPANSION_ROM && register < EXPANSION_ROM + 4) return 0;
     }
-    const msi = this.#capability(register);
-    if (msi?.id === MSI && register - msi.start >= MSI_ADDRESS) {
-      const offset = register - msi.start;
-      if (offset < this.#msiMessageEnd) return extract(this.#msi[offset >> 2], register, width);
-    }
-    return this.#host.configRead(this.config.bdf, register, width);
+    const msi = this.#msi;
+    if (msi?.holdsMessage(register - msi.start)) return msi.read(register - msi.start, width);
+    return this.#board.pci.configRead(this.config.bdf, register, width);
   }
 
-  /** @returns false if the cell may not write that */
-  write(cell: Cell, register: number, width: PciWidth, value: number): boolean {
-    if (register >= CAPABILITIES) return this.#writeCapability(cell, register, width, value);
-    if (this.config.type !== "bridge" && register >= BARS && register < BARS_END) {
-      this.#writeBar((register - BARS) >> 2, register, width, value);
-      return true;
+  configWrite(register: number, width: PciWidth, value: number): Rejection | undefined {
+    if (register >= CAPABILITIES) return this.#writeCapability(register, width, value);
+    if (this.config.type !== "bridge" && BarShadows.has(register)) {
+      this.#bars.write(register, width, value);
+      return undefined;
     }
-    const header = this.config.type === "bridge" ? BRIDGE_HEADER : ENDPOINT_HEADER;
-    const rule = header.get(register & ~3);
-    const bits = touched(register, width);
-    if (rule === undefined) return false;
-    if ((bits & ~(rule.forwarded | rule.ignored)) !== 0) return false;
-    if ((bits & rule.forwarded) !== 0)
-      this.#host.configWrite(this.config.bdf, register, width, value);
-    return true;
+    const rules = this.config.type === "bridge" ? BRIDGE_HEADER : ENDPOINT_HEADER;
+    const fate = headerFate(rules, register, width);
+    if (fate === "forwarded") this.#forward(register, width, value);
+    return fate === "rejected" ? REJECTED : undefined;
   }
 
   /** Interrupts off, and nothing but that bit in the command register. */
   reset(): void {
-    const { bdf } = this.config;
-    this.#msi.fill(0);
-    for (const capability of this.#capabilities)
-      if (capability.id === MSI || capability.id === MSIX)
-        this.#host.configWrite(bdf, capability.start + 2, 2, 0);
-    this.#host.configWrite(bdf, COMMAND, 2, COMMAND_INTX_DISABLE);
+    this.#msi?.clear();
+    this.#msix?.clear();
+    if (this.#release.resetMasksVectors && this.#msix !== undefined) {
+      if (this.#release.resetEnablesMemory) this.#forward(COMMAND, 2, COMMAND_MEMORY);
+      this.#msix.mask();
+    }
+    this.#forward(COMMAND, 2, COMMAND_INTX_DISABLE);
+    this.#msi?.disable();
+    this.#msix?.disable();
   }
 
-  /** Bytes of the MSI capability that hold address and data, up to here, are shadows. */
-  get #msiMessageEnd(): number {
-    return this.config.msi64bits ? 14 : 10;
+  /** Leaves the cell. */
+  remove(): void {
+    this.reset();
+    if (this.#msix !== undefined) this.#cell.mmio.unregister(this.#msix);
   }
 
-  #capability(register: number): PciCapability | undefined {
-    for (const capability of this.#capabilities)
-      if (register >= capability.start && register < capability.start + capability.len)
-        return capability;
+  /**
+   * After the cell has lost CPUs.
+   * @returns configuration offsets of the capabilities with a message that it may no longer send, which is off now
+   */
+  recheck(): number[] {
+    const lost: number[] = [];
+    if (this.#msi?.update() === false) lost.push(this.#msi.start);
+    if (this.#msix?.update() === false) lost.push(this.#msix.start);
+    return lost;
+  }
+
+  #writeCapability(register: number, width: PciWidth, value: number): Rejection | undefined {
+    const capability = this.#capabilities.find(
+      ({ start, len }) => register >= start && register < start + len,
+    );
+    if (capability === undefined || !capability.writable) return REJECTED;
+    const offset = register - capability.start;
+    const isControl = offset < CONTROL_DWORD_END;
+    if (capability.id === MSI && this.#msi !== undefined) {
+      const isMessage = this.#msi.holdsMessage(offset);
+      if ((isMessage || isControl) && !this.#msi.write(offset, width, value)) return REJECTED;
+      if (isMessage) return undefined;
+    }
+    if (capability.id === MSIX && isControl && !this.#msix?.writeControl(offset, width, value))
+      return REJECTED;
+    this.#forward(register, width, value);
     return undefined;
   }
 
-  #writeBar(bar: number, register: number, width: PciWidth, value: number): void {
-    const mask = this.config.barMask[bar] & touched(register, width);
-    this.#bars[bar] = (this.#bars[bar] & ~mask) | ((value << (8 * (register & 3))) & mask);
-  }
-
-  #writeCapability(cell: Cell, register: number, width: PciWidth, value: number): boolean {
-    const capability = this.#capability(register);
-    if (capability === undefined || !capability.writable) return false;
-    const offset = register - capability.start;
-    if (capability.id === MSI && offset < this.#msiMessageEnd) {
-      const bits = touched(register, width);
-      const word = offset >> 2;
-      this.#msi[word] = (this.#msi[word] & ~bits) | ((value << (8 * (register & 3))) & bits);
-      if (!this.#isMessageAcceptable(cell)) return false;
-    }
-    this.#host.configWrite(this.config.bdf, register, width, value);
-    return true;
-  }
-
-  /** Judged once MSI is on; an address outside the interrupt window is no message at all. */
-  #isMessageAcceptable(cell: Cell): boolean {
-    if (((this.#msi[0] >>> 16) & MSI_ENABLE) === 0) return true;
-    const address = this.#msi[1];
-    if (address >>> 20 !== 0xfee) return true;
-    const data = this.config.msi64bits ? this.#msi[3] : this.#msi[2];
-    const wrong = checkMessage(cell, {
-      vector: data & 0xff,
-      deliveryMode: (data >> 8) & 7,
-      logical: (address & 4) !== 0,
-      destination: (address >>> 12) & 0xff,
-    });
-    return wrong === undefined;
+  #forward(register: number, width: PciWidth, value: number): void {
+    this.#board.pci.configWrite(this.config.bdf, register, width, value);
   }
 }

@@ -29,7 +29,7 @@ export function moderatePort(
   }
   cpu.statistics.count(PIO);
   if (!exit.string) {
-    if (isPciPort(port)) return cell.pci.port(cpu, exit);
+    if (isPciPort(port)) return cell.pci.port(exit);
     if (port === I8042_COMMAND && cell.ports.i8042) return keyboardController(cpu, exit, ports);
     if (port === DIAGNOSTIC_PORT && width === 1 && release.port80Ignored) return undefined;
   }

@@ -56,8 +56,16 @@ interface Behaviour {
   readonly cpu0StaysInRoot: boolean;
   /** The driver lets the flag "virtual console active" imply "permitted". */
   readonly activeConsoleImpliesPermitted: boolean;
-  /** Physical PCI devices are reset when their cell becomes loadable. */
+  /** PCI devices are reset when their cell becomes loadable. */
   readonly pciResetAtLoad: boolean;
+
+  // --- PCI devices ---
+  /** Reset of a device masks its MSI-X vectors in hardware. */
+  readonly resetMasksVectors: boolean;
+  /** ... with its memory enabled meanwhile. */
+  readonly resetEnablesMemory: boolean;
+  /** The first end of a shared-memory link clears the states of all its peers, not only its own. */
+  readonly firstPeerClearsStates: boolean;
 
   // --- moderation ---
   /** VMX and SVM are hidden from CPUID of non-root cells. */
@@ -157,6 +165,9 @@ const V06: Behaviour = {
   cpu0StaysInRoot: false,
   activeConsoleImpliesPermitted: false,
   pciResetAtLoad: false,
+  resetMasksVectors: false,
+  resetEnablesMemory: false,
+  firstPeerClearsStates: false,
   hidesVirtualization: false,
   port80Ignored: false,
   ipiBroadcast: false,
@@ -173,6 +184,7 @@ const V07: Behaviour = {
   ...V06,
   version: "v0.7",
   codeLocation: 0xffff_ffff_f000_0050n,
+  resetMasksVectors: true,
 };
 
 const V08: Behaviour = {
@@ -208,6 +220,7 @@ const V11: Behaviour = {
   cpu0StaysInRoot: true,
   activeConsoleImpliesPermitted: true,
   pciResetAtLoad: true,
+  resetEnablesMemory: true,
   nmiLineNamesCpu: true,
   remapPagesPerCpu: 0,
   interruptLineNamesFunction: true,
@@ -222,7 +235,7 @@ const V12: Behaviour = {
   iommuTypeChecked: true,
 };
 
-const MASTER: Behaviour = { ...V12, version: "v0.12 (master)" };
+const MASTER: Behaviour = { ...V12, version: "v0.12 (master)", firstPeerClearsStates: true };
 
 const BEHAVIOUR: Readonly<Record<Revision, Behaviour>> = {
   3: V06,
