@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The generator's controller: excitation, synchroniser and the phases' momentary voltages, 1000 times
+ * a second.
+ *
+ * Command line: sse=0  forget to enable SSE. The first floating-point instruction then raises #UD; there
+ *                      is no interrupt table yet, so that ends in a triple fault.
+ */
+#include "bus.h"
+#include "cycle.h"
+#include "generator.h"
+#include "inmate.h"
+
+static struct generator generator;
+static struct operator_orders orders;
+static struct plant_signals plant;
+static struct turbine_signals turbine;
+static struct generator_signals own;
+
+/* Tenths, as printf knows no fractions. */
+static int tenths(double value)
+{
+    return (int)(value * 10 + (value < 0 ? -0.5 : 0.5));
+}
+
+/* One line for each thing that happens. */
+static void tell(void)
+{
+    static bool excited, closing, closed;
+    bool excites = own.field_voltage > 0, closes = own.breaker_close > 0.5, is_closed = plant.breaker > 0.5;
+
+    if (excites != excited)
+        printf(excites ? "Exciter on\n" : "Exciter off\n");
+    if (closes && !closing)
+        printf("In step: phase %d/10 degrees, slip %d/1000 Hz. Closing the breaker\n",
+               tenths(plant.phase_rad * 57.29577951308232), tenths((plant.speed - plant.bus_frequency) * 6000));
+    if (is_closed != closed)
+        printf("Breaker is %s\n", is_closed ? "closed" : "open");
+    excited = excites;
+    closing = closes;
+    closed = is_closed;
+}
+
+static void step(void)
+{
+    bus_latest(BUS_OPERATOR, &orders, sizeof orders);
+    bus_latest(BUS_PLANT, &plant, sizeof plant);
+    bus_latest(BUS_TURBINE, &turbine, sizeof turbine);
+    generator_step(&generator, CYCLE_S, &orders, &plant, &turbine, &own);
+    bus_publish(&own);
+    tell();
+}
+
+void inmate_main(void)
+{
+    printf("Generator controller\n");
+    if (cmdline_boolean("sse", true))
+        inmate_enable_sse();
+    generator_init(&generator);
+    generator_step(&generator, CYCLE_S, &orders, &plant, &turbine, &own);
+    if (bus_open(BUS_GENERATOR, sizeof own))
+        cycle_run(step);
+    comm_set_state(CELL_FAILED);
+}
