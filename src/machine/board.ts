@@ -21,10 +21,15 @@ import { I8042, type I8042State } from "./i8042.ts";
 import { I8254, type I8254State } from "./i8254.ts";
 import { I8259Pair, type I8259PairState } from "./i8259-pair.ts";
 import { IoApic, type IoApicState } from "./ioapic.ts";
+import { Iommu } from "./iommu.ts";
 import { LocalApic, type LocalApicState } from "./local-apic.ts";
 import { Mc146818, type Mc146818State } from "./mc146818.ts";
 import { MemoryBus } from "./memory-bus.ts";
-import { BYTES_PER_BUS, PciHost } from "./pci-host.ts";
+import { Dma } from "./pci/dma.ts";
+import { PciInterruptRouter } from "./pci/interrupt-router.ts";
+import type { PciSlot } from "./pci/slot.ts";
+import { type PciDeviceOptions, PciDevices, type PciDevicesState } from "./pci-devices.ts";
+import { type Bdf, BYTES_PER_BUS, PciHost } from "./pci-host.ts";
 import { PortBus } from "./port-bus.ts";
 import { Port80 } from "./port80.ts";
 import { PORT_92, type ResetKind, ResetPort, type ResetPortState } from "./reset-port.ts";
@@ -68,6 +73,8 @@ export interface BoardOptions {
   pmTimerPort?: number;
   /** Window of memory-mapped PCI configuration; default 0xb0000000, 256 buses. */
   mmconfig?: { base: number; buses: number };
+  /** PCI devices; default none. */
+  devices?: readonly PciDeviceOptions[];
   /** Time of the RTC at power-on, seconds since 1970; default 2000-01-01. */
   epochSeconds?: number;
   /** Outputs of COM1..COM4; a missing one is dropped. */
@@ -91,6 +98,7 @@ export interface BoardState {
   resetPort: ResetPortState;
   i8042: I8042State;
   pci: number;
+  devices: PciDevicesState;
 }
 
 const ignore: ByteSink = () => {};
@@ -117,6 +125,9 @@ export class Board implements Stateful<BoardState> {
   readonly resetPort: ResetPort;
   readonly i8042: I8042;
   readonly pci: PciHost;
+  /** What PCI functions reach of memory: all of RAM until a hypervisor decides. */
+  readonly iommu: Iommu;
+  readonly devices: PciDevices;
   readonly bareCpus: BareCpus;
   readonly bareModerator: BareModerator;
   /** All RAM at its own address, with every right. */
@@ -209,6 +220,11 @@ export class Board implements Stateful<BoardState> {
       rights: READ | WRITE | EXECUTE,
     };
     this.ramMap = { find: (address) => (address < ram.size ? ram : undefined) };
+    this.iommu = new Iommu(this.ramMap);
+    const interruptRouter = new PciInterruptRouter(this.ioapic.pins);
+    this.devices = new PciDevices(this.pci, clock, options.devices ?? [], (bdf) =>
+      this.#slot(bdf, interruptRouter),
+    );
     this.bareModerator = new BareModerator(this);
     this.onStop = (cpu, stop) => this.bareCpus.stopped(cpu, stop);
     this.onPowerRequest = () => this.scheduler.stop();
@@ -224,7 +240,7 @@ export class Board implements Stateful<BoardState> {
     this.scheduler.stall(this.#portAccessNanoseconds);
   }
 
-  /** Everything but the contents of memory and the functions plugged into PCI. Not from inside an exit. */
+  /** Everything but the contents of memory and what a hypervisor plugged in. Not from inside an exit. */
   save(): BoardState {
     return {
       scheduler: this.scheduler.save(),
@@ -241,6 +257,7 @@ export class Board implements Stateful<BoardState> {
       resetPort: this.resetPort.save(),
       i8042: this.i8042.save(),
       pci: this.pci.save(),
+      devices: this.devices.save(),
     };
   }
 
@@ -257,6 +274,7 @@ export class Board implements Stateful<BoardState> {
     this.resetPort.load(state.resetPort);
     this.i8042.load(state.i8042);
     this.pci.load(state.pci);
+    this.devices.load(state.devices);
     this.pic.load(state.pic);
     this.ioapic.load(state.ioapic);
     this.localApics.forEach((lapic, cpu) => {
@@ -267,6 +285,12 @@ export class Board implements Stateful<BoardState> {
       vcpu.load(state.vcpus[cpu]);
     });
     this.scheduler.load(state.scheduler);
+  }
+
+  #slot(bdf: Bdf, interruptRouter: PciInterruptRouter): PciSlot {
+    const { clock, memoryBus, portBus, apicBus, iommu, memory, vcpus } = this;
+    const dma = new Dma(bdf, iommu, memory, vcpus);
+    return { bdf, clock, memoryBus, portBus, apicBus, interruptRouter, dma };
   }
 
   #request(request: PowerRequest): void {

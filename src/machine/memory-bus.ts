@@ -32,6 +32,16 @@ export class MemoryBus {
     this.#claims.splice(index, 0, { name, address, size, device });
   }
 
+  /** Whether nobody answers anywhere in the range. */
+  isFree(address: number, size: number): boolean {
+    const index = this.#after(address);
+    const [below, above] = [this.#claims[index - 1], this.#claims[index]];
+    return !(
+      (below && address < below.address + below.size) ||
+      (above && above.address < address + size)
+    );
+  }
+
   /** Give a range back. @throws RangeError if none starts there */
   release(address: number): void {
     const index = this.#claims.findIndex((claim) => claim.address === address);

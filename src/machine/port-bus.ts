@@ -17,7 +17,8 @@ const hex = (port: number): string => `0x${port.toString(16)}`;
 export class PortBus {
   /** Index into `#claims` plus one; 0 is an unclaimed port. */
   readonly #owner = new Uint8Array(PORTS);
-  readonly #claims: Claim[] = [];
+  /** A place given back is empty. */
+  readonly #claims: (Claim | undefined)[] = [];
 
   /**
    * Give `count` ports from `first` to a chip. An access wider than `maximumWidth`, or one that
@@ -37,29 +38,45 @@ export class PortBus {
     for (let port = first; port < end; port++) {
       const owner = this.#owner[port];
       if (owner !== 0)
-        throw new RangeError(
-          `${name}: port ${hex(port)} belongs to ${this.#claims[owner - 1].name}`,
-        );
+        throw new RangeError(`${name}: port ${hex(port)} belongs to ${this.nameAt(port)}`);
     }
-    if (this.#claims.length === 255) throw new RangeError(`${name}: more than 255 port ranges`);
-    this.#claims.push({ name, first, end, device, maximumWidth });
-    this.#owner.fill(this.#claims.length, first, end);
+    const empty = this.#claims.indexOf(undefined);
+    const index = empty < 0 ? this.#claims.length : empty;
+    if (index === 255) throw new RangeError(`${name}: more than 255 port ranges`);
+    this.#claims[index] = { name, first, end, device, maximumWidth };
+    this.#owner.fill(index + 1, first, end);
+  }
+
+  /** Whether nobody answers at any of `count` ports from `first`. */
+  isFree(first: number, count: number): boolean {
+    return this.#owner.subarray(first, first + count).every((owner) => owner === 0);
+  }
+
+  /** Give a range back. @throws RangeError if none starts there */
+  release(first: number): void {
+    const index = this.#claims.findIndex((claim) => claim?.first === first);
+    const claim = this.#claims[index];
+    if (claim === undefined) throw new RangeError(`no port range starts at ${hex(first)}`);
+    this.#owner.fill(0, first, claim.end);
+    this.#claims[index] = undefined;
+  }
+
+  /** The range that a port belongs to. */
+  #claimOf(port: number): Claim | undefined {
+    const owner = this.#owner[port & 0xffff];
+    return owner === 0 ? undefined : this.#claims[owner - 1];
   }
 
   /** Name of the chip at a port, or undefined. */
   nameAt(port: number): string | undefined {
-    const owner = this.#owner[port & 0xffff];
-    return owner === 0 ? undefined : this.#claims[owner - 1].name;
+    return this.#claimOf(port)?.name;
   }
 
   /** @returns unsigned value; bytes that no chip answers are 0xff */
   read(port: number, width: PortWidth): number {
-    const owner = this.#owner[port & 0xffff];
-    if (owner !== 0) {
-      const claim = this.#claims[owner - 1];
-      if (width <= claim.maximumWidth && port + width <= claim.end)
-        return claim.device.portRead(port, width);
-    }
+    const claim = this.#claimOf(port);
+    if (claim !== undefined && width <= claim.maximumWidth && port + width <= claim.end)
+      return claim.device.portRead(port, width);
     if (width === 1) return 0xff;
     const half = width === 4 ? 2 : 1;
     return (this.read(port, half) | (this.read(port + half, half) << (8 * half))) >>> 0;
@@ -67,13 +84,10 @@ export class PortBus {
 
   /** Bytes that no chip takes vanish. */
   write(port: number, width: PortWidth, value: number): void {
-    const owner = this.#owner[port & 0xffff];
-    if (owner !== 0) {
-      const claim = this.#claims[owner - 1];
-      if (width <= claim.maximumWidth && port + width <= claim.end) {
-        claim.device.portWrite(port, width, value);
-        return;
-      }
+    const claim = this.#claimOf(port);
+    if (claim !== undefined && width <= claim.maximumWidth && port + width <= claim.end) {
+      claim.device.portWrite(port, width, value);
+      return;
     }
     if (width === 1) return;
     const half = width === 4 ? 2 : 1;
