@@ -60,6 +60,8 @@ export async function runScenario(
     switch (event.kind) {
       case "line":
         return terminal.console(event.cell, event.text);
+      case "print":
+        return terminal.console(undefined, event.text);
       case "request":
         return terminal.note(`# ${event.text}`);
       case "refused":

@@ -5,7 +5,9 @@
  */
 export * from "../config/index.ts";
 export { BareMachine, type BareReport } from "./bare.ts";
+export * from "./channels/index.ts";
 export type * from "./report.ts";
+export type { LinkAccess, LinkInterrupt, Moment, RootLinkEnd } from "./root-link.ts";
 export {
   defineScenario,
   type LoadedScenario,
@@ -17,3 +19,4 @@ export {
   type ScenarioLoad,
 } from "./scenario.ts";
 export * from "./session.ts";
+export { LinkError, SharedSection } from "./shared-section.ts";

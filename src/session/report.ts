@@ -20,6 +20,8 @@ export interface SessionReport {
   readonly instructions: number;
   /** What the hypervisor printed. */
   readonly console: string;
+  /** What the program at root printed. */
+  readonly printed: string;
   /** Without the root cell. */
   readonly cells: readonly CellReport[];
 }

@@ -16,8 +16,11 @@ import { CellLog } from "./console-log.ts";
 import { boardOptions } from "./machine-size.ts";
 import { memoryHash } from "./memory-hash.ts";
 import type { Ending, SessionReport } from "./report.ts";
+import type { LinkAccess, Machine, RootLinkEnd } from "./root-link.ts";
+import { RootLinks } from "./root-links.ts";
 import { type Image, type LoadedScenario, ScenarioError } from "./scenario.ts";
 import { UNCONNECTED } from "./unconnected.ts";
+import { Waits } from "./waits.ts";
 import { HOST_CLOCK, Pace, type WallClock } from "./wall-clock.ts";
 
 export type SessionEvent =
@@ -28,6 +31,8 @@ export type SessionEvent =
       readonly text: string;
       readonly atNs: number;
     }
+  /** A line that the program at root prints. */
+  | { readonly kind: "print"; readonly text: string; readonly atNs: number }
   /** A management request begins; in the words of `jailhouse`, without the program's name. */
   | { readonly kind: "request"; readonly text: string }
   /** It was refused, by the hypervisor or by a cell. */
@@ -46,6 +51,8 @@ export interface SessionOptions {
   /** Keep virtual time from running ahead of the wall clock. Default false. */
   readonly realtime?: boolean;
   readonly wallClock?: WallClock;
+  /** Told of everything that root does at its ends of links, in order. */
+  readonly linkAccess?: (access: LinkAccess) => void;
 }
 
 /**
@@ -63,7 +70,7 @@ class Ended extends Error {
   }
 }
 
-interface Wait {
+interface LineWait {
   readonly pattern: RegExp;
   /** Lines still to come. */
   left: number;
@@ -79,7 +86,10 @@ export class Session {
   readonly #unheard: SessionEvent[] = [];
   readonly #logs = new Map<string, CellLog>();
   readonly #hypervisorLog = new CellLog((text) => this.#line(undefined, text));
-  readonly #waits = new Set<Wait>();
+  readonly #waits = new Waits((untilNs) => this.#runSlice(untilNs));
+  readonly #lineWaits = new Set<LineWait>();
+  readonly #printed: string[] = [];
+  readonly #links: RootLinks;
   readonly #pace: Pace;
   #interrupt: AbortSignal | undefined;
   /** Why the run ended, once it has. */
@@ -92,7 +102,7 @@ export class Session {
     this.scenario = scenario;
     const { system, cells, until } = scenario;
     if (until !== undefined)
-      this.#waits.add({
+      this.#lineWaits.add({
         pattern: until,
         left: 1,
         arrived: () => {
@@ -121,6 +131,7 @@ export class Session {
       }),
       "enable",
     );
+    this.#links = new RootLinks(this.hypervisor, this.#machineForPrograms(), options.linkAccess);
     this.#pace = new Pace(wallClock, realtime, this.nowNs);
   }
 
@@ -150,9 +161,10 @@ export class Session {
         expectSuccess(await this.loadCell(config.name, images), "cell load");
         expectSuccess(await this.startCell(config.name), "cell start");
       }
-      if (script === undefined) await this.#runUntil(() => false);
+      if (script === undefined) await this.#waits.until(() => false);
       else await script(this);
       this.#ending ??= "script";
+      this.#waits.abandon();
     } catch (error) {
       if (!(error instanceof Ended)) throw error;
     }
@@ -202,21 +214,36 @@ export class Session {
   /** Lets the machine run until `count` console lines of cells have matched. */
   async waitForLine(pattern: RegExp, count = 1): Promise<void> {
     let arrived = false;
-    const wait: Wait = {
+    const wait: LineWait = {
       pattern,
       left: count,
       arrived: () => {
         arrived = true;
       },
     };
-    this.#waits.add(wait);
-    await this.#runUntil(() => arrived);
+    this.#lineWaits.add(wait);
+    await this.#waits.until(() => arrived);
   }
 
   /** Lets the machine run for this many nanoseconds of virtual time. */
   async runFor(nanoseconds: number): Promise<void> {
     const end = this.nowNs + nanoseconds;
-    await this.#runUntil(() => this.nowNs >= end, end);
+    await this.#waits.until(() => this.nowNs >= end, end);
+  }
+
+  /** A line of the program's own, shown among those of the cells. */
+  print(text: string): void {
+    this.#printed.push(text);
+    this.#emit({ kind: "print", text, atNs: this.nowNs });
+  }
+
+  /**
+   * Root's end of a link to other cells.
+   * @param address of its PCI device, "01:0e.0"; may be left out if cells are connected at only one
+   * @throws LinkError if root has no such device, or there are several and none is named
+   */
+  openLink(address?: string): RootLinkEnd {
+    return this.#links.open(address);
   }
 
   /** Any time, the end of the run included. */
@@ -228,6 +255,7 @@ export class Session {
       virtualNs: this.nowNs,
       instructions: vcpus.reduce((sum, { retired }) => sum + retired, 0),
       console: this.#hypervisorLog.text,
+      printed: this.#printed.map((line) => `${line}\n`).join(""),
       cells: this.hypervisor.cells
         .filter((cell) => !cell.isRoot)
         .map((cell) =>
@@ -250,7 +278,7 @@ export class Session {
   async #request<T>(text: string, begin: () => Request<T>): Promise<Result<T>> {
     this.#emit({ kind: "request", text });
     const request = begin();
-    await this.#runUntil(() => {
+    await this.#waits.until(() => {
       if (request.result === undefined && this.#nobodyCanAnswer())
         request.abandon("every CPU of every cell is at rest: no answer can come");
       return request.result !== undefined;
@@ -261,30 +289,43 @@ export class Session {
   }
 
   /**
-   * Runs the machine slice by slice until `done`, or until the whole run ends.
+   * Runs the machine to the end of a slice, or until somebody's wait is over.
+   * @param untilNs end of the next wait that has one
+   * @returns what the host wants to be done before the next slice
    * @throws Ended
    */
-  async #runUntil(done: () => boolean, untilNs = Number.POSITIVE_INFINITY): Promise<void> {
+  #runSlice(untilNs: number): Promise<void> | undefined {
     const limitNs = this.scenario.forNs ?? Number.POSITIVE_INFINITY;
-    while (!done()) {
-      if (this.#ending !== undefined) throw new Ended(this.#ending);
-      if (this.nowNs >= limitNs) throw this.#end("time");
-      if (this.#interrupt?.aborted) throw this.#end("interrupted");
-      const slice = (Math.floor(this.nowNs / SLICE_NS) + 1) * SLICE_NS;
-      const end = Math.min(slice, limitNs, untilNs);
-      const { scheduler } = this.board;
-      const outcome = scheduler.run(end);
-      if (done()) return;
-      if (this.board.powerRequest !== undefined) throw this.#end("power");
-      const atRest = outcome === "idle" || (outcome === "deadline" && this.#allAtRest());
-      if (atRest && untilNs === Number.POSITIVE_INFINITY) throw this.#end("cells");
-      // somebody wants time to pass, even if nothing happens in it
-      if (outcome === "idle") scheduler.skipTo(end);
-      const wait = this.#pace.wait(this.nowNs);
-      if (wait === undefined) continue;
-      this.#emit({ kind: "progress", virtualNs: this.nowNs });
-      await wait;
-    }
+    if (this.#ending !== undefined) throw new Ended(this.#ending);
+    if (this.nowNs >= limitNs) throw this.#end("time");
+    if (this.#interrupt?.aborted) throw this.#end("interrupted");
+    const slice = (Math.floor(this.nowNs / SLICE_NS) + 1) * SLICE_NS;
+    const end = Math.min(slice, limitNs, untilNs);
+    const { scheduler } = this.board;
+    const outcome = scheduler.run(end);
+    if (this.#waits.anyOver()) return undefined;
+    if (this.board.powerRequest !== undefined) throw this.#end("power");
+    const atRest = outcome === "idle" || (outcome === "deadline" && this.#allAtRest());
+    if (atRest && untilNs === Number.POSITIVE_INFINITY) throw this.#end("cells");
+    // somebody wants time to pass, even if nothing happens in it
+    if (outcome === "idle") scheduler.skipTo(end);
+    const wait = this.#pace.wait(this.nowNs);
+    if (wait !== undefined) this.#emit({ kind: "progress", virtualNs: this.nowNs });
+    return wait;
+  }
+
+  #machineForPrograms(): Machine {
+    const { board } = this;
+    return {
+      get nowNs() {
+        return board.clock.now;
+      },
+      get retired() {
+        return board.vcpus.map((vcpu) => vcpu.retired);
+      },
+      runUntil: (done) => this.#waits.until(done),
+      stop: () => board.scheduler.stop(),
+    };
   }
 
   #end(ending: Ending): Ended {
@@ -313,10 +354,10 @@ export class Session {
 
   #line(cell: string | undefined, text: string): void {
     this.#emit({ kind: "line", cell, text, atNs: this.nowNs });
-    for (const wait of this.#waits) {
+    for (const wait of this.#lineWaits) {
       wait.pattern.lastIndex = 0;
       if (!wait.pattern.test(text) || --wait.left > 0) continue;
-      this.#waits.delete(wait);
+      this.#lineWaits.delete(wait);
       wait.arrived();
       // exactly here, whatever the host does
       this.board.scheduler.stop();
