@@ -11,6 +11,7 @@ export function releaseCpu({ board }: Core, { vcpu }: Cpu): void {
 
 /** After the last CPU. */
 export function handBack({ board }: Core): void {
+  board.iommu.disable();
   board.apicBus.signals = board.bareCpus;
   board.onStop = (index, stop) => board.bareCpus.stopped(index, stop);
 }

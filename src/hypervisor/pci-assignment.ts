@@ -6,6 +6,7 @@ import { formatBdf } from "../config/builders/devices.ts";
 import type { PciDevice } from "../config/types.ts";
 import type { Cell } from "./cell.ts";
 import type { Core } from "./core.ts";
+import { DmaMap } from "./dma-map.ts";
 import { type Refusal, refuse } from "./errno.ts";
 import { connect } from "./ivshmem/connect.ts";
 import { IvshmemDevice } from "./ivshmem/device.ts";
@@ -85,6 +86,7 @@ function addPhysical(core: Core, cell: Cell, config: PciDevice): Refusal | undef
   }
   const device = new PhysicalPciDevice(board, cell, release, config, table);
   if (!cell.isRoot) device.reset();
+  board.iommu.assign(config.bdf, new DmaMap(cell));
   cell.pci.add(device);
   return undefined;
 }
@@ -96,6 +98,7 @@ function removePhysical(core: Core, cell: Cell, device: PhysicalPciDevice): void
   const pages = tablePages(config);
   if (pages > 0) core.pool.free(tableAddress, pages);
   device.remove();
+  core.board.iommu.release(config.bdf);
   cell.pci.remove(device);
 }
 

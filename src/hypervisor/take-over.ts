@@ -31,6 +31,7 @@ export function takeOver(core: Core): void {
     leaveFpuAsRootDid(cpu.vcpu.registers);
     park(core, cpu);
   }
+  board.iommu.enable();
   // what comes over the bus beside interrupts is not for guests: INIT and SIPI are
   // emulated where they are sent, and the NMI is the hypervisor's own
   board.apicBus.signals = {
