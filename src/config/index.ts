@@ -5,6 +5,8 @@ export * from "./builders/index.ts";
 export { type DecodeOptions, decodeConfig, encodeConfig } from "./codec/index.ts";
 export { ConfigError } from "./config-error.ts";
 export * from "./demos/index.ts";
+export { type Finding, formatFinding, type Place } from "./finding.ts";
+export { checkLinks } from "./links/check.ts";
 export * from "./ports.ts";
 export * from "./releases.ts";
 export * from "./show/index.ts";
