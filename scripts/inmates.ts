@@ -24,6 +24,8 @@ import { encodeConfig } from "../src/config/index.ts";
 import type { CellConfig } from "../src/config/types.ts";
 
 const INMATES = resolve(import.meta.dirname, "../inmates");
+/** Folders of inmates. */
+const PLACES = [INMATES, resolve(import.meta.dirname, "../examples/power-plant")];
 /** Names the tools that built the kept images. */
 const TOOLS_FILE = join(INMATES, "built-with.txt");
 const TOOLS = ["gcc", "ld", "make"] as const;
@@ -42,8 +44,15 @@ const missingTools = (): string[] =>
 const builtWith = (): string =>
   ["gcc", "ld"].map((tool) => `${run(tool, ["--version"]).split("\n")[0]}\n`).join("");
 
-const inmateNames = (): string[] =>
-  readdirSync(INMATES).filter((name) => existsSync(join(INMATES, name, "Makefile")));
+interface Inmate {
+  readonly name: string;
+  readonly folder: string;
+}
+
+const inmates = (): Inmate[] =>
+  PLACES.flatMap((place) =>
+    readdirSync(place).map((name) => ({ name, folder: join(place, name) })),
+  ).filter(({ folder }) => existsSync(join(folder, "Makefile")));
 
 /** Builds the inmate in `source`; `NAME.bin` and `NAME.elf` appear in `out`. */
 function make(source: string, name: string, out: string): void {
@@ -52,17 +61,18 @@ function make(source: string, name: string, out: string): void {
   rmSync(objects, { recursive: true });
 }
 
-async function cellOf(name: string): Promise<CellConfig> {
-  const module: { default: CellConfig } = await import(join(INMATES, name, "cell.ts"));
+async function cellOf({ folder }: Inmate): Promise<CellConfig> {
+  const module: { default: CellConfig } = await import(join(folder, "cell.ts"));
   return module.default;
 }
 
 async function build(scratch: string): Promise<void> {
-  for (const name of inmateNames()) {
-    make(join(INMATES, name), name, scratch);
+  for (const inmate of inmates()) {
+    const { name, folder } = inmate;
+    make(folder, name, scratch);
     for (const file of [`${name}.bin`, `${name}.elf`])
-      writeFileSync(join(INMATES, name, file), readFileSync(join(scratch, file)));
-    writeFileSync(join(INMATES, name, `${name}.cell`), encodeConfig(await cellOf(name)));
+      writeFileSync(join(folder, file), readFileSync(join(scratch, file)));
+    writeFileSync(join(folder, `${name}.cell`), encodeConfig(await cellOf(inmate)));
     console.log(`${name}: ${readFileSync(join(scratch, `${name}.bin`)).length} bytes`);
   }
   writeFileSync(TOOLS_FILE, builtWith());
@@ -78,9 +88,10 @@ async function check(scratch: string): Promise<boolean> {
     console.log(`${fine ? "ok  " : "FAIL"} ${name}: ${what}`);
   };
 
-  for (const name of inmateNames()) {
-    const kept = readFileSync(join(INMATES, name, `${name}.bin`));
-    make(join(INMATES, name), name, scratch);
+  for (const inmate of inmates()) {
+    const { name, folder } = inmate;
+    const kept = readFileSync(join(folder, `${name}.bin`));
+    make(folder, name, scratch);
     const built = readFileSync(join(scratch, `${name}.bin`));
     if (built.equals(kept)) {
       report(name, true, `same ${kept.length} bytes`);
@@ -89,19 +100,19 @@ async function check(scratch: string): Promise<boolean> {
     } else {
       // only here: building images must not need the engine to be whole
       const { sameConsole } = await import("./inmates-console.ts");
-      const difference = await sameConsole(await cellOf(name), kept, built);
+      const difference = await sameConsole(await cellOf(inmate), kept, built);
       report(name, difference === undefined, difference ?? "other bytes, same console output");
     }
-    const cell = Buffer.from(encodeConfig(await cellOf(name)));
-    const keptCell = readFileSync(join(INMATES, name, `${name}.cell`));
+    const cell = Buffer.from(encodeConfig(await cellOf(inmate)));
+    const keptCell = readFileSync(join(folder, `${name}.cell`));
     if (!cell.equals(keptCell))
       report(`${name}.cell`, false, `${firstDifference(keptCell, cell)}; run "npm run inmates"`);
   }
 
-  const folder = join(scratch, "new-inmate");
-  newInmate("new-inmate", folder);
+  const fresh = join(scratch, "new-inmate");
+  newInmate("new-inmate", fresh);
   mkdirSync(join(scratch, "new"));
-  make(folder, "new-inmate", join(scratch, "new"));
+  make(fresh, "new-inmate", join(scratch, "new"));
   report("gaoler inmate new", true, "builds");
   return good;
 }

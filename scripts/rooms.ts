@@ -26,8 +26,15 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     packages: ["@noble/hashes"],
     deterministic: false,
   },
+  /** The root application of examples/power-plant, and its view. */
+  "power-plant": {
+    imports: ["session", "config"],
+    browserSafe: true,
+    packages: [],
+    deterministic: true,
+  },
   cli: {
-    imports: ["session", "debug", "hypervisor", "machine", "config", "engine"],
+    imports: ["power-plant", "session", "debug", "hypervisor", "machine", "config", "engine"],
     browserSafe: false,
     packages: ["commander"],
     deterministic: false,

@@ -9,11 +9,20 @@
 #define SLOTS 256
 #define READY 1
 #define LARGEST_RECORD 256
+#define BELL_VECTOR 33
 
 static struct ivshmem device;
 static struct channel_sender sender;
 static struct channel_receiver receivers[BUS_ENDS];
 static uint32_t own_size;
+/* Set at first: what was ordered before the interrupt was enabled made no sound. */
+static volatile bool rung = true;
+
+static void on_bell(uint8_t vector)
+{
+    (void)vector;
+    rung = true;
+}
 
 bool bus_open(enum bus_end self, size_t record_size)
 {
@@ -33,6 +42,11 @@ bool bus_open(enum bus_end self, size_t record_size)
         return false;
     }
     own_size = (uint32_t)record_size;
+    interrupt_set_handler(BELL_VECTOR, on_bell);
+    if (!ivshmem_enable_interrupts(&device, BELL_VECTOR)) {
+        printf("The shared-memory device has no interrupts\n");
+        return false;
+    }
     ivshmem_set_state(&device, READY);
     printf("On the bus as end %u of %u\n", device.id, device.peers);
     return true;
@@ -49,6 +63,11 @@ void bus_latest(enum bus_end end, void *record, size_t record_size)
     uint8_t message[LARGEST_RECORD];
     uint32_t length;
 
+    if (end == BUS_OPERATOR) {
+        if (!rung)
+            return;
+        rung = false;
+    }
     for (;;) {
         if (!receiver->entry &&
             channel_open(receiver, ivshmem_output(&device, end), device.output_size, CHANNEL) != CHANNEL_MESSAGE) {

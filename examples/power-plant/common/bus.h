@@ -14,7 +14,7 @@
 #include "signals.h"
 
 /**
- * Connects this cell as end `self`, and announces it.
+ * Connects this cell as end `self`, and announces it. After interrupts_init().
  *
  * @param record_size bytes of what it publishes
  * @return false if the cell has no such device; that is printed
@@ -26,7 +26,8 @@ void bus_publish(const void *record);
 
 /**
  * Takes the newest record of another end; leaves `record` alone if there is none, so that a controller
- * goes on with what it heard last. A record of the wrong size is garbage, and left alone too.
+ * goes on with what it heard last. A record of the wrong size is garbage, and left alone too. The
+ * operator gives an order now and then only, and rings: without that nothing is looked for.
  */
 void bus_latest(enum bus_end end, void *record, size_t record_size);
 

@@ -17,7 +17,6 @@ void cycle_run(void (*step)(void))
 {
     unsigned done = 0;
 
-    interrupts_init();
     interrupt_set_handler(TIMER_VECTOR, on_timer);
     apic_timer_setup(APIC_TIMER_PERIODIC, TIMER_VECTOR);
     apic_timer_start(CYCLE_NS);

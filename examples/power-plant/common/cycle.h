@@ -6,7 +6,7 @@
 /** Length of a cycle in seconds. */
 #define CYCLE_S 0.001
 
-/** Calls `step` every cycle, until the cell is asked to shut down; then shuts it down. */
+/** Calls `step` every cycle, until the cell is asked to shut down; then shuts it down. After interrupts_init(). */
 __attribute__((noreturn)) void cycle_run(void (*step)(void));
 
 #endif

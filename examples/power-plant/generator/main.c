@@ -27,7 +27,8 @@ static int tenths(double value)
 static void tell(void)
 {
     static bool excited, closing, closed;
-    bool excites = own.field_voltage > 0, closes = own.breaker_close > 0.5, is_closed = plant.breaker > 0.5;
+    /* on load the field may be weakened to nothing for a moment */
+    bool excites = own.field_voltage > 0 || plant.breaker > 0.5, closes = own.breaker_close > 0.5, is_closed = plant.breaker > 0.5;
 
     if (excites != excited)
         printf(excites ? "Exciter on\n" : "Exciter off\n");
@@ -58,6 +59,7 @@ void inmate_main(void)
         inmate_enable_sse();
     generator_init(&generator);
     generator_step(&generator, CYCLE_S, &orders, &plant, &turbine, &own);
+    interrupts_init();
     if (bus_open(BUS_GENERATOR, sizeof own))
         cycle_run(step);
     comm_set_state(CELL_FAILED);

@@ -37,6 +37,7 @@ void inmate_main(void)
 {
     printf("Plant: 555 MVA, 3600 r/min, soaking at 1000 r/min\n");
     physics_init(&physics);
+    interrupts_init();
     if (bus_open(BUS_PLANT, sizeof own))
         cycle_run(step);
     comm_set_state(CELL_FAILED);

@@ -46,6 +46,7 @@ void inmate_main(void)
 {
     printf("Turbine controller\n");
     governor_init(&governor);
+    interrupts_init();
     if (bus_open(BUS_TURBINE, sizeof own))
         cycle_run(step);
     comm_set_state(CELL_FAILED);
