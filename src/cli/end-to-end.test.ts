@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -71,6 +71,48 @@ describe("gaoler", () => {
     const { status, stdout } = gaoler("run", "examples/own-cell.ts");
     expect(status).toBe(0);
     expect(stdout).toContain("[mine] Hello");
+  });
+
+  it("run SCENARIO.ts: a cell that locks the configuration keeps another from being destroyed", () => {
+    const { status, stdout } = gaoler("run", "examples/two-cells.ts");
+    expect(status).toBe(0);
+    expect(stdout).toMatch(
+      /# cell destroy tiny-demo: .*EPERM.*\[apic-demo\] Stopped.*Closing cell "tiny-demo"/s,
+    );
+  });
+
+  it("run SCENARIO.ts below a package.json of the other kind", () => {
+    mkdirSync(file("other/inmates/tiny-demo"), { recursive: true });
+    mkdirSync(file("other/scenarios"));
+    writeFileSync(file("other/package.json"), '{ "type": "commonjs" }');
+    copyFileSync(
+      join(root, inmate("tiny-demo", "bin")),
+      file(`other/${inmate("tiny-demo", "bin")}`),
+    );
+    copyFileSync(join(root, "examples/own-cell.ts"), file("other/scenarios/own-cell.ts"));
+    expect(gaoler("run", file("other/scenarios/own-cell.ts"))).toMatchObject({
+      status: 0,
+      stderr: "",
+    });
+  });
+
+  it("a guest that prints for ever does not fill the host's memory", () => {
+    // l: mov eax, 99; vmcall; jmp l
+    writeFileSync(
+      file("flood.bin"),
+      Uint8Array.of(0x66, 0xb8, 99, 0, 0, 0, 0x0f, 0x01, 0xc1, 0xeb, 0xf5),
+    );
+    const words = ["--cell", inmate("tiny-demo", "cell"), "--load", file("flood.bin")];
+    const { status, stdout } = spawnSync(
+      process.execPath,
+      [
+        ...["--max-old-space-size=80", join(root, "src/cli/main.ts")],
+        ...["run", "--system", file("q35.cell"), ...words, "--for", "1500us"],
+      ],
+      { cwd: root, encoding: "latin1", maxBuffer: 2 ** 26 },
+    );
+    expect(stdout.match(/Unknown hypercall 99/g)?.length).toBe(500_000);
+    expect(status).toBe(0);
   });
 
   it("exec prints registers, also as JSON", () => {

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { enableCompileCache } from "node:module";
+import * as nodeModule from "node:module";
 
 const [major] = process.versions.node.split(".").map(Number);
 if (major < 24) {
@@ -7,12 +7,15 @@ if (major < 24) {
   process.exit(2);
 }
 // Keeps the sources with their types stripped, and their compiled code, from one run to the next.
-enableCompileCache();
+nodeModule.enableCompileCache();
 // A reader that goes away (`gaoler demo | head`) ends the run as it ends any command.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
   process.exit();
 });
+// A reader slower than a guest prints holds the run up. Node would queue for a pipe without bound.
+const { _handle: output } = process.stdout as { _handle?: { setBlocking?(on: boolean): void } };
+output?.setBlocking?.(true);
 
 const { main } = await import("./program.ts");
 process.exitCode = await main(process.argv.slice(2));

@@ -22,8 +22,14 @@ export async function importScenario(file: string): Promise<ScenarioFile> {
   const path = resolve(file);
   await readBytes(path);
   registerHooks({
-    resolve: (specifier, context, next) =>
-      specifier === "gaoler" ? { url: LIBRARY, shortCircuit: true } : next(specifier, context),
+    resolve: (specifier, context, next) => {
+      if (specifier === "gaoler") return { url: LIBRARY, shortCircuit: true };
+      const resolved = next(specifier, context);
+      // whatever the package.json above says: `npm init` writes "commonjs"
+      return resolved.format === "commonjs-typescript"
+        ? { ...resolved, format: "module-typescript" }
+        : resolved;
+    },
   });
   let module: { default?: unknown };
   try {

@@ -33,10 +33,20 @@ export class LineBuffer {
   }
 }
 
+/** Lines that are kept as one string. */
+const LINES_PER_CHUNK = 1024;
+
+/** Most characters that are kept of complete chunks: a guest that prints for ever does not fill the host's memory. */
+const LONGEST_LOG = 2 ** 24;
+
 /** Everything one cell prints: its serial ports and its console hypercalls, each a stream of its own. */
 export class CellLog {
   readonly #ports = new Map<number, LineBuffer>();
-  readonly #lines: string[] = [];
+  /** Of LINES_PER_CHUNK lines each, with their ends. */
+  readonly #chunks: string[] = [];
+  #chunksLength = 0;
+  #lines: string[] = [];
+  #omitted = 0;
   readonly #onLine: (text: string) => void;
 
   constructor(onLine: (text: string) => void) {
@@ -56,6 +66,7 @@ export class CellLog {
   /** A whole line. */
   line(text: string): void {
     this.#lines.push(text);
+    if (this.#lines.length === LINES_PER_CHUNK) this.#pack();
     this.#onLine(text);
   }
 
@@ -63,8 +74,23 @@ export class CellLog {
     for (const buffer of this.#ports.values()) buffer.flush();
   }
 
-  /** In order of completion, each line with its end. */
+  /**
+   * In order of completion, each line with its end. Of a long log the last 16 Mi characters, below a
+   * line that says how many lines are missing.
+   */
   get text(): string {
-    return this.#lines.map((line) => `${line}\n`).join("");
+    const missing = this.#omitted > 0 ? `[${this.#omitted} lines before these are left out]\n` : "";
+    return missing + this.#chunks.join("") + this.#lines.map((line) => `${line}\n`).join("");
+  }
+
+  #pack(): void {
+    const chunk = `${this.#lines.join("\n")}\n`;
+    this.#lines = [];
+    this.#chunks.push(chunk);
+    this.#chunksLength += chunk.length;
+    while (this.#chunksLength > LONGEST_LOG) {
+      this.#chunksLength -= this.#chunks.shift()?.length ?? 0;
+      this.#omitted += LINES_PER_CHUNK;
+    }
   }
 }
