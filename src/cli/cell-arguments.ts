@@ -1,6 +1,6 @@
-/** The repeatable group `--cell FILE --load IMAGE ... --cmdline TEXT ...`: order makes the groups. */
+/** The repeatable group `--cell FILE --load IMAGE ... --cmdline TEXT ... --start-after TIME`: order makes the groups. */
 import { type Command, InvalidArgumentError } from "commander";
-import { located } from "./values.ts";
+import { duration, located } from "./values.ts";
 
 export interface CellArguments {
   /** File with the configuration. */
@@ -11,22 +11,34 @@ export interface CellArguments {
     readonly text: string;
     readonly address?: number;
   }[];
+  /** Nanoseconds of virtual time. */
+  startAfter?: number;
 }
 
-/** Adds the three options to a command. The list returned is filled when the command is parsed. */
+/** Adds the options to a command. The list returned is filled when the command is parsed. */
 export function cellOptions(command: Command): CellArguments[] {
   const cells: CellArguments[] = [];
-  const add = (kind: "image" | "cmdline") => (text: string) => {
+  const last = (): CellArguments => {
     const cell = cells.at(-1);
     if (cell === undefined)
       throw new InvalidArgumentError("It must follow the --cell it belongs to.");
-    cell.load.push({ kind, ...located(text) });
+    return cell;
+  };
+  const add = (kind: "image" | "cmdline") => (text: string) => {
+    last().load.push({ kind, ...located(text) });
   };
   command
     .option("--cell <file>", "configuration of a cell (repeatable)", (file: string) => {
       cells.push({ file, load: [] });
     })
     .option("--load <image[@addr]>", "image for the cell before it (repeatable)", add("image"))
-    .option("--cmdline <text[@addr]>", "command line for the cell before it", add("cmdline"));
+    .option("--cmdline <text[@addr]>", "command line for the cell before it", add("cmdline"))
+    .option(
+      "--start-after <time>",
+      "virtual time from the start of the cell before to that of this one (default: 10ms)",
+      (text: string) => {
+        last().startAfter = duration(text);
+      },
+    );
   return cells;
 }

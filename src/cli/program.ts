@@ -4,7 +4,9 @@
  */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, type CommandOptions } from "commander";
+import type { ScenarioDevice } from "../session/devices.ts";
 import { type CellArguments, cellOptions } from "./cell-arguments.ts";
+import { deviceArgument } from "./device-arguments.ts";
 import { isInputError } from "./usage-error.ts";
 import { address, assignment, duration, pattern, size } from "./values.ts";
 
@@ -14,6 +16,7 @@ const BAD_USAGE = 2;
 export interface RunOptions {
   system?: string;
   cells: CellArguments[];
+  device?: readonly ScenarioDevice[];
   for?: number;
   until?: RegExp;
   realtime?: true;
@@ -87,15 +90,26 @@ function build(): Command {
     .argument("[scenario]", "a TypeScript file that exports a scenario")
     .option("--system <file>", "system configuration: the machine and its root cell");
   const cells = cellOptions(run);
+  run.option(
+    "--device <kind@bb:dd.f>",
+    "PCI device of the machine: hda or e1000 (repeatable)",
+    deviceArgument,
+    [],
+  );
   withRunOptions(run)
     .addHelpText(
       "after",
-      `\nOptions --load and --cmdline belong to the --cell before them. Without an address they go where
-the revision of the cell's configuration wants them. A run ends when every cell has ended.
+      `\nOptions --load, --cmdline and --start-after belong to the --cell before them. Images and command
+lines without an address go where the revision of the cell's configuration wants them. A run ends
+when every cell has ended.
+A device stands where the cell that lists it has a region for its registers, or where bar0= says:
+hda@00:1b.0[,bar0=ADDRESS] and e1000@00:19.0[,bar0=ADDRESS][,io=PORT][,mac=ADDRESS][,wire=NAME].
+Controllers on the same wire (without: "lan") hear each other.
 ${examples(
   "gaoler run plant.ts",
   "gaoler run --system qemu.cell --cell apic-demo.cell --load apic-demo.bin --for 2s",
   "gaoler run --system qemu.cell --cell tiny-demo.cell --load tiny-demo.bin --cmdline con-base=0x2f8",
+  "gaoler run --system qemu.cell --cell pci-demo.cell --load pci-demo.bin --device hda@00:1b.0",
   'gaoler run --system qemu.cell --cell a.cell --load a.bin@0xf0000 --until "jitter" --json -',
 )}`,
     )

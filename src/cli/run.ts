@@ -8,18 +8,21 @@ import { importScenario } from "./scenario-file.ts";
 import { Terminal } from "./terminal.ts";
 import { UsageError } from "./usage-error.ts";
 
+/** As if somebody typed: cells that start in the same instant all find that they are the first. */
+const COMMAND_NS = 10_000_000;
+
 /** @returns the exit status */
 export async function run(file: string | undefined, options: RunOptions): Promise<number> {
   if (file === undefined) return await runScenario(fromOptions(options), readBytes, options);
-  if (options.system !== undefined || options.cells.length > 0)
+  if (options.system !== undefined || options.cells.length > 0 || options.device?.length)
     throw new UsageError(
-      "a scenario file names its own system and cells: leave out --system and --cell",
+      "a scenario file names its own system, cells and devices: leave out --system, --cell and --device",
     );
   const { scenario, read } = await importScenario(file);
   return await runScenario(scenario, read, options);
 }
 
-function fromOptions({ system, cells }: RunOptions): Scenario {
+function fromOptions({ system, cells, device = [] }: RunOptions): Scenario {
   if (system === undefined)
     throw new UsageError(
       "give a scenario file, or --system FILE with --cell FILE --load IMAGE (see gaoler run --help)",
@@ -28,8 +31,10 @@ function fromOptions({ system, cells }: RunOptions): Scenario {
     throw new UsageError("give at least one --cell FILE to run in the system");
   return {
     system,
-    cells: cells.map(({ file, load }) => ({
+    devices: device,
+    cells: cells.map(({ file, load, startAfter }, index) => ({
       config: file,
+      startAfterNs: startAfter ?? (index === 0 ? 0 : COMMAND_NS),
       load: load.map(({ kind, text, address }) => ({
         ...(kind === "image" ? { image: text } : { commandLine: text }),
         ...(address === undefined ? {} : { address }),

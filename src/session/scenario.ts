@@ -5,6 +5,7 @@
 import { decodeConfig } from "../config/codec/index.ts";
 import { releaseOf } from "../config/releases.ts";
 import type { CellConfig, Config, SystemConfig } from "../config/types.ts";
+import type { ScenarioDevice } from "./devices.ts";
 import type { Session } from "./session.ts";
 
 /** The content of a file, or its name relative to the scenario's own file. */
@@ -15,6 +16,8 @@ export interface Scenario {
   readonly system: SystemConfig | File;
   /** Created, loaded and started in this order. */
   readonly cells: readonly ScenarioCell[];
+  /** PCI devices of the machine, for cells that list them. Default none. */
+  readonly devices?: readonly ScenarioDevice[];
   /** Length of one guest instruction in virtual time. Default 1. */
   readonly nanosecondsPerInstruction?: number;
   /** End after this much virtual time, in nanoseconds. */
@@ -32,6 +35,8 @@ export interface ScenarioCell {
   readonly config: CellConfig | File;
   /** In this order: where two overlap, the later one is what the cell sees. */
   readonly load: readonly ScenarioLoad[];
+  /** Virtual time from the start of the cell before it, or from power-on, to its own. Default 0. */
+  readonly startAfterNs?: number;
 }
 
 /** `address`: guest-physical in the cell; by default what the cell's revision prescribes. */
@@ -53,6 +58,7 @@ export class ScenarioError extends Error {
 export interface LoadedScenario {
   readonly system: SystemConfig;
   readonly cells: readonly LoadedCell[];
+  readonly devices: readonly ScenarioDevice[];
   readonly nanosecondsPerInstruction: number;
   readonly forNs: number | undefined;
   readonly until: RegExp | undefined;
@@ -62,6 +68,7 @@ export interface LoadedScenario {
 export interface LoadedCell {
   readonly config: CellConfig;
   readonly images: readonly Image[];
+  readonly startAfterNs: number;
 }
 
 export interface Image {
@@ -82,6 +89,7 @@ export async function loadScenario(scenario: Scenario, read: ReadFile): Promise<
   return {
     system,
     cells: await Promise.all(cells.map((cell) => loadCell(cell, system, read))),
+    devices: scenario.devices ?? [],
     nanosecondsPerInstruction,
     forNs: scenario.forNs,
     until: scenario.until,
@@ -90,7 +98,7 @@ export async function loadScenario(scenario: Scenario, read: ReadFile): Promise<
 }
 
 async function loadCell(
-  { config: cellFile, load }: ScenarioCell,
+  { config: cellFile, load, startAfterNs = 0 }: ScenarioCell,
   system: SystemConfig,
   read: ReadFile,
 ): Promise<LoadedCell> {
@@ -113,7 +121,7 @@ async function loadCell(
     const name = typeof image === "string" ? image : "image";
     return { name, bytes: typeof image === "string" ? await read(image) : image, address };
   });
-  return { config, images: await Promise.all(images) };
+  return { config, images: await Promise.all(images), startAfterNs };
 }
 
 interface ConfigOf {

@@ -13,6 +13,7 @@ import type { Request } from "../hypervisor/request.ts";
 import { Board } from "../machine/board.ts";
 import { cellReport, isAtRest } from "./cell-report.ts";
 import { CellLog } from "./console-log.ts";
+import { resolveDevices } from "./devices.ts";
 import { boardOptions } from "./machine-size.ts";
 import { memoryHash } from "./memory-hash.ts";
 import type { Ending, SessionReport } from "./report.ts";
@@ -119,6 +120,11 @@ export class Session {
       memory,
       vcpus: Array.from({ length: cpuCount }, (_, index) => engine.createVcpu(index, UNCONNECTED)),
       nanosecondsPerInstruction: scenario.nanosecondsPerInstruction,
+      devices: resolveDevices(
+        scenario.devices,
+        system,
+        cells.map(({ config }) => config),
+      ),
       ...rest,
     });
     this.hypervisor = expectSuccess(
@@ -157,7 +163,8 @@ export class Session {
     const { cells, script } = this.scenario;
     try {
       for (const { config } of cells) expectSuccess(await this.createCell(config), "cell create");
-      for (const { config, images } of cells) {
+      for (const { config, images, startAfterNs } of cells) {
+        if (startAfterNs > 0) await this.runFor(startAfterNs);
         expectSuccess(await this.loadCell(config.name, images), "cell load");
         expectSuccess(await this.startCell(config.name), "cell start");
       }
