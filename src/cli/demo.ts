@@ -5,7 +5,8 @@ import { type DemoName, demoCell } from "../config/demos/index.ts";
 import type { Scenario } from "../session/scenario.ts";
 import type { Session } from "../session/session.ts";
 import { readBytes } from "./files.ts";
-import type { RunOptions } from "./program.ts";
+import { powerPlantDemo } from "./power-plant.ts";
+import type { DemoOptions } from "./program.ts";
 import { runScenario } from "./run.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -32,22 +33,29 @@ const DEMOS: Partial<Record<DemoName, Demo>> = {
   "fault-demo": { summary: "uses SSE without enabling it: how a failure is reported" },
 };
 
-const DEFAULT_DEMO = "apic-demo";
+/** Not one inmate but three, with an application at the root cell. */
+const POWER_PLANT = "power-plant";
+const POWER_PLANT_SUMMARY =
+  "turbine, generator and plant in three cells: start, synchronise, load step, trip";
 
 /** @returns the exit status */
-export async function demo(
-  name: string | undefined,
-  options: RunOptions & { list?: true },
-): Promise<number> {
+export async function demo(name = POWER_PLANT, options: DemoOptions): Promise<number> {
   if (options.list) {
-    for (const [each, { summary }] of Object.entries(DEMOS))
+    const summaries = Object.entries(DEMOS).map(([each, { summary }]) => [each, summary]);
+    for (const [each, summary] of [[POWER_PLANT, POWER_PLANT_SUMMARY], ...summaries])
       process.stdout.write(`${each.padEnd(12)} ${summary}\n`);
     return 0;
   }
-  const chosen = (name ?? DEFAULT_DEMO) as DemoName;
+  if (name === POWER_PLANT) return await powerPlantDemo(options);
+  for (const option of ["csv", "fault"] as const)
+    if (options[option] !== undefined)
+      throw new UsageError(`--${option} is for the demo "${POWER_PLANT}", not for "${name}"`);
+  const chosen = name as DemoName;
   const found = DEMOS[chosen];
   if (found === undefined)
-    throw new UsageError(`there is no demo "${name}": ${Object.keys(DEMOS).join(", ")}`);
+    throw new UsageError(
+      `there is no demo "${name}": ${[POWER_PLANT, ...Object.keys(DEMOS)].join(", ")}`,
+    );
   const scenario: Scenario = {
     system: q35(),
     cells: [{ config: demoCell(chosen), load: [{ image: demoImage(chosen) }] }],

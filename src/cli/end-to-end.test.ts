@@ -29,8 +29,8 @@ const cell = (name: string) => [
 const run = (...words: string[]) => gaoler("run", "--system", file("q35.cell"), ...words);
 
 describe("gaoler", () => {
-  it("demo: ten timer lines, a refused and an accepted request to shut down", () => {
-    const { status, stdout } = gaoler("demo");
+  it("demo apic-demo: ten timer lines, a refused and an accepted request to shut down", () => {
+    const { status, stdout } = gaoler("demo", "apic-demo");
     expect(status).toBe(0);
     expect(stdout.match(/^\[apic-demo\] Timer fired, jitter/gm)?.length).toBeGreaterThanOrEqual(10);
     expect(stdout).toMatch(/Rejecting first shutdown request.*EPERM.*Stopped APIC demo/s);

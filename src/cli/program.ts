@@ -25,6 +25,12 @@ export interface RunOptions {
   engine: string;
 }
 
+export interface DemoOptions extends RunOptions {
+  list?: true;
+  csv?: string;
+  fault?: string;
+}
+
 export interface ExecOptions {
   mode?: string;
   at?: number;
@@ -70,14 +76,25 @@ function build(): Command {
     );
 
   const demo = command(program, "demo", "run a shipped demo")
-    .argument("[name]", "which one (without: apic-demo)")
-    .option("--list", "list the demos");
+    .argument("[name]", "which one (without: power-plant)")
+    .option("--list", "list the demos")
+    .option(
+      "--csv <file>",
+      "power-plant: write its signals, 1000 rows a second (- for standard output)",
+    )
+    .option("--fault <name>", "power-plant: build a mistake in: sse, floating point never enabled");
   withRunOptions(demo)
     .addHelpText(
       "after",
-      examples("gaoler demo --list", "gaoler demo", "gaoler demo smp-demo --json report.json"),
+      examples(
+        "gaoler demo",
+        "gaoler demo --list",
+        "gaoler demo power-plant --csv signals.csv --json signals.json",
+        "gaoler demo power-plant --fault sse",
+        "gaoler demo smp-demo --json report.json",
+      ),
     )
-    .action(async (name: string | undefined, options: RunOptions & { list?: true }) => {
+    .action(async (name: string | undefined, options: DemoOptions) => {
       const { demo } = await import("./demo.ts");
       status = await demo(name, options);
     });

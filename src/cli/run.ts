@@ -5,7 +5,7 @@ import { readBytes, writeText } from "./files.ts";
 import type { RunOptions } from "./program.ts";
 import { reportLines } from "./report-text.ts";
 import { importScenario } from "./scenario-file.ts";
-import { Terminal } from "./terminal.ts";
+import { type Output, Terminal } from "./terminal.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** As if somebody typed: cells that start in the same instant all find that they are the first. */
@@ -43,11 +43,19 @@ function fromOptions({ system, cells, device = [] }: RunOptions): Scenario {
   };
 }
 
+/** How a run is shown, if not line by line. */
+export interface Presentation {
+  readonly output?: Output;
+  /** What the JSON report has beside the session's. */
+  readonly extra?: () => object;
+}
+
 /** @returns 0 ended as asked, 1 a cell failed or the wanted line never came */
 export async function runScenario(
   scenario: Scenario,
   read: ReadFile,
   options: RunOptions,
+  { output, extra }: Presentation = {},
 ): Promise<number> {
   checkEngine(options.engine);
   const loaded = await loadScenario(
@@ -59,7 +67,7 @@ export async function runScenario(
     read,
   );
   // the report has standard output to itself
-  const terminal = new Terminal(options.json === "-" ? process.stderr : process.stdout);
+  const terminal = output ?? new Terminal(options.json === "-" ? process.stderr : process.stdout);
   const session = new Session(loaded, { realtime: options.realtime === true });
   session.on((event) => {
     switch (event.kind) {
@@ -83,11 +91,12 @@ export async function runScenario(
   terminal.end();
   terminal.console(undefined, "");
   terminal.lines(reportLines(report, terminal.paint));
-  if (options.json !== undefined)
-    await writeText(
-      options.json,
-      `${JSON.stringify({ ...report, memoryHash: session.memoryHash() }, undefined, 2)}\n`,
-    );
+  if (options.json !== undefined) {
+    const json = { ...report, memoryHash: session.memoryHash(), ...extra?.() };
+    // what is added may be long rows of numbers
+    const indent = extra === undefined ? 2 : undefined;
+    await writeText(options.json, `${JSON.stringify(json, undefined, indent)}\n`);
+  }
 
   const failed = report.cells.some(
     ({ state, cpus }) => state === "failed" || cpus.some((cpu) => cpu.state === "failed"),

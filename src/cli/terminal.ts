@@ -17,7 +17,21 @@ const PALETTE: Colour[] = ["cyan", "green", "yellow", "magenta", "blue"];
 /** Silence after which a terminal shows how far the run is. */
 const SILENCE_MS = 1000;
 
-export class Terminal {
+/** Where a run is shown. */
+export interface Output {
+  readonly paint: Paint;
+  /** A console line of a cell; of the hypervisor itself if there is no cell. */
+  console(cell: string | undefined, text: string): void;
+  /** About the run rather than from it. */
+  note(text: string): void;
+  lines(lines: readonly string[]): void;
+  /** Now and then, from a run that takes long. */
+  progress(text: string): void;
+  /** The run is over; what is still to be said about it follows. */
+  end(): void;
+}
+
+export class Terminal implements Output {
   readonly #stream: NodeJS.WriteStream;
   readonly paint: Paint;
   readonly #colours = new Map<string, Colour>();
@@ -30,14 +44,12 @@ export class Terminal {
     this.paint = paintFor(stream);
   }
 
-  /** A console line of a cell; of the hypervisor itself if there is no cell. */
   console(cell: string | undefined, text: string): void {
     this.#clearStatus();
     this.#stream.write(cell === undefined ? `${text}\n` : `${this.#prefix(cell)}${text}\n`);
     this.#lastOutputMs = performance.now();
   }
 
-  /** About the run rather than from it. */
   note(text: string): void {
     this.console(undefined, text === "" ? "" : this.paint("dim", text));
   }
