@@ -143,7 +143,7 @@ export class RootLink {
   /** Gives the device back: interrupts off, listeners forgotten. The state stays as it is. */
   close(): void {
     if (this.#closed) return;
-    this.interruptsEnabled = false;
+    if (this.#core.enabled) this.interruptsEnabled = false;
     this.#device.receiver = undefined;
     this.#listeners.clear();
     this.#timer.disarm();
@@ -169,6 +169,7 @@ export class RootLink {
   }
 
   #take(): void {
+    if (!this.#core.enabled) return;
     const due = this.#due;
     const { now } = this.#core.board.clock;
     let next = Number.POSITIVE_INFINITY;
