@@ -1,6 +1,8 @@
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
+  // what an example imports is this source, not what was built last
+  resolve: { alias: { gaoler: new URL("src/session/index.ts", import.meta.url).pathname } },
   test: {
     include: ["{src,scripts,inmates,examples,bench}/**/*.test.ts"],
     // a machine is a few hundred MiB of address space and one thread: threads would only

@@ -20,12 +20,16 @@ import {
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { newInmate } from "../src/cli/inmate-new.ts";
+import { resolveLibrary } from "../src/cli/scenario-file.ts";
 import { encodeConfig } from "../src/config/index.ts";
 import type { CellConfig } from "../src/config/types.ts";
 
 const INMATES = resolve(import.meta.dirname, "../inmates");
 /** Folders of inmates. */
-const PLACES = [INMATES, resolve(import.meta.dirname, "../examples/power-plant")];
+const PLACES = [
+  INMATES,
+  ...["examples", "examples/power-plant"].map((place) => resolve(import.meta.dirname, "..", place)),
+];
 /** Names the tools that built the kept images. */
 const TOOLS_FILE = join(INMATES, "built-with.txt");
 const TOOLS = ["gcc", "ld", "make"] as const;
@@ -124,6 +128,7 @@ function firstDifference(kept: Buffer, built: Buffer): string {
   ).toString(16)}`;
 }
 
+resolveLibrary();
 const missing = missingTools();
 const scratch = mkdtempSync(join(tmpdir(), "gaoler-inmates-"));
 try {

@@ -8,6 +8,7 @@ import { readBytes } from "./files.ts";
 import { powerPlantDemo } from "./power-plant.ts";
 import type { DemoOptions } from "./program.ts";
 import { runScenario } from "./run.ts";
+import { importScenario, type ScenarioFile } from "./scenario-file.ts";
 import { UsageError } from "./usage-error.ts";
 
 interface Demo {
@@ -15,6 +16,19 @@ interface Demo {
   /** What the person at the root cell does; without: runs until the cell has ended. */
   readonly script?: (session: Session) => Promise<void>;
 }
+
+/** Not one inmate but three, with an application at the root cell. */
+const POWER_PLANT = "power-plant";
+
+/** Scenarios of `examples/`, each in a folder of its name. */
+const EXAMPLES: Readonly<Record<string, { readonly summary: string }>> = {
+  [POWER_PLANT]: {
+    summary: "turbine, generator and plant in three cells: start, synchronise, load step, trip",
+  },
+  "hello-ivshmem": {
+    summary: "a program at the root cell and an inmate greet each other through shared memory",
+  },
+};
 
 const DEMOS: Partial<Record<DemoName, Demo>> = {
   "apic-demo": {
@@ -33,28 +47,26 @@ const DEMOS: Partial<Record<DemoName, Demo>> = {
   "fault-demo": { summary: "uses SSE without enabling it: how a failure is reported" },
 };
 
-/** Not one inmate but three, with an application at the root cell. */
-const POWER_PLANT = "power-plant";
-const POWER_PLANT_SUMMARY =
-  "turbine, generator and plant in three cells: start, synchronise, load step, trip";
-
 /** @returns the exit status */
 export async function demo(name = POWER_PLANT, options: DemoOptions): Promise<number> {
   if (options.list) {
-    const summaries = Object.entries(DEMOS).map(([each, { summary }]) => [each, summary]);
-    for (const [each, summary] of [[POWER_PLANT, POWER_PLANT_SUMMARY], ...summaries])
-      process.stdout.write(`${each.padEnd(12)} ${summary}\n`);
+    for (const [each, { summary }] of Object.entries({ ...EXAMPLES, ...DEMOS }))
+      process.stdout.write(`${each.padEnd(13)} ${summary}\n`);
     return 0;
   }
   if (name === POWER_PLANT) return await powerPlantDemo(options);
   for (const option of ["csv", "fault"] as const)
     if (options[option] !== undefined)
       throw new UsageError(`--${option} is for the demo "${POWER_PLANT}", not for "${name}"`);
+  if (Object.hasOwn(EXAMPLES, name)) {
+    const { scenario, read } = await importExample(name);
+    return await runScenario(scenario, read, options);
+  }
   const chosen = name as DemoName;
   const found = DEMOS[chosen];
   if (found === undefined)
     throw new UsageError(
-      `there is no demo "${name}": ${[POWER_PLANT, ...Object.keys(DEMOS)].join(", ")}`,
+      `there is no demo "${name}": ${Object.keys({ ...EXAMPLES, ...DEMOS }).join(", ")}`,
     );
   const scenario: Scenario = {
     system: q35(),
@@ -62,6 +74,15 @@ export async function demo(name = POWER_PLANT, options: DemoOptions): Promise<nu
     ...(found.script === undefined ? {} : { script: found.script }),
   };
   return await runScenario(scenario, readBytes, options);
+}
+
+/** Compiled where this is compiled, since Node strips no types below node_modules; its files stay. */
+function importExample(name: string): Promise<ScenarioFile> {
+  const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
+  const scenario = import.meta.url.endsWith(".ts")
+    ? `../../examples/${name}/scenario.ts`
+    : `../examples/${name}/scenario.js`;
+  return importScenario(path(scenario), path(`../../examples/${name}`));
 }
 
 /** Images stand beside their sources: the same place seen from `src/cli` and from `dist/cli`. */

@@ -41,6 +41,7 @@ describe("gaoler", () => {
     ["tiny-demo", /PM Timer/, 0],
     ["smp-demo", /Hello from CPU 3!/, 0],
     ["32-bit-demo", /This runs in 32-bit mode/, 0],
+    ["hello-ivshmem", /^IRQ Received\nCell's message : "Hello From IVSHMEM "$/m, 0],
     ["fault-demo", /Parking CPU 2 \(Cell: "fault-demo"\).*^ {2}at {2}pxor {3}xmm/ms, 1],
   ])("demo %s", (name, line, expected) => {
     const { status, stdout } = gaoler("demo", name);
@@ -133,7 +134,7 @@ describe("gaoler", () => {
     ["a missing file", ["run", "--system", "x.cell", "--cell", "y.cell"], /cannot read x.cell/],
     ["a file of another kind", ["config", "show", "package.json"], /package.json.*signature/],
     ["KVM", ["demo", "--engine", "kvm"], /KVM engine is not available/],
-    ["an unknown demo", ["demo", "nothing"], /there is no demo "nothing": apic-demo/],
+    ["an unknown demo", ["demo", "nothing"], /there is no demo "nothing": .*apic-demo/],
     ["a scenario that is none", ["run", "scripts/rooms.ts"], /is not a scenario/],
     ["no cell", ["run", "--system", "x.cell"], /at least one --cell/],
     ["an unknown register", ["exec", "LICENSE", "--set", "rzx=1"], /no register "rzx"/],

@@ -17,10 +17,8 @@ export interface ScenarioFile {
   readonly read: (name: string) => Promise<Uint8Array>;
 }
 
-/** @throws UsageError if the file is not there, does not load, or exports no scenario */
-export async function importScenario(file: string): Promise<ScenarioFile> {
-  const path = resolve(file);
-  await readBytes(path);
+/** From now on `import ... from "gaoler"` means this very package, wherever the importing file lies. */
+export function resolveLibrary(): void {
   registerHooks({
     resolve: (specifier, context, next) => {
       if (specifier === "gaoler") return { url: LIBRARY, shortCircuit: true };
@@ -31,6 +29,19 @@ export async function importScenario(file: string): Promise<ScenarioFile> {
         : resolved;
     },
   });
+}
+
+/**
+ * @param folder where the files are that the scenario names; default: where it is itself
+ * @throws UsageError if the file is not there, does not load, or exports no scenario
+ */
+export async function importScenario(
+  file: string,
+  folder = dirname(resolve(file)),
+): Promise<ScenarioFile> {
+  const path = resolve(file);
+  await readBytes(path);
+  resolveLibrary();
   let module: { default?: unknown };
   try {
     module = await import(pathToFileURL(path).href);
@@ -52,6 +63,6 @@ export async function importScenario(file: string): Promise<ScenarioFile> {
     );
   return {
     scenario: scenario as Scenario,
-    read: (name) => readBytes(resolve(dirname(path), name)),
+    read: (name) => readBytes(resolve(folder, name)),
   };
 }

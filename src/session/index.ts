@@ -7,6 +7,7 @@ export * from "../config/index.ts";
 export { BareMachine, type BareReport } from "./bare.ts";
 export * from "./channels/index.ts";
 export type { ScenarioDevice } from "./devices.ts";
+export { replayLinks } from "./link-replay.ts";
 export type * from "./report.ts";
 export type { LinkAccess, LinkInterrupt, Moment, RootLinkEnd } from "./root-link.ts";
 export {

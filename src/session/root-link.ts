@@ -5,8 +5,8 @@
  * The machine stands still while a program runs; it goes on while all programs wait. So each access
  * happens at one moment of virtual time, between two instructions of every CPU, and the same program
  * makes the same accesses at the same moments in every run. An observer is told of each, in order:
- * with the writes, states and doorbells of one run another one can be brought to the same memory, to
- * the byte, without the program (see {@link LinkAccess}).
+ * with what was told of one run, another one comes to the same memory, to the byte, without the
+ * program: see link-replay.ts.
  */
 import { formatBdf } from "../config/builders/devices.ts";
 import { type Direction, LinkError, type SharedMemory, SharedSection } from "./shared-section.ts";
@@ -71,6 +71,8 @@ export type LinkAccess = { readonly link: string; readonly moment: Moment } & (
       /** A copy of what was read or written. */
       readonly bytes: Uint8Array;
     }
+  /** From here on this end's interrupts are enabled; and disabled again. */
+  | { readonly kind: "open" | "close" }
   | { readonly kind: "state"; readonly value: number }
   | { readonly kind: "remote-state"; readonly peer: number; readonly value: number }
   | { readonly kind: "ring"; readonly peer: number; readonly vector: number }
@@ -132,6 +134,7 @@ export class RootLinkEnd {
       }),
     );
     device.onInterrupt((vector) => this.#arrived(vector));
+    this.#tell({ kind: "open" });
   }
 
   /** @throws LinkError naming the sections that there are */
@@ -222,6 +225,7 @@ export class RootLinkEnd {
   /** Gives the device back; its state stays. */
   close(): void {
     this.#device.close();
+    this.#tell({ kind: "close" });
   }
 
   #half(id: number): SharedSection | undefined {

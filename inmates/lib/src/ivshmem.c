@@ -82,6 +82,8 @@ static void map_memory_1(struct ivshmem *device)
     device->common = (void *)address;
     device->common_size = read_config64(device->bdf, MEMORY_SIZE);
     memory_map(address, device->common_size, MEMORY_CACHED);
+    device->outputs = device->common;
+    device->output_size = device->common_size / 16 * 8;
     device->id = read_register(device, POSITION);
     device->peers = 2;
 }
@@ -130,7 +132,7 @@ bool ivshmem_open(struct ivshmem *device, uint16_t first)
 
 void *ivshmem_output(const struct ivshmem *device, uint32_t peer)
 {
-    return device->version == 1 ? NULL : device->outputs + peer * device->output_size;
+    return device->outputs + peer * device->output_size;
 }
 
 bool ivshmem_enable_interrupts(const struct ivshmem *device, uint8_t first_vector)

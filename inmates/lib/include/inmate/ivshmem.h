@@ -32,7 +32,7 @@ struct ivshmem {
     size_t states_size;              /**< bytes */
     void *common;                    /**< memory that all ends may write; version 1: all there is */
     size_t common_size;
-    char *outputs;                   /**< output sections, see ivshmem_output(); version 1: null */
+    char *outputs;                   /**< see ivshmem_output() */
     size_t output_size;              /**< of each */
 };
 
@@ -44,7 +44,10 @@ struct ivshmem {
  */
 bool ivshmem_open(struct ivshmem *device, uint16_t first);
 
-/** Output section of an end: it alone may write there. Version 1: null. */
+/**
+ * Memory that one end writes and the others only read. Version 2: its output section. Version 1,
+ * by agreement: the half of the region with the number of the end.
+ */
 void *ivshmem_output(const struct ivshmem *device, uint32_t peer);
 
 /**
