@@ -1,72 +1,18 @@
 /** Guest code on the real engine: what its instructions make of the moderator's answers. */
 import { describe, expect, test } from "vitest";
-import { commRegion, q35, ram } from "../config/index.ts";
 import type { CellConfig } from "../config/types.ts";
-import { GuestMemory } from "../engine/guest-memory.ts";
-import { WasmEngine } from "../engine/wasm/engine.ts";
-import { Board } from "../machine/board.ts";
-import { Hypervisor } from "./hypervisor.ts";
 import { demo, expectOk } from "./testing/machine.ts";
-
-const MEMORY = new GuestMemory(2 ** 30);
-const CELL_RAM = 0x3ee0_0000;
-
-/** RAM below and above the communication page at 0x8000 and the test page behind it. */
-const MEMORY_REGIONS = [
-  ram({ phys: CELL_RAM, virt: 0, sizeBytes: 0x8000 }),
-  commRegion({ virt: 0x8000 }),
-  ram({ phys: CELL_RAM + 0x10000, virt: 0x10000, sizeBytes: 0x10000 }),
-];
-
-function setUp() {
-  MEMORY.u8.fill(0, 0, 0x10_0000);
-  MEMORY.u8.fill(0, CELL_RAM, CELL_RAM + 0x20_0000);
-  const engine = new WasmEngine(MEMORY);
-  const nowhere = {
-    map: { find: () => undefined },
-    moderator: { exit: () => "stop" as const },
-    interrupts: { pending: () => -1, acknowledge: () => -1, taskPriority: 0 },
-  };
-  const vcpus = [0, 1, 2, 3].map((index) => engine.createVcpu(index, nowhere));
-  const board = new Board({ memory: MEMORY, vcpus });
-  const lines: string[] = [];
-  const serial: string[] = [];
-  const hypervisor = expectOk(
-    Hypervisor.enable(board, q35(12), {
-      consoleLine: (_, line) => lines.push(line),
-      uartByte: (_cell, _port, byte) => serial.push(String.fromCharCode(byte)),
-    }),
-  );
-  lines.length = 0;
-  return {
-    board,
-    vcpus,
-    hypervisor,
-    lines,
-    serial,
-    run: () => board.scheduler.run(board.clock.machineTime + 1_000_000),
-  };
-}
+import { CELL_RAM, memoryRegions, RealMachine } from "./testing/real-machine.ts";
 
 /** Starts a cell with machine code at its addresses and lets it run for a virtual millisecond. */
 function runCell(code: Record<number, string>, change: Partial<CellConfig> = {}) {
-  const system = setUp();
-  const { hypervisor } = system;
-  const config = demo("tiny-demo", 12, { memoryRegions: MEMORY_REGIONS, ...change });
-  expectOk(hypervisor.settle(hypervisor.createCell(config), 0));
-  expectOk(hypervisor.settle(hypervisor.setLoadable("tiny-demo"), 0));
-  for (const [address, hex] of Object.entries(code))
-    expectOk(
-      hypervisor.loadImage(
-        "tiny-demo",
-        Uint8Array.from(hex.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16)),
-        Number(address),
-      ),
-    );
-  expectOk(hypervisor.settle(hypervisor.startCell("tiny-demo"), 0));
-  system.lines.length = 0;
-  system.run();
-  return { ...system, cell: expectOk(hypervisor.cell("tiny-demo")) };
+  const machine = new RealMachine();
+  const config = demo("tiny-demo", 12, { memoryRegions: memoryRegions(), ...change });
+  const cell = machine.startCell(config, code);
+  machine.lines.length = 0;
+  machine.run();
+  const { board, lines, serial } = machine;
+  return { memory: board.memory, lines, serial, vcpus: board.vcpus, cell };
 }
 
 test("a cell prints through its serial port and halts", () => {
@@ -103,50 +49,58 @@ test("a triple fault", () => {
 
 test("moderated memory takes part in every kind of access", () => {
   // mov dword [9ff8h],11223344h; mov al,[9ff9h]; mov [100h],al; add word [9ffch],1234h; hlt
-  const { cell, vcpus, lines } = runCell({ 0: "66c706f89f44332211a0f99fa200018106fc9f3412f4" });
+  const { memory, cell, vcpus, lines } = runCell({
+    0: "66c706f89f44332211a0f99fa200018106fc9f3412f4",
+  });
   expect(lines).toEqual([]);
   expect(vcpus[2].halted).toBe(true);
-  expect(MEMORY.u8[CELL_RAM + 0x100]).toBe(0x33);
-  expect(MEMORY.view.getUint32(cell.comm.page + 0xff8, true)).toBe(0x1122_3344);
-  expect(MEMORY.view.getUint16(cell.comm.page + 0xffc, true)).toBe(0x1234);
+  expect(memory.u8[CELL_RAM + 0x100]).toBe(0x33);
+  expect(memory.view.getUint32(cell.comm.page + 0xff8, true)).toBe(0x1122_3344);
+  expect(memory.view.getUint16(cell.comm.page + 0xffc, true)).toBe(0x1234);
 });
 
 test("CPUID tells who is below", () => {
   // cpuid with eax 40000000h, ebx, ecx, edx to 100h; hlt
-  runCell({ 0: "66b8000000400fa266891e000166890e04016689160801f4" });
-  expect(new TextDecoder().decode(MEMORY.bytes(CELL_RAM + 0x100, 9))).toBe("Jailhouse");
+  const { memory } = runCell({ 0: "66b8000000400fa266891e000166890e04016689160801f4" });
+  expect(new TextDecoder().decode(memory.bytes(CELL_RAM + 0x100, 9))).toBe("Jailhouse");
 });
 
 test("one CPU of a cell restarts another by INIT and SIPI", () => {
   // CPU 1 waits for CPU 2, sends it INIT and SIPI with vector 10h, and waits for its new code at 10000h
   const boot =
     "66b9020800000f323c017530803e00020175f966b93008000066ba0200000066b8004500000f3066b8104600000f30803e00020275f9c606010201f4c606000201ebfe";
-  const { lines, vcpus } = runCell({ 0: boot, 65536: "b800008ed8c606000202f4" }, { cpus: [1, 2] });
+  const { memory, lines, vcpus } = runCell(
+    { 0: boot, 65536: "b800008ed8c606000202f4" },
+    { cpus: [1, 2] },
+  );
   expect(lines).toEqual(["CPU 2 received SIPI, vector 10"]);
-  expect([MEMORY.u8[CELL_RAM + 0x200], MEMORY.u8[CELL_RAM + 0x201]]).toEqual([2, 1]);
+  expect([memory.u8[CELL_RAM + 0x200], memory.u8[CELL_RAM + 0x201]]).toEqual([2, 1]);
   expect([vcpus[1].halted, vcpus[2].halted]).toEqual([true, true]);
 });
 
 describe("root", () => {
   test("a guest of root calls the hypervisor", () => {
-    const { hypervisor, vcpus, run } = setUp();
+    const machine = new RealMachine();
+    const { hypervisor, board } = machine;
+    const { memory, vcpus } = board;
     // mov eax,5; mov edi,4; vmcall; hlt
-    MEMORY.u8.set([0x66, 0xb8, 5, 0, 0, 0, 0x66, 0xbf, 4, 0, 0, 0, 0x0f, 1, 0xc1, 0xf4], 0x1000);
+    memory.u8.set([0x66, 0xb8, 5, 0, 0, 0, 0x66, 0xbf, 4, 0, 0, 0, 0x0f, 1, 0xc1, 0xf4], 0x1000);
     expectOk(
       hypervisor.startRoot(0, ({ registers }) => {
         registers.setSegment("cs", { selector: 0, base: 0n, limit: 0xffff, attributes: 0x9b });
         registers.set("rip", 0x1000n);
       }),
     );
-    run();
+    machine.run();
     expect(vcpus[0].registers.get("rax")).toBe(1n);
     expect(vcpus[0].registers.get("rip")).toBe(0x1010n);
     expect(vcpus[0].halted).toBe(true);
   });
 
   test("nobody runs before it is started", () => {
-    const { vcpus, run } = setUp();
-    expect(run()).toBe("idle");
+    const machine = new RealMachine();
+    const { vcpus } = machine.board;
+    expect(machine.run()).toBe("idle");
     expect(vcpus.map(({ retired }) => retired)).toEqual([0, 0, 0, 0]);
   });
 });
