@@ -91,17 +91,18 @@ export class IvshmemMsix implements RegisterBlock {
     if (message === undefined) return;
     const { cpus, board } = this.#core;
     const { deliveryMode, logical, destination } = message;
-    const lowest = deliveryMode === LOWEST_PRIORITY;
-    const command = message.vector | ((lowest ? FIXED : deliveryMode) << 8);
+    const isLowest = deliveryMode === LOWEST_PRIORITY;
+    const command = message.vector | ((isLowest ? FIXED : deliveryMode) << 8);
     if (!logical) {
       // root's CPUs come and go
       if (cpus[destination].cell === this.#cell) board.localApics[destination].receive(command);
       return;
     }
-    const targets = lowest ? destination & -destination : destination;
     for (const { index } of this.#cell.cpus) {
       const lapic = board.localApics[index];
-      if (lapic.matches(targets, true)) lapic.receive(command);
+      if (!lapic.matches(destination, true)) continue;
+      lapic.receive(command);
+      if (isLowest) return;
     }
   }
 
