@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { encodeConfig, q35 } from "../config/index.ts";
+import { demoCell, encodeConfig, q35 } from "../config/index.ts";
 import type { SessionReport } from "../session/report.ts";
 
 const root = resolve(import.meta.dirname, "../..");
@@ -114,6 +114,30 @@ describe("gaoler", () => {
     );
     expect(stdout.match(/Unknown hypercall 99/g)?.length).toBe(500_000);
     expect(status).toBe(0);
+  });
+
+  it("run SCENARIO.ts: 1 when its script waits for a line that never can come", () => {
+    const scenario = `import { defineScenario, demoCell, q35 } from "gaoler";
+      export default defineScenario({
+        system: q35(),
+        cells: [{ config: demoCell("tiny-demo"), load: [{ image: Uint8Array.of(0xf4) }] }],
+        script: (session) => session.waitForLine(/no such line/),
+      });`;
+    writeFileSync(file("waits.ts"), scenario);
+    const { status, stdout } = gaoler("run", file("waits.ts"));
+    expect(stdout).toContain("no line matched /no such line/");
+    expect(status).toBe(1);
+  });
+
+  it("config show --architecture, for files that do not say theirs", () => {
+    const arm = { ...demoCell("tiny-demo", 12), architecture: "arm64" } as const;
+    writeFileSync(file("arm.cell"), encodeConfig(arm));
+    const show = (name: string) => gaoler("config", "show", file(name), "--architecture", "arm64");
+    expect(show("arm.cell").stdout).toContain("revision 12 (v0.12), arm64");
+    expect(show("q35.cell")).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("says itself that it is one of x86"),
+    });
   });
 
   it("exec prints registers, also as JSON", () => {

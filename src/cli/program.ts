@@ -13,6 +13,11 @@ import { address, assignment, duration, pattern, size } from "./values.ts";
 /** Exit status for bad usage or bad input. */
 const BAD_USAGE = 2;
 
+export interface ConfigShowOptions {
+  json?: true;
+  architecture?: string;
+}
+
 export interface RunOptions {
   system?: string;
   cells: CellArguments[];
@@ -165,11 +170,16 @@ ${examples(
   command(config, "show", "show a configuration, of a system or a cell, of any revision")
     .argument("<file>", "a binary configuration (.cell)")
     .option("--json", "as JSON")
+    .option("--architecture <name>", "x86, arm or arm64, which files below revision 14 do not say")
     .addHelpText(
       "after",
-      examples("gaoler config show qemu.cell", "gaoler config show a.cell --json"),
+      examples(
+        "gaoler config show qemu.cell",
+        "gaoler config show a.cell --json",
+        "gaoler config show bananapi.cell --architecture arm",
+      ),
     )
-    .action(async (file: string, options: { json?: true }) => {
+    .action(async (file: string, options: ConfigShowOptions) => {
       const { configShow } = await import("./config-show.ts");
       status = await configShow(file, options);
     });

@@ -101,9 +101,9 @@ export async function runScenario(
   const failed = report.cells.some(
     ({ state, cpus }) => state === "failed" || cpus.some((cpu) => cpu.state === "failed"),
   );
-  const missed = loaded.until !== undefined && report.ended !== "line";
-  if (missed) terminal.note(`no line matched ${loaded.until}`);
-  return failed || missed ? 1 : 0;
+  const missed = report.ended === "line" ? [] : session.unmatched;
+  for (const pattern of missed) terminal.note(`no line matched ${pattern}`);
+  return failed || missed.length > 0 ? 1 : 0;
 }
 
 function checkEngine(engine: string): void {

@@ -33,7 +33,10 @@ export interface Scenario {
 
 export interface ScenarioCell {
   readonly config: CellConfig | File;
-  /** In this order: where two overlap, the later one is what the cell sees. */
+  /**
+   * In this order: where two overlap, the later one is what the cell sees. Only a command line without
+   * an address comes behind all images, one of which has the place for it.
+   */
   readonly load: readonly ScenarioLoad[];
   /** Virtual time from the start of the cell before it, or from power-on, to its own. Default 0. */
   readonly startAfterNs?: number;
@@ -43,6 +46,9 @@ export interface ScenarioCell {
 export type ScenarioLoad =
   | { readonly image: File; readonly address?: number }
   | { readonly commandLine: string; readonly address?: number };
+
+/** What the inmates' libraries of all releases reserve for it, the NUL included. */
+const COMMAND_LINE_BYTES = 256;
 
 /** Gives a scenario its type. */
 export function defineScenario(scenario: Scenario): Scenario {
@@ -85,7 +91,16 @@ export type ReadFile = (name: string) => Promise<Uint8Array>;
 /** @throws ConfigError for a malformed configuration, ScenarioError for one of the wrong kind */
 export async function loadScenario(scenario: Scenario, read: ReadFile): Promise<LoadedScenario> {
   const { system: systemFile, cells, nanosecondsPerInstruction = 1 } = scenario;
+  if (!(nanosecondsPerInstruction > 0 && nanosecondsPerInstruction < Number.POSITIVE_INFINITY))
+    throw new ScenarioError(
+      `nanosecondsPerInstruction is ${nanosecondsPerInstruction}: must be positive`,
+    );
+  cells.forEach(checkShape);
   const system = await readConfig(systemFile, "system", read);
+  if (system.architecture !== "x86")
+    throw new ScenarioError(
+      `system "${system.rootCell.name}" is one of ${system.architecture}: this machine is x86`,
+    );
   return {
     system,
     cells: await Promise.all(cells.map((cell) => loadCell(cell, system, read))),
@@ -95,6 +110,16 @@ export async function loadScenario(scenario: Scenario, read: ReadFile): Promise<
     until: scenario.until,
     script: scenario.script,
   };
+}
+
+/** A scenario may come without any type check. */
+function checkShape(cell: ScenarioCell | undefined, index: number): void {
+  if (cell?.config === undefined)
+    throw new ScenarioError(
+      `cells[${index}]: has no "config", a cell configuration or the name of its file`,
+    );
+  if (!Array.isArray(cell.load))
+    throw new ScenarioError(`cells[${index}].load: must be a list, [{ image: "..." }]`);
 }
 
 async function loadCell(
@@ -110,13 +135,18 @@ async function loadCell(
           "both must come from the same release",
       );
   const release = releaseOf(config.revision);
-  const images = load.map(async (entry): Promise<Image> => {
-    if ("commandLine" in entry)
-      return {
-        name: "command line",
-        bytes: new TextEncoder().encode(`${entry.commandLine}\0`),
-        address: entry.address ?? release.cmdlineAddress,
-      };
+  const isPlaced = (entry: ScenarioLoad) => "image" in entry || entry.address !== undefined;
+  const inOrder = [...load.filter(isPlaced), ...load.filter((entry) => !isPlaced(entry))];
+  const images = inOrder.map(async (entry): Promise<Image> => {
+    if ("commandLine" in entry) {
+      const bytes = new TextEncoder().encode(`${entry.commandLine}\0`);
+      if (entry.address === undefined && bytes.length > COMMAND_LINE_BYTES)
+        throw new ScenarioError(
+          `command line of cell "${config.name}": ${bytes.length} bytes with the NUL at its end; ` +
+            `images have room for ${COMMAND_LINE_BYTES}`,
+        );
+      return { name: "command line", bytes, address: entry.address ?? release.cmdlineAddress };
+    }
     const { image, address = release.imageAddress } = entry;
     const name = typeof image === "string" ? image : "image";
     return { name, bytes: typeof image === "string" ? await read(image) : image, address };

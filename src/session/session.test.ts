@@ -126,6 +126,33 @@ describe("a session", () => {
     expect(report).toMatchObject({ ended: "script", cells: [] });
   });
 
+  it("knows the lines that a script waited for in vain", async () => {
+    const { session, report } = await play(
+      { ...TINY, script: (session) => session.waitForLine(/never/) },
+      {},
+    );
+    expect(report.ended).toBe("cells");
+    expect(session.unmatched).toEqual([/never/]);
+  });
+
+  it("puts a command line into the place that the image has for it, whichever comes first", async () => {
+    const image = new Uint8Array(0x2000);
+    const commandLine = { commandLine: "con-base=0x2f8" };
+    for (const load of [
+      [{ image }, commandLine],
+      [commandLine, { image }],
+    ]) {
+      const { cells } = await loadScenario(
+        { ...TINY, cells: [{ ...TINY.cells[0], load }] },
+        noFiles,
+      );
+      expect(cells[0].images.map(({ name, address }) => [name, address])).toEqual([
+        ["image", 0],
+        ["command line", 0x1000],
+      ]);
+    }
+  });
+
   it("gives up a request that nobody can answer any more", async () => {
     let answer: unknown;
     await play(
@@ -162,6 +189,31 @@ describe("a session", () => {
       "two cells with one CPU",
       { cells: [TINY.cells[0], { config: { ...demoCell("tiny-demo"), name: "b" }, load: [] }] },
       /CPU 2 of cell "b" does not belong to the root cell \(EBUSY\)/,
+    ],
+    [
+      "a command line that no image has room for",
+      { cells: [{ ...TINY.cells[0], load: [{ commandLine: "x".repeat(256) }] }] },
+      /command line of cell "tiny-demo": 257 bytes with the NUL .* room for 256/,
+    ],
+    [
+      "a system of another architecture",
+      { system: { ...q35(), architecture: "arm64" } },
+      /system "QEMU-VM" is one of arm64: this machine is x86/,
+    ],
+    [
+      "an instruction that takes no time",
+      { nanosecondsPerInstruction: 0 },
+      /nanosecondsPerInstruction is 0: must be positive/,
+    ],
+    [
+      "a cell that is only a name",
+      { cells: ["tiny-demo"] } as unknown as Scenario,
+      /cells\[0\]: has no "config"/,
+    ],
+    [
+      "a load that is no list",
+      { cells: [{ ...TINY.cells[0], load: "a.bin" }] } as unknown as Scenario,
+      /cells\[0\]\.load: must be a list/,
     ],
     [
       "a cell in place of a system",

@@ -232,6 +232,11 @@ export class Session {
     await this.#waits.until(() => arrived);
   }
 
+  /** Lines that were waited for and have not come: the scenario's own, then its script's. */
+  get unmatched(): RegExp[] {
+    return Array.from(this.#lineWaits, ({ pattern }) => pattern);
+  }
+
   /** Lets the machine run for this many nanoseconds of virtual time. */
   async runFor(nanoseconds: number): Promise<void> {
     const end = this.nowNs + nanoseconds;
