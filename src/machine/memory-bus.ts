@@ -32,7 +32,7 @@ export class MemoryBus {
     this.#claims.splice(index, 0, { name, address, size, device });
   }
 
-  /** Whether nobody answers anywhere in the range. */
+  /** Whether a range below 2^52 can be claimed. */
   isFree(address: number, size: number): boolean {
     const index = this.#after(address);
     const [below, above] = [this.#claims[index - 1], this.#claims[index]];

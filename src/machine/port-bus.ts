@@ -47,9 +47,10 @@ export class PortBus {
     this.#owner.fill(index + 1, first, end);
   }
 
-  /** Whether nobody answers at any of `count` ports from `first`. */
+  /** Whether `count` ports from `first` can be claimed. */
   isFree(first: number, count: number): boolean {
-    return this.#owner.subarray(first, first + count).every((owner) => owner === 0);
+    const end = first + count;
+    return end <= PORTS && this.#owner.subarray(first, end).every((owner) => owner === 0);
   }
 
   /** Give a range back. @throws RangeError if none starts there */

@@ -54,6 +54,7 @@ export function resolveDevices(
 ): PciDeviceOptions[] {
   const owners = [...cells, system.rootCell];
   const places = new Set<number>();
+  const taken: { name: string; start: number; end: number }[] = [];
   let controllers = 0;
   return devices.map((device): PciDeviceOptions => {
     const { kind } = device;
@@ -66,6 +67,13 @@ export function resolveDevices(
     );
     const bar0 = device.bar0 ?? findRegisters(name, BAR0_BYTES[kind], owner);
     checkAddress(name, "bar0", bar0, BAR0_BYTES[kind], 2 ** 32);
+    const registers = { name, start: bar0, end: bar0 + BAR0_BYTES[kind] };
+    const other = taken.find(({ start, end }) => start < registers.end && bar0 < end);
+    if (other !== undefined)
+      throw new ScenarioError(
+        `${name}: its registers at 0x${bar0.toString(16)} overlap those of ${other.name} at 0x${other.start.toString(16)}; one of them needs another bar0, and its cell that region`,
+      );
+    taken.push(registers);
     if (kind === "intel-hda") return { kind, bdf, bar0 };
     const ioBase = device.ioBase ?? findPorts(owner);
     if (ioBase !== undefined) checkAddress(name, "ioBase", ioBase, IO_PORTS, 0x10000);

@@ -234,9 +234,10 @@ export class E1000 implements MemoryDevice, Stateful<E1000State> {
   }
 
   get #status(): number {
-    const duplex = this.#registers[reg.CTRL] & reg.CTRL_FULL_DUPLEX;
+    const ctrl = this.#registers[reg.CTRL];
+    const half = (ctrl & reg.CTRL_FORCE_DUPLEX) !== 0 && (ctrl & reg.CTRL_FULL_DUPLEX) === 0;
     return (
-      duplex |
+      (half ? 0 : reg.STATUS_FULL_DUPLEX) |
       (this.#linkUp ? reg.STATUS_LINK_UP : 0) |
       (this.#speed << reg.STATUS_SPEED_SHIFT) |
       // what auto-speed detection has found

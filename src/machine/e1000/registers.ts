@@ -11,6 +11,8 @@ export const CTRL_SPEED = 3 << 8;
 export const CTRL_SPEED_1000 = 2 << 8;
 /** The speed is CTRL_SPEED, not the PHY's. */
 export const CTRL_FORCE_SPEED = 1 << 11;
+/** Duplex is CTRL_FULL_DUPLEX, not what the PHY has found: full. */
+export const CTRL_FORCE_DUPLEX = 1 << 12;
 export const CTRL_RESET = 1 << 26;
 
 export const STATUS = 0x0008 >> 2;

@@ -167,8 +167,8 @@ export class HdaStream implements Stateful<HdaStreamState> {
     this.#set(reg.LPIB, 4, cyclicBytes === 0 ? 0 : position % cyclicBytes);
     this.#inBuffer += this.#stepBytes;
     this.#writePosition();
-    const bytes = this.#view.getUint32(8, true);
-    if (this.#fetch() !== undefined && this.#inBuffer >= bytes) {
+    const bytes = this.#fetch();
+    if (bytes !== undefined && this.#inBuffer >= bytes) {
       const flags = this.#view.getUint32(12, true);
       this.#inBuffer = 0;
       this.#index = this.#index >= this.#get(reg.LVI, 2) ? 0 : this.#index + 1;

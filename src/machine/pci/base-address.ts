@@ -29,7 +29,7 @@ export class BaseAddress {
   /**
    * @param config configuration space, in which register `index` is defined
    * @param address what firmware put there; 0: nothing
-   * @throws RangeError if that is not a multiple of the size or does not fit the register
+   * @throws RangeError if that is not a multiple of the size, does not fit the register, or is taken
    */
   constructor(
     name: string,
@@ -52,6 +52,10 @@ export class BaseAddress {
     this.#portBus = buses.portBus;
     const space = bar.kind === "io" ? IO_SPACE : 0;
     config.define(this.#register, 4, { reset: address | space, writable: ~(bar.size - 1) });
+    if (address !== 0) {
+      this.#claim(address);
+      this.#claimed = address;
+    }
   }
 
   get kind(): Bar["kind"] {
@@ -68,19 +72,21 @@ export class BaseAddress {
     const wanted = enabled && address !== 0 ? address : undefined;
     if (wanted === this.#claimed) return;
     if (this.#claimed !== undefined) this.#release(this.#claimed);
-    this.#claimed = wanted !== undefined && this.#claim(wanted) ? wanted : undefined;
+    this.#claimed = wanted !== undefined && this.#isFree(wanted) ? wanted : undefined;
+    if (this.#claimed !== undefined) this.#claim(this.#claimed);
   }
 
-  #claim(address: number): boolean {
+  #isFree(address: number): boolean {
+    const { kind, size } = this.#bar;
+    return kind === "memory"
+      ? this.#memoryBus.isFree(address, size)
+      : this.#portBus.isFree(address, size);
+  }
+
+  #claim(address: number): void {
     const bar = this.#bar;
-    if (bar.kind === "memory") {
-      if (!this.#memoryBus.isFree(address, bar.size)) return false;
-      this.#memoryBus.claim(this.#name, address, bar.size, bar.device);
-    } else {
-      if (!this.#portBus.isFree(address, bar.size)) return false;
-      this.#portBus.claim(this.#name, address, bar.size, bar.device, 4);
-    }
-    return true;
+    if (bar.kind === "memory") this.#memoryBus.claim(this.#name, address, bar.size, bar.device);
+    else this.#portBus.claim(this.#name, address, bar.size, bar.device, 4);
   }
 
   #release(address: number): void {

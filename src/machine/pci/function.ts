@@ -84,7 +84,7 @@ export class PciConfiguration implements PciFunction, Stateful<PciConfigurationS
   /**
    * As firmware leaves it: BARs assigned, memory and ports enabled, bus mastering off.
    * @param addresses of the BARs, 0 or missing: not assigned
-   * @throws RangeError if a BAR's address does not fit it
+   * @throws RangeError if a BAR's address does not fit it or is taken
    */
   constructor(
     slot: PciSlot,
@@ -117,7 +117,6 @@ export class PciConfiguration implements PciFunction, Stateful<PciConfigurationS
     this.#bars = bars.map(
       (bar, n) => new BaseAddress(identity.name, bar, n, addresses[n] ?? 0, config, slot),
     );
-    this.#decode();
   }
 
   configRead(register: number, width: PortWidth): number {
