@@ -24,6 +24,9 @@ export interface ConsoleLine {
 const WAVES_MS = 50;
 const SAMPLES_PER_S = 1000;
 
+/** Above this the plot of the frequency shows it, per unit. */
+const NETWORK_SPEED = 0.96;
+
 /** Below this nothing can be shown side by side. */
 const TWO_COLUMNS = 72;
 const GAP = "  ";
@@ -62,7 +65,9 @@ export function screenLines(screen: Screen, width: number, height: number, paint
 /** A cell's line, cut to the width. */
 function consoleLine({ cell, text }: ConsoleLine, width: number, paint: Paint): string {
   const prefix = cell === undefined ? "" : `[${cell}] `;
-  const shown = text.slice(0, Math.max(0, width - prefix.length));
+  // what moves the cursor would tear the picture
+  const printable = text.replace(/\p{Cc}/gu, "\ufffd");
+  const shown = printable.slice(0, Math.max(0, width - prefix.length));
   return cell === undefined ? paint("dim", shown) : `${paint("cyan", prefix)}${shown}`;
 }
 
@@ -145,7 +150,13 @@ function plotsOf({ samples }: Screen): Plot[] {
       title: "Frequency",
       value: `${((plant?.speed ?? 0) * RATED.frequencyHz).toFixed(2)} Hz`,
       curves: [
-        { tone: "green", at: signal(({ plant }) => plant && plant.speed * RATED.frequencyHz) },
+        {
+          tone: "green",
+          // far below rated speed it is no frequency of a network
+          at: signal(({ plant }) =>
+            plant && plant.speed > NETWORK_SPEED ? plant.speed * RATED.frequencyHz : undefined,
+          ),
+        },
       ],
       ...history,
       low: 58,

@@ -315,12 +315,18 @@ export class Session {
     const end = Math.min(slice, limitNs, untilNs);
     const { scheduler } = this.board;
     const outcome = scheduler.run(end);
-    if (this.#waits.anyOver()) return undefined;
+    // a program that waits often must not keep the host from its turn
+    if (this.#waits.anyOver()) return this.#pause();
     if (this.board.powerRequest !== undefined) throw this.#end("power");
     const atRest = outcome === "idle" || (outcome === "deadline" && this.#allAtRest());
     if (atRest && untilNs === Number.POSITIVE_INFINITY) throw this.#end("cells");
     // somebody wants time to pass, even if nothing happens in it
     if (outcome === "idle") scheduler.skipTo(end);
+    return this.#pause();
+  }
+
+  /** If the host is due for its turn, or virtual time ahead of the wall clock. */
+  #pause(): Promise<void> | undefined {
     const wait = this.#pace.wait(this.nowNs);
     if (wait !== undefined) this.#emit({ kind: "progress", virtualNs: this.nowNs });
     return wait;

@@ -10,6 +10,7 @@
 #include "cycle.h"
 #include "generator.h"
 #include "inmate.h"
+#include "plantmath.h"
 
 static struct generator generator;
 static struct operator_orders orders;
@@ -17,24 +18,30 @@ static struct plant_signals plant;
 static struct turbine_signals turbine;
 static struct generator_signals own;
 
-/* Tenths, as printf knows no fractions. */
-static int tenths(double value)
+/* With a sign and three decimals, as printf knows no fractions. */
+static const char *decimal(char text[16], double value)
 {
-    return (int)(value * 10 + (value < 0 ? -0.5 : 0.5));
+    int thousandths = (int)(value * 1000 + (value < 0 ? -0.5 : 0.5));
+    int size = thousandths < 0 ? -thousandths : thousandths;
+
+    snprintf(text, 16, "%s%d.%03d", thousandths < 0 ? "-" : "", size / 1000, size % 1000);
+    return text;
 }
 
 /* One line for each thing that happens. */
 static void tell(void)
 {
     static bool excited, closing, closed;
+    char phase[16], slip[16];
     /* on load the field may be weakened to nothing for a moment */
     bool excites = own.field_voltage > 0 || plant.breaker > 0.5, closes = own.breaker_close > 0.5, is_closed = plant.breaker > 0.5;
 
     if (excites != excited)
         printf(excites ? "Exciter on\n" : "Exciter off\n");
     if (closes && !closing)
-        printf("In step: phase %d/10 degrees, slip %d/1000 Hz. Closing the breaker\n",
-               tenths(plant.phase_rad * 57.29577951308232), tenths((plant.speed - plant.bus_frequency) * 6000));
+        printf("In step: phase %s degrees, slip %s Hz. Closing the breaker\n",
+               decimal(phase, plant.phase_rad * 180 / PI),
+               decimal(slip, (plant.speed - plant.bus_frequency) * 60));
     if (is_closed != closed)
         printf("Breaker is %s\n", is_closed ? "closed" : "open");
     excited = excites;
