@@ -68,7 +68,9 @@ const COLUMNS: readonly Column[] = [
 ];
 
 const row = (text: (column: Column) => string): string =>
-  COLUMNS.map((column) => text(column).padStart(column.width)).join("  ");
+  COLUMNS.map((column) => text(column).padStart(column.width))
+    .join("  ")
+    .trimEnd();
 
 export const TABLE_HEAD: readonly string[] = [row(({ head }) => head), row(({ unit }) => unit)];
 
