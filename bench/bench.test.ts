@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { buildGuest, missingTools } from "./build.ts";
 import { INTEGER_LOOP, integerLoopResult, runIntegerLoop } from "./integer-loop.ts";
+import { buildLinkInmate, LINK_WORKLOADS, missingLinkTools, runLink } from "./links.ts";
 import { measure } from "./measure.ts";
 import { gaoler, type Peer, qemuTcg } from "./peers.ts";
 import { table } from "./report.ts";
@@ -37,6 +38,23 @@ describe("the integer loop", () => {
     try {
       const guest = readFileSync(buildGuest(folder));
       expect(guest.includes(Buffer.from(INTEGER_LOOP))).toBe(true);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+const noLinks = missingLinkTools();
+describe.skipIf(noLinks.length > 0)(`links (need gcc, ld, make)`, () => {
+  it("carry every message, to cells and to root", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "gaoler-bench-test-"));
+    try {
+      const image = buildLinkInmate(folder);
+      for (const workload of LINK_WORKLOADS) {
+        const { rounds, instructionsToHandler } = await runLink(image, workload, 20);
+        expect(rounds).toBe(20);
+        if (workload.to === "cell") expect(instructionsToHandler).toBeGreaterThan(0);
+      }
     } finally {
       rmSync(folder, { recursive: true });
     }

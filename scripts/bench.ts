@@ -14,6 +14,15 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { buildGuest, buildNative, missingTools } from "../bench/build.ts";
 import { type IntegerLoopRun, integerLoopResult, runIntegerLoop } from "../bench/integer-loop.ts";
+import {
+  buildLinkInmate,
+  LINK_WORKLOADS,
+  type LinkFigures,
+  linkTable,
+  missingLinkTools,
+  QUICK_LINKS,
+  runLink,
+} from "../bench/links.ts";
 import { BRIEF, measure, type Row, THOROUGH } from "../bench/measure.ts";
 import { gaoler, native, type Peer, qemuTcg } from "../bench/peers.ts";
 import { table } from "../bench/report.ts";
@@ -35,17 +44,22 @@ function options(): Options {
       json: { type: "string" },
     },
   });
-  const names = WORKLOADS.map(({ name }) => name);
+  const names = [...WORKLOADS, ...LINK_WORKLOADS].map(({ name }) => name);
   const unknown = values.only.find((name) => !names.includes(name));
   if (unknown !== undefined)
     throw new RangeError(`--only ${unknown}: must be one of ${names.join(", ")}`);
   return { ...values, json: values.json };
 }
 
-const chosen = ({ only, quick }: Options): readonly Workload[] =>
-  WORKLOADS.filter(({ name }) =>
-    only.length > 0 ? only.includes(name) : !quick || QUICK.includes(name),
+function chosen<W extends { readonly name: string }>(
+  { only, quick }: Options,
+  all: readonly W[],
+  quickOnes: readonly string[],
+): readonly W[] {
+  return all.filter(({ name }) =>
+    only.length > 0 ? only.includes(name) : !quick || quickOnes.includes(name),
   );
+}
 
 /** The headline: first that it computes what it should, and the engine is warm; then how fast. */
 async function integerLoop(quick: boolean): Promise<IntegerLoopRun> {
@@ -74,6 +88,8 @@ function assemble(folder: string): Peer[] {
 }
 
 async function workloads(given: Options): Promise<Row[]> {
+  const some: readonly Workload[] = chosen(given, WORKLOADS, QUICK);
+  if (some.length === 0) return [];
   const missing = missingTools();
   if (missing.length > 0) {
     console.log(`skipped: all workloads (not installed: ${missing.join(", ")})`);
@@ -83,12 +99,33 @@ async function workloads(given: Options): Promise<Row[]> {
   try {
     const peers = assemble(folder);
     const rows: Row[] = [];
-    for (const workload of chosen(given)) {
+    for (const workload of some) {
       if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${workload.name} ...`);
       rows.push(await measure(workload, peers, given.quick ? BRIEF : THOROUGH));
     }
     if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
     return rows;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** Doorbells and messages. @throws Error if a message was lost or damaged */
+async function links(given: Options): Promise<LinkFigures[]> {
+  const some = chosen(given, LINK_WORKLOADS, QUICK_LINKS);
+  if (some.length === 0) return [];
+  const missing = missingLinkTools();
+  if (missing.length > 0) {
+    console.log(`skipped: links (not installed: ${missing.join(", ")})`);
+    return [];
+  }
+  const folder = mkdtempSync(join(tmpdir(), "gaoler-bench-"));
+  try {
+    const image = buildLinkInmate(folder);
+    const figures: LinkFigures[] = [];
+    for (const workload of some)
+      figures.push(await runLink(image, workload, given.quick ? 500 : undefined));
+    return figures;
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -102,6 +139,8 @@ async function bench(given: Options): Promise<number> {
   );
   const rows = await workloads(given);
   if (rows.length > 0) console.log(`\n${table(rows).join("\n")}`);
+  const linkFigures = await links(given);
+  if (linkFigures.length > 0) console.log(`\n${linkTable(linkFigures).join("\n")}`);
   const problems = rows.flatMap((row) => row.problems);
   for (const problem of problems) console.error(`error: ${problem}`);
   if (given.json !== undefined) {
@@ -112,6 +151,7 @@ async function bench(given: Options): Promise<number> {
         checksums: Object.fromEntries(checksums),
         figures: Object.fromEntries(figures),
       })),
+      links: linkFigures,
       problems,
     };
     writeFileSync(given.json, `${JSON.stringify(result, undefined, 2)}\n`);
