@@ -87,7 +87,7 @@ void bus_latest(enum bus_end end, void *record, size_t record_size)
             receiver->entry = NULL;
             break;
         case CHANNEL_GARBAGE:
-            break;
+            /* what is wrong may stay so: no end of this loop may depend on another cell */
         case CHANNEL_EMPTY:
             return;
         }
