@@ -154,7 +154,9 @@ class LiveDisplay implements Output {
       console: this.#console,
       failed: this.#failed,
     };
-    const { columns = DEFAULT_COLUMNS, rows = DEFAULT_ROWS } = this.#stream;
+    // a terminal that does not know its size says 0
+    const columns = this.#stream.columns || DEFAULT_COLUMNS;
+    const rows = this.#stream.rows || DEFAULT_ROWS;
     return screenLines(
       screen,
       Math.max(FEWEST_COLUMNS, columns),
