@@ -81,10 +81,17 @@ export function takeInit(core: Core, cpu: Cpu): void {
   else park(core, cpu);
 }
 
+/**
+ * From a SIPI to the first instruction: the hypervisor on its way, with its line on the serial port.
+ * Inmates up to v0.10 share one stack and depend on it: the starting CPU is to wait in its loop by then.
+ */
+const SIPI_NANOSECONDS = 500_000;
+
 /** A SIPI: taken only by a CPU that waits for it. */
 export function startBySipi(core: Core, cpu: Cpu, vector: number): void {
   if (!cpu.waitsForSipi || cpu.failed) return;
   start(core, cpu, vector, sipiAddress(vector));
+  core.board.scheduler.delayStart(cpu.index, SIPI_NANOSECONDS);
 }
 
 /** Root code starts on a CPU without a SIPI: `enter` sets registers that are as after INIT. */

@@ -18,6 +18,10 @@ import type { Stateful } from "./device.ts";
 /** Most instructions in one call of `run`: keeps an engine's counter within 31 bits. */
 const MAXIMUM_BUDGET = 2 ** 30;
 
+/** How often, and how long, vCPUs meet after one of them was started by another. */
+const CLOSE_QUANTUM_NS = 8;
+const CLOSE_NS = 20_000;
+
 /** Why {@link Scheduler.run} came back. */
 export type Outcome =
   /** The time asked for is reached. */
@@ -44,6 +48,7 @@ export interface SchedulerState {
   machineTime: number;
   /** Present if the save lies within a round. */
   round: { horizon: number; turn: number; ran: boolean } | undefined;
+  close: { from: number; until: number };
   vcpus: { online: boolean; woken: boolean; skipped: number }[];
 }
 
@@ -91,6 +96,8 @@ export class Scheduler implements Stateful<SchedulerState> {
   #turn = 0;
   /** Somebody ran since slot 0 last had its turn. */
   #ran = false;
+  /** When vCPUs meet every {@link CLOSE_QUANTUM_NS}: around the start of one. */
+  #close = { from: 0, until: 0 };
   /** A round was interrupted by {@link stop}. */
   #inRound = false;
   #stopping = false;
@@ -224,6 +231,18 @@ export class Scheduler implements Stateful<SchedulerState> {
     return this.#slots[index].online;
   }
 
+  /**
+   * A vCPU set online starts only after `latencyNs`; for a while from then on CPUs meet often, so
+   * that one which waits for the other's first steps sees them in time, as on shared caches.
+   */
+  delayStart(index: number, latencyNs: number): void {
+    const slot = this.#slots[index];
+    const start = Math.max(slot.time(), this.#clock.now) + latencyNs;
+    slot.skipTo(start);
+    this.#close = { from: start, until: start + CLOSE_NS };
+    if (this.#current !== undefined && this.#current !== slot) this.#shareHorizon();
+  }
+
   /** A vCPU's own time in nanoseconds since power-on. */
   timeOf(index: number): number {
     return Math.max(this.#slots[index].time(), this.#clock.machineTime);
@@ -241,6 +260,7 @@ export class Scheduler implements Stateful<SchedulerState> {
       round: this.#inRound
         ? { horizon: this.#horizon, turn: this.#turn, ran: this.#ran }
         : undefined,
+      close: { ...this.#close },
       vcpus: this.#slots.map(({ online, woken, skipped }) => ({ online, woken, skipped })),
     };
   }
@@ -254,6 +274,7 @@ export class Scheduler implements Stateful<SchedulerState> {
       this.#turn = state.round.turn;
       this.#ran = state.round.ran;
     }
+    this.#close = { ...state.close };
     state.vcpus.forEach((saved, index) => {
       Object.assign(this.#slots[index], saved);
     });
@@ -261,7 +282,11 @@ export class Scheduler implements Stateful<SchedulerState> {
 
   /** Where vCPUs that run side by side next wait for each other: a grid, the same however a run is cut. */
   #meeting(afterNs: number): number {
-    return (Math.floor(afterNs / this.#quantum) + 1) * this.#quantum;
+    const { from, until } = this.#close;
+    if (afterNs >= from && afterNs < until)
+      return (Math.floor(afterNs / CLOSE_QUANTUM_NS) + 1) * CLOSE_QUANTUM_NS;
+    const next = (Math.floor(afterNs / this.#quantum) + 1) * this.#quantum;
+    return afterNs < from ? Math.min(next, from) : next;
   }
 
   #countRunnable(): number {

@@ -81,7 +81,8 @@ describe("verdicts", () => {
 
   test("fault is #GP at the instruction, stop leaves RIP on it", () => {
     const faulting = machine(rdmsr, () => "fault");
-    faulting.vcpu.run(10);
+    // RDMSR takes as long as 100 instructions
+    faulting.vcpu.run(110);
     expect(faulting.vcpu.registers.get("rip")).toBe(0x50en);
     expect(faulting.memory.u16[(0x4000 - 6) / 2]).toBe(CODE - 0x8000);
     const stopping = machine(rdmsr, () => "stop");

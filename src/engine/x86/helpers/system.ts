@@ -67,6 +67,9 @@ function result(core: Core, lo: number, hi: number): number {
   return Leave.none;
 }
 
+/** RDMSR and WRMSR are microcode and serialise: they take as long as so many other instructions. */
+const MSR_INSTRUCTIONS = 100;
+
 /** RIP is behind the instruction while the moderator looks, and stays there if it says stop. */
 function hypercall(core: Core, record: number, exit: Hypercall): number {
   const start = core.address(RIP);
@@ -186,6 +189,7 @@ export const SYSTEM_HELPERS: Helpers = {
   },
 
   rdmsr: (core) => {
+    core.vcpu?.stall(MSR_INSTRUCTIONS);
     msrRead.msr = core.register(RCX);
     msrRead.lo = msrRead.hi = 0;
     if (core.exit(msrRead) === "native") {
@@ -199,6 +203,7 @@ export const SYSTEM_HELPERS: Helpers = {
     return Leave.none;
   },
   wrmsr: (core) => {
+    core.vcpu?.stall(MSR_INSTRUCTIONS);
     msrWrite.msr = core.register(RCX);
     msrWrite.lo = core.register(RAX);
     msrWrite.hi = core.register(RDX);
