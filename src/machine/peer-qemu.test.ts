@@ -5,32 +5,21 @@
  * UART's interrupt, LVT entries masked by a software-disabled APIC.
  */
 
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { GuestMemory } from "../engine/guest-memory.ts";
-import type { Exit } from "../engine/vcpu.ts";
-import { Board } from "./board.ts";
-import { FakeVcpu } from "./testing/fake-vcpu.ts";
+import {
+  available,
+  load,
+  onBoard,
+  onQemu,
+  out,
+  read,
+  type Step,
+  store,
+  waitMemory,
+  waitPort,
+  window,
+} from "./testing/port-script.ts";
 
-const FINISH = 0;
-const OUT = 1;
-const IN = 2;
-const STORE = 3;
-const LOAD = 4;
-const WAIT_PORT = 5;
-const WINDOW = 6;
-const WAIT_MEMORY = 7;
-
-type Step = readonly [operation: number, address: number, value: number];
-
-const out = (port: number, ...bytes: number[]): Step[] => bytes.map((byte) => [OUT, port, byte]);
-const read = (port: number, mask = 0xff): Step => [IN, port, mask];
-const store = (address: number, value: number): Step => [STORE, address, value];
-const load = (address: number, mask = 0xffffffff): Step => [LOAD, address, mask];
-const window: Step = [WINDOW, 0, 0];
 const apic = (register: number) => 0xfee00000 + 16 * register;
 const ioapic = (index: number, value: number): Step[] => [
   store(0xfec00000, index),
@@ -228,7 +217,7 @@ const timer: Step[] = [
   load(apic(0x3e)),
   store(apic(0x32), 0x41),
   store(apic(0x38), 5000),
-  [WAIT_MEMORY, apic(0x22), 2],
+  waitMemory(apic(0x22), 2),
   load(apic(0x39)),
   load(apic(0x38)),
   window,
@@ -243,10 +232,10 @@ const timer: Step[] = [
   // periodic
   store(apic(0x32), 0x20042),
   store(apic(0x38), 3_000_000),
-  [WAIT_MEMORY, apic(0x22), 4],
+  waitMemory(apic(0x22), 4),
   window,
   EOI,
-  [WAIT_MEMORY, apic(0x22), 4],
+  waitMemory(apic(0x22), 4),
   store(apic(0x32), 0x10000),
   window,
   EOI,
@@ -301,7 +290,7 @@ const interval: Step[] = [
   // counter 2 through its modes: status once OUT has its final level, null count left out
   ...out(0x43, 0xb0),
   ...out(0x42, 0x40, 0x00),
-  [WAIT_PORT, 0x61, 0x2020],
+  waitPort(0x61, 0x20, 0x20),
   ...out(0x43, 0xe8),
   read(0x42, 0xbf),
   read(0x61, 0x2f),
@@ -321,8 +310,8 @@ const interval: Step[] = [
   ...out(0x42, 0x10, 0x00),
   read(0x61, 0x2f),
   ...out(0x61, 0x03),
-  [WAIT_PORT, 0x61, 0x0020],
-  [WAIT_PORT, 0x61, 0x2020],
+  waitPort(0x61, 0x20, 0x00),
+  waitPort(0x61, 0x20, 0x20),
   read(0x61, 0x0f),
   ...out(0x61, 0x00),
 ];
@@ -412,98 +401,6 @@ const SCRIPTS: Record<string, Step[]> = {
   uart,
   clockHours,
 };
-
-/** What each step of a script reads, interrupts taken in between, on this board. */
-function onBoard(script: readonly Step[]): number[] {
-  const vcpu = new FakeVcpu(0);
-  const board = new Board({ memory: new GuestMemory(65536), vcpus: [vcpu] });
-  const results: number[] = [];
-  const perform = (exit: Exit) => board.bareModerator.exit(vcpu, exit);
-  const portRead = (port: number) => {
-    const exit: Exit = { kind: "port-read", port, width: 1, string: false, value: 0 };
-    perform(exit);
-    return exit.value;
-  };
-  const memoryRead = (address: number) => {
-    const exit: Exit = { kind: "memory-read", address, width: 4, lo: 0, hi: 0 };
-    perform(exit);
-    return exit.lo;
-  };
-  const pass = (condition: () => boolean) => {
-    for (let n = 0; n < 1_000_000; n++) {
-      if (condition()) return;
-      board.clock.advance(board.clock.now + 100);
-    }
-    throw new Error("the condition that a script waits for never comes");
-  };
-  for (const [operation, address, value] of script) {
-    board.clock.advance(board.clock.now + 1000);
-    if (operation === OUT)
-      perform({ kind: "port-write", port: address, width: 1, string: false, value });
-    else if (operation === IN) results.push(portRead(address) & value);
-    else if (operation === STORE)
-      perform({ kind: "memory-write", address, width: 4, lo: value >>> 0, hi: 0 });
-    else if (operation === LOAD) results.push((memoryRead(address) & value) >>> 0);
-    else if (operation === WAIT_PORT) pass(() => (portRead(address) & value & 0xff) === value >> 8);
-    else if (operation === WAIT_MEMORY) pass(() => (memoryRead(address) & value) !== 0);
-    else while (board.localApics[0].pending() >= 0) results.push(board.localApics[0].acknowledge());
-  }
-  return results;
-}
-
-/** Written by the script itself before its first result. */
-const MARK = "PORT-SCRIPT:";
-
-function onQemu(script: readonly Step[]): number[] {
-  const directory = mkdtempSync(join(tmpdir(), "port-script-"));
-  try {
-    const image = join(directory, "image");
-    const output = join(directory, "output");
-    const source = new URL("testing/port-script.asm", import.meta.url).pathname;
-    const assembled = spawnSync("nasm", ["-f", "bin", "-o", image, source], { encoding: "utf8" });
-    expect(assembled.stderr).toBe("");
-    const mark = [...MARK].map((letter): Step => [OUT, 0xe9, letter.charCodeAt(0)]);
-    const steps = new Int32Array(
-      [...mark, ...script, [FINISH, 0, 0]].flat().map((word) => word | 0),
-    );
-    writeFileSync(image, Buffer.concat([readFileSync(image), Buffer.from(steps.buffer)]));
-    // its time counted in instructions, so that a busy host does not let its timers run out
-    const time = ["-icount", "shift=0,sleep=off"];
-    const machine = ["-M", "q35", "-m", "64", "-display", "none", "-no-reboot", "-monitor", "none"];
-    const serial = [
-      "-chardev",
-      "null,id=n",
-      "-serial",
-      "chardev:n",
-      "-chardev",
-      "null,id=m",
-      "-serial",
-      "chardev:m",
-    ];
-    const exits = ["-debugcon", `file:${output}`, "-device", "isa-debug-exit,iobase=0xf4,iosize=4"];
-    const qemu = spawnSync(
-      "qemu-system-x86_64",
-      [...time, ...machine, ...serial, ...exits, "-net", "none", "-kernel", image],
-      { encoding: "utf8", timeout: 60_000 },
-    );
-    expect(qemu.stderr).toBe("");
-    const bytes = readFileSync(output);
-    // the firmware writes there too: ours is what stands behind the mark
-    const start = bytes.indexOf(MARK) + MARK.length;
-    return Array.from({ length: (bytes.length - start) / 4 }, (_, n) =>
-      bytes.readUInt32LE(start + 4 * n),
-    );
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
-}
-
-function available(): boolean {
-  return (
-    spawnSync("qemu-system-x86_64", ["--version"]).status === 0 &&
-    spawnSync("nasm", ["--version"]).status === 0
-  );
-}
 
 describe.skipIf(!available())("the board beside QEMU's q35 (qemu-system-x86_64 and nasm)", () => {
   for (const [name, script] of Object.entries(SCRIPTS))

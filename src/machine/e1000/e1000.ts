@@ -24,8 +24,9 @@ export const E1000_MEMORY_BYTES = 0x20000;
 
 const VENDOR = 0x8086;
 const DEVICE = 0x100e;
-const SUBSYSTEM_VENDOR = 0x8086;
-const SUBSYSTEM = 0x001e;
+/** As QEMU names it. */
+const SUBSYSTEM_VENDOR = 0x1af4;
+const SUBSYSTEM = 0x1100;
 
 const MDIC_DATA = 0xffff;
 const MDIC_WRITE = 1 << 26;
@@ -139,7 +140,7 @@ export class E1000 implements MemoryDevice, Stateful<E1000State> {
         vendor: VENDOR,
         device: DEVICE,
         classCode: 0x020000,
-        revision: 2,
+        revision: 3,
         subsystemVendor: SUBSYSTEM_VENDOR,
         subsystem: SUBSYSTEM,
         interruptPin: 1,

@@ -28,7 +28,7 @@ describe("configuration space of a function", () => {
     const { machine } = system();
     expect(machine.configRead(BDF, 0)).toBe(0x100e8086);
     expect(machine.configRead(BDF, 2, 2)).toBe(0x100e);
-    expect(machine.configRead(BDF, 8)).toBe(0x02000002);
+    expect(machine.configRead(BDF, 8)).toBe(0x02000003);
     expect(machine.configRead(BDF, 0x0b, 1)).toBe(0x02);
     expect(machine.configRead(BDF, 0x3d, 1)).toBe(1);
     expect(machine.configRead(OTHER, 0)).toBe(0x26688086);

@@ -48,7 +48,7 @@ next:
     jmp [operations + ebx * 4]
 
 operations:
-    dd finish, port_out, port_in, store, load, wait_port, open_window, wait_memory
+    dd finish, port_out, port_in, store, load, wait_port, open_window, wait_memory, store16, load16
 
 finish:
     mov edx, 0xf4
@@ -74,6 +74,16 @@ store:
 
 load:
     and eax, [edx]
+    call report
+    jmp next
+
+store16:
+    mov [edx], ax
+    jmp next
+
+load16:
+    movzx ecx, word [edx]
+    and eax, ecx
     call report
     jmp next
 
