@@ -17,7 +17,7 @@ const SETTINGS: Readonly<Record<ScenarioDevice["kind"], readonly string[]>> = {
 
 export function deviceArgument(
   text: string,
-  previous: readonly ScenarioDevice[],
+  previous: readonly ScenarioDevice[] = [],
 ): readonly ScenarioDevice[] {
   const [head, ...settings] = text.split(",");
   const match = /^([a-z0-9-]+)@([0-9a-f]{1,2}:[0-9a-f]{1,2}\.[0-7])$/i.exec(head);

@@ -116,7 +116,6 @@ function build(): Command {
     "--device <kind@bb:dd.f>",
     "PCI device of the machine: hda or e1000 (repeatable)",
     deviceArgument,
-    [],
   );
   withRunOptions(run)
     .addHelpText(

@@ -46,6 +46,22 @@ async function play(scenario: Scenario, programs: Record<number, Instruction[]>)
 }
 
 describe("a session", () => {
+  it("starts cells one after the other, with time between if asked", async () => {
+    const [tiny] = TINY.cells;
+    const later = { config: demoCell("apic-demo"), load: tiny.load, startAfterNs: 5_000_000 };
+    const { events } = await play(
+      { ...TINY, cells: [tiny, later] },
+      { 2: print("first\n"), 3: print("second\n") },
+    );
+    const times = events.flatMap((event) =>
+      event.kind === "line" && event.cell !== undefined ? [[event.text, event.atNs >= 5e6]] : [],
+    );
+    expect(times).toEqual([
+      ["first", false],
+      ["second", true],
+    ]);
+  });
+
   it("creates, loads and starts cells, and ends when all have ended", async () => {
     const { report, events } = await play(TINY, { 2: print("Hello\r\nworld") });
     expect(report.ended).toBe("cells");
