@@ -1,5 +1,5 @@
 /** Reading and writing files that a person named, with errors for that person. */
-import { readFile, writeFile } from "node:fs/promises";
+import { open, readFile, stat, writeFile } from "node:fs/promises";
 import { UsageError } from "./usage-error.ts";
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -14,11 +14,21 @@ function refusal(what: string, file: string, error: unknown): UsageError {
   return new UsageError(`cannot ${what} ${file}: ${REASONS[code] ?? message}`);
 }
 
+/** No image or configuration is larger than the address space of a machine. */
+const MAXIMUM_BYTES = 4 * 1024 ** 3;
+
 /** @throws UsageError */
 export async function readBytes(file: string): Promise<Uint8Array> {
   try {
+    const status = await stat(file);
+    const { size } = status;
+    if (size > MAXIMUM_BYTES)
+      throw new UsageError(`cannot read ${file}: ${size} bytes are more than a machine's memory`);
+    if (status.isCharacterDevice())
+      throw new UsageError(`cannot read ${file}: a device, not a file`);
     return new Uint8Array(await readFile(file));
   } catch (error) {
+    if (error instanceof UsageError) throw error;
     throw refusal("read", file, error);
   }
 }
@@ -31,6 +41,16 @@ export async function writeText(file: string, text: string): Promise<void> {
   }
   try {
     await writeFile(file, text);
+  } catch (error) {
+    throw refusal("write", file, error);
+  }
+}
+
+/** Refuses a file that could not be written later, before the work that it is to report on. @throws UsageError */
+export async function checkWritable(file: string): Promise<void> {
+  if (file === "-") return;
+  try {
+    await (await open(file, "a")).close();
   } catch (error) {
     throw refusal("write", file, error);
   }

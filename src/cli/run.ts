@@ -1,7 +1,8 @@
 /** `gaoler run`: a scenario from a file or from configurations and images, to its end. */
+import { checkLinks, formatFinding } from "../config/index.ts";
 import { loadScenario, type ReadFile, type Scenario } from "../session/scenario.ts";
 import { Session } from "../session/session.ts";
-import { readBytes, writeText } from "./files.ts";
+import { checkWritable, readBytes, writeText } from "./files.ts";
 import type { RunOptions } from "./program.ts";
 import { reportLines } from "./report-text.ts";
 import { importScenario } from "./scenario-file.ts";
@@ -58,6 +59,7 @@ export async function runScenario(
   { output, extra }: Presentation = {},
 ): Promise<number> {
   checkEngine(options.engine);
+  if (options.json !== undefined) await checkWritable(options.json);
   const loaded = await loadScenario(
     {
       ...scenario,
@@ -68,6 +70,13 @@ export async function runScenario(
   );
   // the report has standard output to itself
   const terminal = output ?? new Terminal(options.json === "-" ? process.stderr : process.stdout);
+  const configs = loaded.cells.map(({ config }) => config);
+  // what root's links alone might suffer concerns nobody who uses none
+  const isLinked = configs.some(({ pciDevices }) =>
+    pciDevices.some(({ type }) => type === "ivshmem"),
+  );
+  if (isLinked)
+    for (const finding of checkLinks(loaded.system, configs)) terminal.note(formatFinding(finding));
   const session = new Session(loaded, { realtime: options.realtime === true });
   session.on((event) => {
     switch (event.kind) {
