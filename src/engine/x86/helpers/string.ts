@@ -227,17 +227,28 @@ function fillRun(core: Core, count: number): number {
   return elements;
 }
 
-/** Flags of a - b, as the last comparison leaves them. Returns whether they are equal. */
+/**
+ * Flags of a - b, unevaluated as micro/flags.ts keeps them: the result and the two topmost bits,
+ * and bit 3, of its borrow vector. Returns whether a and b are equal.
+ */
 function compare(core: Core, aLow: number, aHigh: number, bLow: number, bHigh: number): boolean {
   const bits = repeat.bytes * 8;
-  const a = (BigInt(aHigh) << 32n) | BigInt(aLow);
-  const b = (BigInt(bHigh) << 32n) | BigInt(bLow);
-  const r = BigInt.asUintN(bits, a - b);
-  const borrows = BigInt.asUintN(64, (~a & b) | ((~a | b) & r));
-  core.setBig(FLAGS_RESULT, BigInt.asUintN(64, BigInt.asIntN(bits, r)));
-  const top = Number((borrows >> BigInt(bits - 2)) & 3n);
-  core.set(FLAGS_AUX, (top << 30) | Number(borrows & 8n));
-  return r === 0n;
+  const low = aLow - bLow;
+  const lowBorrows = (~aLow & bLow) | ((~aLow | bLow) & low);
+  if (bits === 64) {
+    const high = aHigh - bHigh - (aLow < bLow ? 1 : 0);
+    const highBorrows = (~aHigh & bHigh) | ((~aHigh | bHigh) & high);
+    core.set(FLAGS_RESULT, low);
+    core.set(FLAGS_RESULT + 4, high);
+    core.set(FLAGS_AUX, (highBorrows & 0xc000_0000) | (lowBorrows & 8));
+    return aLow === bLow && aHigh === bHigh;
+  }
+  const unused = 32 - bits;
+  const result = (low << unused) >> unused;
+  core.set(FLAGS_RESULT, result);
+  core.set(FLAGS_RESULT + 4, result >> 31);
+  core.set(FLAGS_AUX, ((lowBorrows << unused) & 0xc000_0000) | (lowBorrows & 8));
+  return result === 0;
 }
 
 function accumulator(core: Core): void {
