@@ -82,42 +82,40 @@ export class WasmEngine {
     return vcpu;
   }
 
-  private coreAt(base: number): Core {
-    return this.cores[(base - VCPUS_START) / VCPU_BYTES] as Core;
+  /**
+   * What a template calls, from a function over the vCPU's state: RECORD says who called, and an
+   * abandoned instruction becomes a reason to leave.
+   */
+  private callable(
+    action: (core: Core, record: number, first: number, second: number) => number,
+  ): (cpu: number, record: number, first: number, second: number) => number {
+    return (cpu, record, first, second) => {
+      const core = this.cores[(cpu - VCPUS_START) / VCPU_BYTES] as Core;
+      core.set(RECORD, record);
+      try {
+        return action(core, record, first, second);
+      } catch (problem) {
+        if (problem !== ABANDON) throw problem;
+        return core.abandoned();
+      }
+    };
   }
 
   /** The TypeScript functions that templates call, by name. */
   private functions(): Record<string, WebAssembly.ExportValue> {
     const functions: Record<string, WebAssembly.ExportValue> = {
-      access_in_typescript: (cpu: number, record: number, kind: number): number => {
-        const core = this.coreAt(cpu);
-        core.set(RECORD, record);
-        return slowAccess(core, kind);
-      },
-      segment_violation: (cpu: number, record: number, segment: number, kind: number): number => {
-        const core = this.coreAt(cpu);
-        core.set(RECORD, record);
-        return guarded(core, () => segmentViolation(core, segment, kind));
-      },
-      interrupted: (cpu: number, record: number): number => {
+      access_in_typescript: this.callable((core, _record, kind) => slowAccess(core, kind)),
+      segment_violation: this.callable((core, _record, segment, kind) =>
+        segmentViolation(core, segment, kind),
+      ),
+      interrupted: this.callable((core, record) => {
         // Stop behind the instruction at `record`, in the middle of its block.
-        const core = this.coreAt(cpu);
         core.budget += instructionsLeft(core, record) - 1;
         core.setAddress(RIP, nextRip(core, record));
         return Leave.dispatch;
-      },
+      }),
     };
-    for (const [name, helper] of Object.entries(HELPERS))
-      functions[name] = (cpu: number, record: number): number => {
-        const core = this.coreAt(cpu);
-        core.set(RECORD, record);
-        try {
-          return helper(core, record);
-        } catch (problem) {
-          if (problem !== ABANDON) throw problem;
-          return core.abandoned();
-        }
-      };
+    for (const [name, helper] of Object.entries(HELPERS)) functions[name] = this.callable(helper);
     return functions;
   }
 
@@ -125,14 +123,5 @@ export class WasmEngine {
   codeChanged(core: Core | undefined, hostAddress: number, size: number): void {
     this.blocks.invalidate(hostAddress, size);
     core?.set(ATTENTION, 1);
-  }
-}
-
-function guarded(core: Core, action: () => number): number {
-  try {
-    return action();
-  } catch (problem) {
-    if (problem !== ABANDON) throw problem;
-    return core.abandoned();
   }
 }

@@ -1,6 +1,6 @@
 import type { MemoryRead, MemoryWrite, Width } from "../vcpu.ts";
 import { CR0_AM, EFLAGS_AC } from "./control-bits.ts";
-import { ABANDON, type Core } from "./core.ts";
+import type { Core } from "./core.ts";
 import { hitDataBreakpoint } from "./debug.ts";
 import { currentSet, implicitSet, moderated, translate, writeNotice } from "./paging.ts";
 import { ADDRESS, CR0, EFLAGS, Leave, VALUE } from "./state.ts";
@@ -155,23 +155,19 @@ export function slowAccess(core: Core, kind: number): number {
   const linear = core.address(ADDRESS);
   const value = core.base + VALUE;
   const memory = core.linearMemory;
-  try {
-    if (kind & SLOW_WRITE) {
-      for (let k = 0; k < size; k++) BYTES[k] = memory[value + k] as number;
-      moveChecked(core, linear, size, true, (kind & SLOW_STACK) !== 0);
-    } else {
-      if (kind & SLOW_UPDATE) {
-        if (core.is64) checkCanonical(core, linear, size, (kind & SLOW_STACK) !== 0);
-        probe(core, linear, size, "write");
-      }
-      moveChecked(core, linear, size, false, (kind & SLOW_STACK) !== 0);
-      for (let k = 0; k < size; k++) memory[value + k] = BYTES[k] as number;
-    }
+  const stack = (kind & SLOW_STACK) !== 0;
+  if (kind & SLOW_WRITE) {
+    for (let k = 0; k < size; k++) BYTES[k] = memory[value + k] as number;
+    moveChecked(core, linear, size, true, stack);
     return Leave.none;
-  } catch (problem) {
-    if (problem !== ABANDON) throw problem;
-    return core.abandoned();
   }
+  if (kind & SLOW_UPDATE) {
+    if (core.is64) checkCanonical(core, linear, size, stack);
+    probe(core, linear, size, "write");
+  }
+  moveChecked(core, linear, size, false, stack);
+  for (let k = 0; k < size; k++) memory[value + k] = BYTES[k] as number;
+  return Leave.none;
 }
 
 /** Read at the present privilege; `stack` makes non-canonical addresses #SS. */
