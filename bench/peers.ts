@@ -32,7 +32,7 @@ export function gaoler(guest: string): Peer {
       }));
       machine.loadMultiboot(image, `${workload.name} ${rounds}`);
       const { ended } = await machine.run(
-        Number.POSITIVE_INFINITY,
+        {},
         AbortSignal.timeout(PATIENCE_MS),
         undefined,
         UNHURRIED,

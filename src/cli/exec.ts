@@ -24,26 +24,50 @@ export async function exec(file: string, options: ExecOptions): Promise<number> 
       throw new UsageError(`${file} is a kernel image: --mode and --at are for flat code`);
     machine.loadMultiboot(image, options.cmdline);
   } else machine.loadFlat(image, flatMode(options.mode), options.at);
+  for (const { address, bytes } of options.poke) machine.write(address, bytes);
   setRegisters(machine, options.set);
 
   const interrupt = new AbortController();
   process.once("SIGINT", () => interrupt.abort());
-  const report = await machine.run(options.for, interrupt.signal, () => serial.flush());
+  const limits = {
+    ...(options.for !== undefined && { ns: options.for }),
+    ...(options.instructions !== undefined && { instructions: options.instructions }),
+  };
+  const report = await machine.run(limits, interrupt.signal, () => serial.flush());
   serial.flush();
+  const memory = options.peek.map(({ address, size }) => ({
+    address: `0x${address.toString(16)}`,
+    bytes: Buffer.from(machine.read(address, size)).toString("hex"),
+  }));
   const failed = report.ended === "triple-fault";
   if (!kernel || failed || report.ended === "interrupted")
-    output.write(`${text(report, paintFor(output)).join("\n")}\n`);
+    output.write(`${[...text(report, paintFor(output)), ...dump(memory)].join("\n")}\n`);
   if (options.json !== undefined)
-    await writeText(options.json, `${JSON.stringify(report, undefined, 2)}\n`);
+    await writeText(options.json, `${JSON.stringify({ ...report, memory }, undefined, 2)}\n`);
   if (report.ended === "exit") return report.exitStatus & 0xff;
   return failed ? 1 : 0;
 }
 
-function createMachine({ memory }: ExecOptions, com1: (byte: number) => void): BareMachine {
+/** Bytes as hexadecimal digits. */
+interface MemoryReport {
+  readonly address: string;
+  readonly bytes: string;
+}
+
+const dump = (pieces: readonly MemoryReport[]): string[] =>
+  pieces.flatMap(({ address, bytes }) => [
+    "",
+    ...(bytes.match(/.{1,32}/g) ?? []).map((row, index) => {
+      const at = (Number(address) + 16 * index).toString(16).padStart(12, "0");
+      return `${at}  ${row.match(/../g)?.join(" ")}`;
+    }),
+  ]);
+
+function createMachine({ memory, map }: ExecOptions, com1: (byte: number) => void): BareMachine {
   try {
-    return new BareMachine(memory, com1);
+    return new BareMachine(memory, com1, map);
   } catch (error) {
-    if (error instanceof RangeError) throw new UsageError(`--memory: ${error.message}`);
+    if (error instanceof RangeError) throw new UsageError(`--memory, --map: ${error.message}`);
     throw error;
   }
 }
@@ -70,6 +94,7 @@ function text(report: BareReport, paint: ReturnType<typeof paintFor>): string[] 
     exit: `ended itself after ${instructions}`,
     reset: `reset by itself after ${instructions}`,
     "power-off": `switched off by itself after ${instructions}`,
+    instructions: `the instructions asked for: ${instructions}`,
     time: `the time asked for has passed, ${instructions}`,
     interrupted: `interrupted after ${instructions}`,
     "triple-fault": paint("red", `triple fault after ${instructions}`),

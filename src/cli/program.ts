@@ -8,7 +8,7 @@ import type { ScenarioDevice } from "../session/devices.ts";
 import { type CellArguments, cellOptions } from "./cell-arguments.ts";
 import { deviceArgument } from "./device-arguments.ts";
 import { isInputError } from "./usage-error.ts";
-import { address, assignment, duration, pattern, size } from "./values.ts";
+import { address, assignment, bytesAt, count, duration, pattern, range, size } from "./values.ts";
 
 /** Exit status for bad usage or bad input. */
 const BAD_USAGE = 2;
@@ -41,13 +41,19 @@ export interface ExecOptions {
   at?: number;
   set: { name: string; value: bigint }[];
   memory: number;
+  map: { address: number; size: number }[];
+  poke: { address: number; bytes: Uint8Array }[];
+  peek: { address: number; size: number }[];
+  instructions?: number;
   cmdline: string;
   for?: number;
   json?: string;
 }
 
-type Values = ReturnType<typeof assignment>[];
-const collect = (text: string, previous: Values): Values => [...previous, assignment(text)];
+/** Of an option that may be given again and again. */
+const collect =
+  <T>(parse: (text: string) => T) =>
+  (text: string, previous: readonly T[]): T[] => [...previous, parse(text)];
 
 /** Set by the command that ran. */
 let status = 0;
@@ -143,20 +149,36 @@ ${examples(
     .argument("<image>", "flat code, or an ELF file with a multiboot header")
     .option("--mode <bits>", "flat code: 16 (real mode), 32 or 64 (default: 64)")
     .option("--at <address>", "flat code: where it is loaded and entered", address)
-    .option("--set <register=value>", "a register to set before (repeatable)", collect, [])
-    .option("--memory <size>", "RAM of the machine", size, 128 * 1024 ** 2)
+    .option(
+      "--set <register=value>",
+      "a register to set before (repeatable)",
+      collect(assignment),
+      [],
+    )
+    .option("--poke <address=hex>", "bytes to put into RAM (repeatable)", collect(bytesAt), [])
+    .option("--peek <address:size>", "RAM to print afterwards (repeatable)", collect(range), [])
+    .option("--memory <size>", "RAM of the machine, from address 0", size, 128 * 1024 ** 2)
+    .option("--map <address:size>", "more RAM elsewhere (repeatable)", collect(range), [])
     .option("--cmdline <text>", "multiboot: command line of the kernel", "")
+    .option("--instructions <count>", "end after this many instructions", count)
     .option("--for <time>", "end after this much virtual time", duration)
     .option("--json <file>", "write the registers as JSON (- for standard output)")
     .addHelpText(
       "after",
       `\nFlat code is entered with a stack, flat segments, SSE enabled and, in 64-bit mode, the first 4 GiB
-mapped to themselves. It stands at 0x7c00 (16 bits) or 0x100000 (32 and 64 bits).
+and every GiB with RAM mapped to themselves. It stands at 0x7c00 (16 bits) or 0x100000 (32 and 64
+bits); in the latter modes 0x70000 to 0x76fff hold its tables.
+Registers: rax eax ax al ... r15 r15d r15w r15b, rip, rflags, cs ... gs (base = 16 times the
+selector), cs_base ... gs_base, cr0 ... cr4, efer, dr0 ... dr7, xmm0 ... xmm15, mxcsr, st0 ... st7,
+mm0 ... mm7, fcw, fsw, ftw. They are set in the order given, after the code has been loaded.
+Addresses are physical; --map may be anywhere below 512 GiB, in multiples of 4096.
 A multiboot kernel has the devices of a PC; COM1 is standard output. It ends by HLT with interrupts
 off, or by writing V to port 0xf4, with exit status (V << 1) | 1 as QEMU's isa-debug-exit.
 ${examples(
   "gaoler exec boot.bin --mode 16",
   "gaoler exec code.bin --set rdi=0x10 --set xmm0=0x3ff0000000000000 --json -",
+  "gaoler exec test.bin --at 0x10000 --map 0xe0000000:64K --peek 0xe0000000:32",
+  "gaoler exec step.bin --mode 16 --set cs=0x1000 --set ip=0x20 --poke 0x10020=d1e8 --instructions 1",
   'gaoler exec kernel.elf --memory 256M --cmdline "test=all" --for 10s',
 )}`,
     )

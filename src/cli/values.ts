@@ -56,9 +56,38 @@ export function located(text: string): { text: string; address?: number } {
   return match ? { text: match[1], address: address(match[2]) } : { text };
 }
 
+/** "0xe0000000:0x10000": an address and a size. */
+export function range(text: string): { address: number; size: number } {
+  const [from, length, ...rest] = text.split(":");
+  if (length === undefined || rest.length > 0)
+    throw new InvalidArgumentError("A range is ADDRESS:SIZE: 0xe0000000:64K.");
+  return { address: address(from), size: size(length) };
+}
+
+/** "0x1000=0fa2f4": bytes in the order of their addresses. */
+export function bytesAt(text: string): { address: number; bytes: Uint8Array } {
+  const match = /^([^=]+)=(?:0x)?((?:[0-9a-f]{2})+)$/i.exec(text.replace(/[\s,]/g, ""));
+  if (!match)
+    throw new InvalidArgumentError(
+      "Bytes are given as ADDRESS=HEX, two digits each, lowest address first: 0x1000=b80100f4.",
+    );
+  return {
+    address: address(match[1]),
+    bytes: Uint8Array.from(match[2].match(/../g) ?? [], (pair) => Number.parseInt(pair, 16)),
+  };
+}
+
+/** A number from 1. */
+export function count(text: string): number {
+  const value = /^\d+$/.test(text) ? Number(text) : 0;
+  if (!Number.isSafeInteger(value) || value === 0)
+    throw new InvalidArgumentError("A count is a number from 1.");
+  return value;
+}
+
 /** "rax=0x1234" or "xmm0=1". */
 export function assignment(text: string): { name: string; value: bigint } {
-  const match = /^\s*([a-z][a-z0-9]*)\s*=\s*(0x[0-9a-f]+|\d+)\s*$/i.exec(text);
+  const match = /^\s*([a-z][a-z0-9_]*)\s*=\s*(0x[0-9a-f]+|\d+)\s*$/i.exec(text);
   if (!match)
     throw new InvalidArgumentError("A register is set as NAME=NUMBER: rax=0x1234, xmm0=1.");
   return { name: match[1].toLowerCase(), value: BigInt(match[2]) };

@@ -93,7 +93,7 @@ describe("flat code", () => {
   it("ends after the time asked for", async () => {
     const { bare } = machine();
     bare.loadFlat(new Uint8Array([0xeb, 0xfe]), 64); // jmp $
-    expect(await bare.run(2_000_000)).toMatchObject({
+    expect(await bare.run({ ns: 2_000_000 })).toMatchObject({
       ended: "time",
       instructions: 2_000_000,
       virtualNs: 2_000_000,
@@ -111,7 +111,7 @@ describe("flat code", () => {
   it.each([
     [new Uint8Array(17 * MiB), 64 as const, undefined, /does not fit into RAM/],
     [new Uint8Array(0x2000), 64 as const, 0x6f000, /overlaps the descriptor and page tables/],
-    [new Uint8Array(1), 16 as const, MiB, /cannot be reached in 16-bit mode/],
+    [new Uint8Array(1), 16 as const, 0x10fff0, /cannot be reached in 16-bit mode/],
   ])("refuses what does not fit", (code, mode, at, message) => {
     expect(() => machine().bare.loadFlat(code, mode, at)).toThrow(message);
   });
@@ -130,6 +130,89 @@ function kernel(code: number[], flags = 1 << 16): Uint8Array {
   file.set(code, 32);
   return file;
 }
+
+describe("RAM beyond the first", () => {
+  const ranges = [
+    { address: 0xe000_0000, size: 0x3000 },
+    { address: 0x5_0000_0000, size: 0x1_0000_0000 },
+  ];
+
+  it("is where it was asked for, in 64-bit mode above 4 GiB too", async () => {
+    const bare = new BareMachine(2 * MiB, () => {}, ranges);
+    bare.loadFlat(
+      new Uint8Array([
+        ...[0x48, 0xb8, 0xf8, 0xff, 0xff, 0xff, 5, 0, 0, 0], // mov rax, 0x5fffffff8
+        ...[0x48, 0x89, 0x00], // mov [rax], rax
+        ...[0xbb, 0xff, 0x0f, 0, 0xe0], // mov ebx, 0xe0000fff
+        ...[0x66, 0xc7, 0x03, 0x34, 0x12], // mov word [rbx], 0x1234
+        ...[0x8b, 0x8b, 0x01, 0x20, 0, 0], // mov ecx, [rbx + 0x2001]: behind the range
+        0xf4,
+      ]),
+      64,
+    );
+    const report = await bare.run();
+    expect(report.ended).toBe("halt");
+    expect(report.registers.general.rcx).toBe("0x00000000ffffffff");
+    expect([...bare.read(0x5_ffff_fff8, 8)]).toEqual([0xf8, 0xff, 0xff, 0xff, 5, 0, 0, 0]);
+    expect([...bare.read(0xe000_0fff, 2)]).toEqual([0x34, 0x12]);
+    expect(() => bare.read(0xe000_2fff, 2)).toThrow(/no RAM at 0xe0003000/);
+  });
+
+  it("takes code", async () => {
+    const bare = new BareMachine(MiB, () => {}, ranges);
+    bare.loadFlat(new Uint8Array([0xb0, 7, 0xf4]), 64, 0x5_8000_0000);
+    expect((await bare.run()).registers.general).toMatchObject({
+      rax: "0x0000000000000007",
+      rip: "0x0000000580000003",
+    });
+  });
+
+  it.each([
+    [[{ address: 0xff000, size: 0x2000 }], /overlaps the RAM from 0x0 to 0xfffff/],
+    [[ranges[0], { address: 0xe000_2000, size: 0x1000 }], /overlaps the RAM from 0xe0000000/],
+    [[{ address: 0x1234, size: 0x1000 }], /multiples of 4096/],
+    [[{ address: 2 ** 39, size: 0x1000 }], /beyond 0x7fffffffff/],
+  ])("is refused where it cannot be", (wrong, message) => {
+    expect(() => new BareMachine(MiB, () => {}, wrong)).toThrow(message);
+  });
+});
+
+describe("many programs on one machine", () => {
+  it("are alike after a power cycle", async () => {
+    const { bare } = machine();
+    const program = new Uint8Array([0xff, 0x05, 0xfa, 0x0f, 0, 0, 0xd9, 0xe8, 0xf4]); // inc dword [rip+0xffa]; fld1; hlt
+    bare.loadFlat(program, 64);
+    const first = await bare.run();
+    expect([...bare.read(0x101000, 4)]).toEqual([1, 0, 0, 0]);
+    bare.powerCycle();
+    expect([...bare.read(0x101000, 4)]).toEqual([0, 0, 0, 0]);
+    bare.loadFlat(program, 64);
+    expect(await bare.run()).toEqual(first);
+    expect([...bare.read(0x101000, 4)]).toEqual([1, 0, 0, 0]);
+  });
+
+  it("run step by step, changed in between", () => {
+    const { bare } = machine();
+    bare.loadFlat(new Uint8Array([0x40, 0x40, 0xf4]), 16, 0x10_ff00); // inc ax, inc ax, hlt
+    expect(bare.registers.segment("cs").base).toBe(0xffff0n);
+    expect(bare.step()).toBe("instructions");
+    expect(bare.registers.get("rax")).toBe(1n);
+    bare.write(0x10_ff01, new Uint8Array([0x48])); // dec ax
+    expect(bare.step(1)).toBe("instructions");
+    expect(bare.registers.get("rax")).toBe(0n);
+    expect(bare.step(5)).toBe("halt");
+  });
+
+  it("a fault is delivered as the one instruction of its step", () => {
+    const { bare } = machine();
+    bare.loadFlat(new Uint8Array([0xf7, 0xf1]), 16); // div cx, by zero
+    bare.write(0, new Uint8Array([0x78, 0x56, 0x34, 0x12]));
+    expect(bare.step()).toBe("instructions");
+    expect(bare.registers.segment("cs").selector).toBe(0x1234);
+    expect(bare.registers.get("rip")).toBe(0x5678n);
+    expect([...bare.read(0x7000 - 6, 4)]).toEqual([0x00, 0x7c, 0, 0]);
+  });
+});
 
 describe("a multiboot kernel", () => {
   it("finds the magic, the memory map and its command line, and prints on COM1", async () => {
@@ -150,7 +233,7 @@ describe("a multiboot kernel", () => {
       ]),
       "console=ttyS0 quiet",
     );
-    const report = await bare.run(1e9);
+    const report = await bare.run({ ns: 1e9 });
     expect(text()).toBe("console=ttyS0 quiet");
     expect(report).toMatchObject({
       ended: "halt",
@@ -168,14 +251,18 @@ describe("a multiboot kernel", () => {
     const { bare } = machine();
     // mov al, 21; out 0xf4, al; jmp $
     bare.loadMultiboot(kernel([0xb0, 21, 0xe6, 0xf4, 0xeb, 0xfe]), "");
-    expect(await bare.run(1e9)).toMatchObject({ ended: "exit", exitStatus: 43, instructions: 2 });
+    expect(await bare.run({ ns: 1e9 })).toMatchObject({
+      ended: "exit",
+      exitStatus: 43,
+      instructions: 2,
+    });
   });
 
   it("ends through the reset port", async () => {
     const { bare } = machine();
     // mov al, 6; mov dx, 0xcf9; out dx, al; jmp $
     bare.loadMultiboot(kernel([0xb0, 6, 0x66, 0xba, 0xf9, 0x0c, 0xee, 0xeb, 0xfe]), "");
-    expect(await bare.run(1e9)).toMatchObject({ ended: "reset" });
+    expect(await bare.run({ ns: 1e9 })).toMatchObject({ ended: "reset" });
   });
 
   it.each([

@@ -1,6 +1,7 @@
 /** Puts a bare CPU into a mode in which flat code runs at once, without any set-up of its own. */
 import type { GuestMemory } from "../engine/guest-memory.ts";
 import type { Registers, Segment } from "../engine/vcpu.ts";
+import type { RamRange } from "./sparse-ram.ts";
 
 /** 16: real mode; 32: protected mode, flat segments, no paging; 64: long mode, identity-mapped. */
 export type FlatMode = 16 | 32 | 64;
@@ -26,6 +27,8 @@ const SELECTOR_DATA = 0x10;
 /** Present, accessed, code readable or data writable, DPL 0; limit 4 GiB. Code is 32 bit (D) or 64 bit (L). */
 const CODE_DESCRIPTOR = { 32: 0x00cf9b000000ffffn, 64: 0x00af9b000000ffffn };
 const DATA_DESCRIPTOR = 0x00cf93000000ffffn;
+
+const GiB = 1024 ** 3;
 
 const CR0_PE = 1n;
 const CR0_PG = 1n << 31n;
@@ -53,12 +56,16 @@ export function loadFlatSegments(registers: Registers, bits: 32 | 64): void {
     registers.setSegment(name, segmentOf(SELECTOR_DATA, DATA_DESCRIPTOR));
 }
 
-/** The state of a CPU after reset is assumed. SSE and x87 are enabled in every mode. */
+/**
+ * The state of a CPU after reset is assumed. SSE and x87 are enabled in every mode.
+ * @param ranges further RAM: in 64-bit mode the GiB around it are mapped to themselves too
+ */
 export function enterFlatMode(
   registers: Registers,
   memory: GuestMemory,
   mode: FlatMode,
   address: number,
+  ranges: readonly RamRange[] = [],
 ): void {
   registers.set("rflags", 2n);
   registers.set("rsp", BigInt(STACK_TOP));
@@ -80,7 +87,7 @@ export function enterFlatMode(
   registers.setGdtr({ base: BigInt(GDT), limit: 3 * 8 - 1 });
   registers.setIdtr({ base: 0n, limit: 0 });
   if (mode === 64) {
-    writeIdentityMap(memory);
+    writeIdentityMap(memory, ranges);
     registers.set("cr3", BigInt(PAGE_TABLES));
     registers.set("cr4", CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_PAE);
     registers.set("efer", EFER_LME | EFER_LMA);
@@ -91,7 +98,8 @@ export function enterFlatMode(
 }
 
 function enterRealMode(registers: Registers, address: number): void {
-  const base = address < 0x10000 ? 0 : Math.floor(address / 0x10000) * 0x10000;
+  // the highest segment of all reaches a little beyond the first MiB
+  const base = Math.min(Math.floor(address / 0x10000) * 0x10000, 0xffff0);
   const segment = (from: number, attributes: number): Segment => ({
     selector: from >>> 4,
     base: BigInt(from),
@@ -104,8 +112,8 @@ function enterRealMode(registers: Registers, address: number): void {
   registers.set("rip", BigInt(address - base));
 }
 
-/** Four GiB, each address to itself. */
-function writeIdentityMap(memory: GuestMemory): void {
+/** Four GiB, each address to itself, and whole GiB around RAM beyond. */
+function writeIdentityMap(memory: GuestMemory, ranges: readonly RamRange[]): void {
   const PRESENT_WRITABLE_USER = 7;
   const LARGE = 0x80;
   const entry = (address: number, value: number) =>
@@ -117,4 +125,7 @@ function writeIdentityMap(memory: GuestMemory): void {
     entry(PAGE_TABLES + 0x1000 + gib * 8, (directories + gib * 0x1000) | PRESENT_WRITABLE_USER);
   for (let page = 0; page < 4 * 512; page++)
     entry(directories + page * 8, page * 0x200000 + LARGE + PRESENT_WRITABLE_USER);
+  for (const { address, size } of ranges)
+    for (let gib = Math.max(4, Math.floor(address / GiB)); gib * GiB < address + size; gib++)
+      entry(PAGE_TABLES + 0x1000 + gib * 8, gib * GiB + LARGE + PRESENT_WRITABLE_USER);
 }

@@ -53,6 +53,10 @@ export function registerTable(report: RegisterReport): string[] {
     ),
     `FCW ${digits(x87.fcw)}  FSW ${digits(x87.fsw)}  FTW ${digits(x87.ftw)}  MXCSR ${digits(report.mxcsr)}`,
     ...columns(
+      report.mm.map((value, index) => `MM${index}  ${digits(value)}`),
+      4,
+    ),
+    ...columns(
       report.xmm.map((value, index) => `XMM${String(index).padEnd(2)} ${digits(value)}`),
       2,
     ),

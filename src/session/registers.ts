@@ -22,6 +22,8 @@ export interface RegisterReport {
     readonly fsw: string;
     readonly ftw: string;
   };
+  /** MM0 ... MM7: the significands of the x87 registers, 64 bits each, wherever the stack's top is. */
+  readonly mm: readonly string[];
   readonly mxcsr: string;
   /** XMM0 ... XMM15, 128 bits each. */
   readonly xmm: readonly string[];
@@ -121,10 +123,16 @@ export function registerReport(registers: Registers): RegisterReport {
       fsw: hex(registers.fsw, 4),
       ftw: hex(registers.ftw, 4),
     },
+    mm: Array.from({ length: 8 }, (_, n) =>
+      hex(BigInt.asUintN(64, registers.st(stackIndex(registers, n))), 16),
+    ),
     mxcsr: hex(registers.mxcsr, 8),
     xmm: Array.from({ length: 16 }, (_, index) => hex(registers.xmm(index), 32)),
   };
 }
+
+/** Which ST the physical x87 register n is: FSW bits 13:11 name the one that is ST(0). */
+const stackIndex = ({ fsw }: Registers, n: number) => (n - (fsw >> 11)) & 7;
 
 /** Part of a general register under its 8, 16 or 32-bit name. */
 interface Part {
@@ -166,9 +174,10 @@ const PARTS: ReadonlyMap<string, Part> = new Map([
 const WHOLE = new Set<string>([...GENERAL, ...CONTROL, ...DEBUG, "rflags"]);
 
 /**
- * Sets a register by name: `rax`, `eax`, `al`, `r9d`, `rflags`, `cr3`, `xmm3`, `st0`, `mxcsr`,
- * `fcw`. A part leaves the rest of its register as it is. A segment register is set as real mode
- * does: base = selector * 16.
+ * Sets a register by name: `rax`, `eax`, `al`, `r9d`, `rflags`, `cr3`, `xmm3`, `st0`, `mm5`,
+ * `mxcsr`, `fcw`, `fs_base`. A part leaves the rest of its register as it is. A segment register is
+ * set as real mode does: base = selector * 16. Setting MMX registers turns the x87 unit to MMX use,
+ * as MMX instructions do: its top is 0 and no register is empty.
  * @throws RangeError naming the register, if it does not exist or the value does not fit
  */
 export function setRegister(registers: Registers, name: string, value: bigint): void {
@@ -179,6 +188,8 @@ export function setRegister(registers: Registers, name: string, value: bigint): 
   const part = PARTS.get(name);
   const vector = /^xmm(\d|1[0-5])$/.exec(name);
   const stack = /^st([0-7])$/.exec(name);
+  const mmx = /^mm([0-7])$/.exec(name);
+  const base = /^([cdefgs]s)_base$/.exec(name)?.[1] as SegmentName | undefined;
   if (WHOLE.has(name)) {
     fits(64);
     registers.set(name as RegisterName, value);
@@ -192,6 +203,14 @@ export function setRegister(registers: Registers, name: string, value: bigint): 
   } else if (stack) {
     fits(80);
     registers.setSt(Number(stack[1]), value);
+  } else if (mmx) {
+    fits(64);
+    registers.fsw &= ~(7 << 11);
+    registers.ftw = 0;
+    registers.setSt(Number(mmx[1]), (0xffffn << 64n) | value);
+  } else if (base !== undefined) {
+    fits(64);
+    registers.setSegment(base, { ...registers.segment(base), base: value });
   } else if (name === "mxcsr") {
     fits(32);
     registers.mxcsr = Number(value);
@@ -209,6 +228,6 @@ export function setRegister(registers: Registers, name: string, value: bigint): 
   } else
     throw new RangeError(
       `there is no register "${name}"; general registers of any width, rip, rflags, segment ` +
-        "registers, cr0 ... cr4, efer, dr0 ... dr7, xmm0 ... xmm15, st0 ... st7, mxcsr, fcw, fsw and ftw can be set",
+        "registers, their bases (fs_base), cr0 ... cr4, efer, dr0 ... dr7, xmm0 ... xmm15, st0 ... st7, mm0 ... mm7, mxcsr, fcw, fsw and ftw can be set",
     );
 }
