@@ -36,6 +36,7 @@ export function reportLines(report: SessionReport, paint: Paint): string[] {
       lines.push(...failure.report.map((line) => `  ${line}`));
       lines.push("", ...registerTable(failure.registers).map((line) => `  ${line}`));
       lines.push(...instructionLine(failure.instruction).map((line) => `  ${line}`));
+      if (failure.cause !== undefined) lines.push(paint("red", `  why ${failure.cause}`));
     }
   return lines;
 }

@@ -178,7 +178,16 @@ export type Stop =
   /** The moderator said `stop`. */
   | { readonly kind: "stopped" }
   /** Triple fault: RIP is at the instruction that led to it. */
-  | { readonly kind: "triple-fault" };
+  | { readonly kind: "triple-fault"; readonly event?: Undelivered };
+
+/** What a triple fault began with. */
+export interface Undelivered {
+  readonly vector: number;
+  /** It is an exception, not an interrupt. */
+  readonly isException: boolean;
+  /** -1: it has none. */
+  readonly errorCode: number;
+}
 
 export type RegisterName =
   | "rax"

@@ -1,4 +1,5 @@
 /** A guest broke the rules: its CPU is parked and reported, nobody else is disturbed (hypervisor interface, 5.9). */
+import type { Undelivered } from "../engine/vcpu.ts";
 import { CELL_STATE } from "./comm-region.ts";
 import type { Core } from "./core.ts";
 import type { Cpu } from "./cpu.ts";
@@ -14,10 +15,12 @@ export interface Failure {
   readonly time: number;
   /** The report as printed, without line feeds. */
   readonly lines: readonly string[];
+  /** What a triple fault began with. */
+  readonly event?: Undelivered;
 }
 
 /** @param violation FATAL lines, separated by line feeds */
-export function fail(core: Core, cpu: Cpu, violation: Violation): void {
+export function fail(core: Core, cpu: Cpu, violation: Violation, event?: Undelivered): void {
   const { cell } = cpu;
   const lines = [
     ...violation.split("\n"),
@@ -25,7 +28,8 @@ export function fail(core: Core, cpu: Cpu, violation: Violation): void {
     `Parking CPU ${cpu.index} (Cell: "${cell.name}")`,
   ];
   for (const line of lines) core.console.print(line);
-  const failure = { cpu: cpu.index, cell: cell.name, time: core.board.clock.now, lines };
+  const time = core.board.clock.now;
+  const failure = { cpu: cpu.index, cell: cell.name, time, lines, ...(event && { event }) };
   core.failures.push(failure);
   parkFailed(core, cpu);
   if (cell.cpus.every(({ failed }) => failed)) cell.comm.state = CELL_STATE.failed;
@@ -33,6 +37,11 @@ export function fail(core: Core, cpu: Cpu, violation: Violation): void {
 }
 
 /** An exit that no part of the hypervisor handles. */
-export function failUnhandled(core: Core, cpu: Cpu, exit: UnhandledExit): void {
-  fail(core, cpu, unhandledExitLines(exit).join("\n"));
+export function failUnhandled(
+  core: Core,
+  cpu: Cpu,
+  exit: UnhandledExit,
+  event?: Undelivered,
+): void {
+  fail(core, cpu, unhandledExitLines(exit).join("\n"), event);
 }

@@ -42,7 +42,7 @@ export function takeOver(core: Core): void {
   };
   board.onStop = (index, stop) => {
     const cpu = core.cpus[index];
-    if (stop.kind === "triple-fault") failUnhandled(core, cpu, "triple-fault");
+    if (stop.kind === "triple-fault") failUnhandled(core, cpu, "triple-fault", stop.event);
     else if (cpu.initPending) park(core, cpu);
     return !cpu.suspended && !cpu.waitsForSipi;
   };

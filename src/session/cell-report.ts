@@ -3,6 +3,7 @@ import { instructionAtRip } from "../engine/x86/inspect.ts";
 import type { Cell } from "../hypervisor/cell.ts";
 import type { Cpu } from "../hypervisor/cpu.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
+import { tripleFaultCause } from "./failure-cause.ts";
 import { registerReport } from "./registers.ts";
 import type { CellReport, CpuReport } from "./report.ts";
 
@@ -37,6 +38,7 @@ function cpuReport(hypervisor: Hypervisor, memory: GuestMemory, cpu: Cpu): CpuRe
       report: failure.lines,
       registers: registerReport(vcpu.registers),
       ...(instruction && { instruction }),
+      ...(failure.event && { cause: tripleFaultCause(vcpu, memory, failure.event) }),
     },
   };
 }

@@ -53,4 +53,6 @@ export interface FailureReport {
   readonly registers: RegisterReport;
   /** At RIP, if it can be read there. */
   readonly instruction?: InspectedInstruction;
+  /** After a triple fault: how it came to that, for people. */
+  readonly cause?: string;
 }

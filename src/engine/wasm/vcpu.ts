@@ -34,7 +34,6 @@ import type { VcpuSurroundings, WasmEngine } from "./engine.ts";
 const BUDGET_STOP: Stop = { kind: "budget" };
 const HALTED: Stop = { kind: "halted" };
 const STOPPED: Stop = { kind: "stopped" };
-const TRIPLE_FAULT: Stop = { kind: "triple-fault" };
 
 /** DR6.BS: single step. */
 const SINGLE_STEP = 1 << 14;
@@ -56,7 +55,7 @@ export class WasmVcpu implements Vcpu {
   /** Interrupts wait for one instruction: after STI, MOV SS, POP SS. */
   private shadow = false;
   /** What `run` returns when an event could not be delivered. */
-  private undelivered: Stop = TRIPLE_FAULT;
+  private undelivered: Stop = STOPPED;
 
   constructor(engine: WasmEngine, index: number, surroundings: VcpuSurroundings) {
     this.engine = engine;
@@ -239,8 +238,12 @@ export class WasmVcpu implements Vcpu {
   private deliver(vector: number, source: EventSource, errorCode: number): boolean {
     this.core.budget--;
     const outcome = deliver(this.core, vector, source, errorCode);
-    this.undelivered = outcome === "stopped" ? STOPPED : TRIPLE_FAULT;
-    return outcome === "delivered";
+    if (outcome === "delivered") return true;
+    this.undelivered =
+      outcome === "stopped"
+        ? STOPPED
+        : { kind: outcome, event: { vector, isException: source === "exception", errorCode } };
+    return false;
   }
 
   private exception(): boolean {

@@ -15,6 +15,8 @@ export interface Disassembled {
   readonly text: string;
   /** In bytes, 1 to 15; 1 where there is no instruction. */
   readonly length: number;
+  /** What must be switched on for it. */
+  readonly unit?: Row["options"]["unit"];
 }
 
 const GENERAL = "ax cx dx bx sp bp si di".split(" ");
@@ -277,7 +279,8 @@ export function disassembleBytes(
   try {
     const decoded = decoder.decode(bytes, mode);
     if (decoded.row === undefined) return { text: "(bad)", length: 1 };
-    return { text: disassemble(decoded, rip), length: decoded.length };
+    const { unit } = decoded.row.options;
+    return { text: disassemble(decoded, rip), length: decoded.length, ...(unit && { unit }) };
   } catch (problem) {
     if (problem instanceof OutOfBytes) return undefined;
     throw problem;

@@ -124,7 +124,11 @@ describe("instruction at RIP", () => {
     vcpu.registers.set("rip", 0x1fffn);
     const before = memory.u8.slice(0, TABLES_END);
     const bytes = "0f 58 c1";
-    expect(instructionAtRip(vcpu, memory)).toEqual({ text: "addps  xmm0,xmm1", bytes });
+    expect(instructionAtRip(vcpu, memory)).toEqual({
+      text: "addps  xmm0,xmm1",
+      bytes,
+      unit: "sse",
+    });
     expect(memory.u8.subarray(0, TABLES_END)).toEqual(before);
     expect(linearBytes(vcpu, memory, 0x2ff0n, 32).length).toBe(16);
   });

@@ -121,6 +121,8 @@ export interface InspectedInstruction {
   readonly text: string;
   /** Hexadecimal, e.g. `0f 58 c1`; of what is no instruction, all that may belong to it. */
   readonly bytes: string;
+  /** What must be switched on for it. */
+  readonly unit?: "x87" | "mmx" | "sse" | "avx";
 }
 
 /** The instruction at CS:RIP; undefined if it cannot be fetched from RAM. */
@@ -135,7 +137,8 @@ export function instructionAtRip(
   const bytes = linearBytes(vcpu, memory, linear, LONGEST_INSTRUCTION);
   const instruction = disassembleBytes(bytes, mode, rip);
   if (instruction === undefined) return undefined;
-  const { text, length } = instruction;
+  const { text, length, unit } = instruction;
   const shown = text === "(bad)" ? bytes : bytes.subarray(0, length);
-  return { text, bytes: Array.from(shown, (byte) => byte.toString(16).padStart(2, "0")).join(" ") };
+  const hex = Array.from(shown, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
+  return { text, bytes: hex, ...(unit && { unit }) };
 }
