@@ -2,7 +2,7 @@ import type { GuestMemory } from "../guest-memory.ts";
 import type { MemoryFetch } from "../vcpu.ts";
 import type { Core } from "../x86/core.ts";
 import { type Decoded, Decoder, endsBlock, OutOfBytes } from "../x86/decoder.ts";
-import { MODE_CODE_32, MODE_CODE_64 } from "../x86/mode.ts";
+import { MODE_CODE_32, MODE_CODE_64, MODE_COUNT } from "../x86/mode.ts";
 import { currentSet, moderated, translate, watchWrites } from "../x86/paging.ts";
 import { codeLinear, packPosition } from "../x86/position.ts";
 import { operandWords, RECORD_HEADER_WORDS } from "../x86/record.ts";
@@ -48,6 +48,8 @@ const CONTINUE: Row = {
   map: 0,
   opcode: 0,
   prefix: undefined,
+  vex: undefined,
+  level: 1,
   reg: -1,
   rm: -1,
   form: "any",
@@ -106,7 +108,7 @@ export class Blocks {
   find(core: Core): Block {
     const linear = codeLinear(core, core.address(RIP));
     const start = this.fetchAddress(core, linear);
-    const key = start * 2048 + core.get(MODE);
+    const key = start * MODE_COUNT + core.get(MODE);
     const known = this.byKey.get(key);
     if (known !== undefined) {
       if (known.crossing < 0) return known;
@@ -230,6 +232,7 @@ export class Blocks {
         mode,
         operandBits: 32,
         addressBits: 32,
+        vectorBits: 128,
         operands: [{ kind: "relative", delta: 0 }],
         repeat: "none",
         lock: false,

@@ -1,7 +1,8 @@
 import type { Value } from "../micro/micro-op.ts";
 import { type Decoded, endsBlock } from "../x86/decoder.ts";
 import { Instruction } from "../x86/instruction.ts";
-import { operandShape } from "../x86/record.ts";
+import { MODE_COUNT } from "../x86/mode.ts";
+import { memoryShape } from "../x86/record.ts";
 import { FIRST_FREE_SLOT, JUMP, SLOW_ACCESS, TEMPLATE } from "./base-module.ts";
 import { TemplateEmitter } from "./emitter.ts";
 import { ModuleBuilder, type Signature } from "./module-builder.ts";
@@ -16,17 +17,15 @@ const BASE_FUNCTIONS: Record<string, Signature> = {
 
 /** Everything a template depends on, as one number: equal keys, equal code. */
 export function templateKey(decoded: Decoded): number {
+  // Of operands that are not in memory the row tells all; no form has more than two that are.
   let shapes = 0;
   for (const operand of decoded.operands)
-    shapes = shapes * 64 + operandShape(operand, decoded.mode);
+    if (operand.kind === "memory") shapes = shapes * 64 + memoryShape(operand, decoded.mode);
   const repeat = decoded.repeat === "none" ? 0 : decoded.repeat === "repe" ? 1 : 2;
-  const sizes = (decoded.operandBits >> 5) * 3 + (decoded.addressBits >> 5);
-  // 2^18 shapes, 2^12 modes, 2^4 sizes, 2^2 repeats, 2^12 rows
-  return (
-    ((((decoded.row.id * 4 + repeat) * 16 + sizes) * 4096 + decoded.mode) * 64 + (shapes & 63)) *
-      4096 +
-    Math.floor(shapes / 64)
-  );
+  const sizes =
+    ((decoded.operandBits >> 5) * 3 + (decoded.addressBits >> 5)) * 2 + (decoded.vectorBits >> 8);
+  // 2^12 shapes, 2^14 modes, 2^5 sizes, 2^2 repeats, 2^12 rows
+  return (((decoded.row.id * 4 + repeat) * 32 + sizes) * MODE_COUNT + decoded.mode) * 4096 + shapes;
 }
 
 interface Pending {

@@ -6,6 +6,7 @@ import {
   CR0_PE,
   CR0_TS,
   CR4_OSFXSR,
+  CR4_OSXSAVE,
   CR4_SMAP,
   EFER_LMA,
   EFLAGS_AC,
@@ -14,6 +15,9 @@ import {
 } from "./control-bits.ts";
 import { updateWatching } from "./debug.ts";
 import {
+  type Level,
+  levelBits,
+  MODE_AVX,
   MODE_CODE_32,
   MODE_CODE_64,
   MODE_CPL_0,
@@ -59,6 +63,7 @@ import {
   VCPUS_START,
   VECTOR,
   X87 as X87_STATE,
+  XCR0,
 } from "./state.ts";
 
 /**
@@ -68,6 +73,9 @@ import {
  */
 export class Abandon {}
 export const ABANDON = new Abandon();
+
+/** SSE and AVX state, both of which AVX needs. */
+const XCR0_AVX = 6;
 
 /** Parity of a byte: 1 = even. */
 function evenParity(byte: number): number {
@@ -103,6 +111,8 @@ export class Core {
   codeWritten: (hostAddress: number, size: number) => void = () => {};
   /** Every data access must be looked at (data breakpoints, alignment checks): the TLB stays empty. */
   watching = false;
+  /** What instructions there are. Call `modeChanged` after a change. */
+  level: Level = 3;
   nmiPending = false;
   /** NMIs wait until IRET. */
   nmiBlocked = false;
@@ -254,7 +264,7 @@ export class Core {
   }
 
   /**
-   * Recompute MODE and the TLB set from CR0, CR4, EFER, RFLAGS, CPL and the
+   * Recompute MODE and the TLB set from CR0, CR4, XCR0, EFER, RFLAGS, CPL and the
    * attributes of CS and SS. Call after any of them changed.
    */
   modeChanged(): void {
@@ -278,6 +288,8 @@ export class Core {
     if (cr0 & CR0_TS) mode |= MODE_TS;
     if (cr0 & CR0_EM) mode |= MODE_EM;
     if (cr4 & CR4_OSFXSR) mode |= MODE_OSFXSR;
+    if (cr4 & CR4_OSXSAVE && (this.get(XCR0) & XCR0_AVX) === XCR0_AVX) mode |= MODE_AVX;
+    mode |= levelBits(this.level);
     this.set(MODE, mode);
     const set = cpl === 3 ? 1 : cr4 & CR4_SMAP && !(eflags & EFLAGS_AC) ? 2 : 0;
     this.set(TLB, this.base + TLB_SETS + set * TLB_SET_BYTES);

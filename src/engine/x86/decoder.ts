@@ -1,4 +1,4 @@
-import { codeBits, MODE_PROTECTED } from "./mode.ts";
+import { codeBits, type Level, levelOf, MODE_PROTECTED } from "./mode.ts";
 import { type MemoryOperand, type Operand, type RegisterOperand, RIP_BASE } from "./operand.ts";
 import type { OperandSize, OperandSpec, Row } from "./row.ts";
 import { DS, ES, SS } from "./state.ts";
@@ -13,6 +13,8 @@ export interface Decoded {
   readonly mode: number;
   readonly operandBits: 16 | 32 | 64;
   readonly addressBits: 16 | 32 | 64;
+  /** Width of vectors, by VEX.L; 128 without VEX. */
+  readonly vectorBits: 128 | 256;
   readonly operands: readonly Operand[];
   readonly repeat: "none" | "repe" | "repne";
   readonly lock: boolean;
@@ -50,8 +52,14 @@ export class Decoder {
   private operandBits: 16 | 32 | 64 = 32;
   private code: 16 | 32 | 64 = 32;
   private segmentOverride = -1;
+  private level: Level = 3;
+  private vectorBits: 128 | 256 = 128;
   /** VEX.vvvv: a register that ModRM does not name. */
   private vvvv = 0;
+  /** VEX.W and VEX.L; 0 without VEX. */
+  private vexW = 0;
+  private vexL = 0;
+  private vexMap = 0;
   private memory: MemoryOperand | undefined;
 
   /**
@@ -66,6 +74,7 @@ export class Decoder {
     this.segmentOverride = -1;
     this.memory = undefined;
     this.code = codeBits(mode);
+    this.level = levelOf(mode);
     try {
       return this.instruction(mode);
     } catch (problem) {
@@ -141,7 +150,9 @@ export class Decoder {
       }
     }
     if (row === undefined) return INVALID;
-    const { options } = row;
+    const { options, vex } = row;
+    if (vex !== undefined && !vex.usesVvvv && this.vvvv !== 0) return INVALID;
+    this.vectorBits = vex !== undefined && vex.length !== "LIG" && this.vexL !== 0 ? 256 : 128;
     if (options.protectedOnly && !(mode & MODE_PROTECTED)) return INVALID;
     const sizePrefix = operandPrefix && row.prefix !== "66";
     if (this.code === 64) {
@@ -152,8 +163,13 @@ export class Decoder {
     } else this.operandBits = (this.code === 32) !== sizePrefix ? 32 : 16;
     const specs = row.operands;
     if (row.hasModrm && this.modrm < 0xc0) {
-      const spec = specs.find((s) => "EMWQ".includes(s.method));
-      this.memory = this.decodeMemory(spec === undefined ? 0 : this.sizeOf(spec.size));
+      const spec = specs.find((s) => "EMWQ".includes(s.method) || s.method === "vm");
+      const memory = this.decodeMemory(
+        spec === undefined ? 0 : this.sizeOf(spec.size),
+        spec?.method === "vm",
+      );
+      if (memory === undefined) return INVALID;
+      this.memory = memory;
     }
     const operands: Operand[] = [];
     for (const spec of specs) {
@@ -161,6 +177,7 @@ export class Decoder {
       if (operand === undefined) return INVALID;
       operands.push(operand);
     }
+    if (this.memory?.vsib && !areDistinct(operands)) return INVALID;
     if (lock && !(options.lock && operands[0]?.kind === "memory")) return INVALID;
     const memory = this.memory;
     if (memory !== undefined && memory.base === RIP_BASE) {
@@ -175,6 +192,7 @@ export class Decoder {
       mode,
       operandBits: this.operandBits,
       addressBits: this.addressBits,
+      vectorBits: this.vectorBits,
       operands,
       repeat: options.repeats
         ? repeat === 0xf3
@@ -187,15 +205,13 @@ export class Decoder {
     };
   }
 
-  private vexMap = 0;
-
   /** Outside 64-bit mode C4 and C5 are LES and LDS unless ModRM would name a register. */
   private isVex(): boolean {
     if (this.position >= this.available) throw OUT_OF_BYTES;
     return this.code === 64 || (this.bytes[this.position] as number) >= 0xc0;
   }
 
-  /** Read a VEX prefix (SDM vol. 2, 2.3.5) of 128 bits or scalar; returns its pp field, sets the map. */
+  /** Read a VEX prefix (SDM vol. 2, 2.3.5); returns its pp field, sets the map (0: there is none). */
   private vexPrefix(first: number): number {
     let byte = this.next();
     let map = 1;
@@ -206,20 +222,27 @@ export class Decoder {
       byte = this.next();
       if (byte & 0x80) rex |= 8;
     }
+    this.vexW = rex >> 3;
+    this.vexL = (byte >> 2) & 1;
     this.vvvv = (~byte >> 3) & 15;
     if (this.code !== 64) {
       this.vvvv &= 7;
       rex = 0;
     }
     this.rex = rex === 0 ? 0 : rex | 0x40;
-    // VEX.L selects 256 bits, which no form here has.
-    this.vexMap = map >= 1 && map <= 3 && !(byte & 4) ? VEX_MAPS + map : 0;
+    this.vexMap = map >= 1 && map <= 3 ? VEX_MAPS + map : 0;
     return byte & 3;
   }
 
   private fits(row: Row, repeat: number, operandPrefix: boolean): boolean {
     if (this.code === 64 ? row.options.no64 : row.options.only64) return false;
     if (row.options.notRexB && this.rex & 1) return false;
+    if (row.level > this.level) return false;
+    if (row.vex !== undefined) {
+      const { length, w } = row.vex;
+      if (length === (this.vexL === 0 ? "L1" : "L0")) return false;
+      if (w !== undefined && w !== this.vexW) return false;
+    }
     switch (row.prefix) {
       case undefined:
         break;
@@ -253,6 +276,14 @@ export class Decoder {
         return this.operandBits === 64 ? 8 : 4;
       case "p":
         return 2 + this.operandBits / 8;
+      case "x":
+        return this.vectorBits / 8;
+      case "x/2":
+        return this.vectorBits / 16;
+      case "x/4":
+        return this.vectorBits / 32;
+      case "x/8":
+        return this.vectorBits / 64;
       default:
         return size;
     }
@@ -321,6 +352,7 @@ export class Decoder {
           kind: "memory",
           base: -1,
           index: -1,
+          vsib: false,
           shift: 0,
           bytes,
           displacement: BigInt.asUintN(this.addressBits, this.signed(this.addressBits / 8)),
@@ -331,6 +363,7 @@ export class Decoder {
           kind: "memory",
           base: 6,
           index: -1,
+          vsib: false,
           shift: 0,
           displacement: 0n,
           bytes,
@@ -342,6 +375,7 @@ export class Decoder {
           kind: "memory",
           base: 7,
           index: -1,
+          vsib: false,
           shift: 0,
           displacement: 0n,
           bytes,
@@ -353,6 +387,12 @@ export class Decoder {
         return this.memory ?? this.register("xmm", rm, bytes);
       case "U":
         return this.register("xmm", rm, bytes);
+      case "H":
+        return this.register("xmm", this.vvvv, bytes);
+      case "L":
+        return this.register("xmm", (this.next() >> 4) & (this.code === 64 ? 15 : 7), bytes);
+      case "vm":
+        return this.memory;
       case "P":
         return this.register("mmx", reg & 7, bytes);
       case "Q":
@@ -368,13 +408,15 @@ export class Decoder {
     }
   }
 
-  private decodeMemory(bytes: number): MemoryOperand {
+  /** @param vsib the index is a vector register; undefined: then a SIB byte is missing */
+  private decodeMemory(bytes: number, vsib: boolean): MemoryOperand | undefined {
     const mod = this.modrm >> 6;
     const rm = this.modrm & 7;
     let base: number;
     let index = -1;
     let shift = 0;
     let displacement = 0n;
+    if (vsib && (rm !== 4 || this.addressBits === 16)) return undefined;
     if (this.addressBits === 16) {
       base = BASE_16[rm] as number;
       index = INDEX_16[rm] as number;
@@ -387,7 +429,7 @@ export class Decoder {
       if (rm === 4) {
         const sib = this.next();
         index = ((sib >> 3) & 7) | (this.rex & 2 ? 8 : 0);
-        if (index === 4) index = -1;
+        if (index === 4 && !vsib) index = -1;
         shift = index < 0 ? 0 : sib >> 6;
         base = (sib & 7) | (this.rex & 1 ? 8 : 0);
         if ((sib & 7) === 5 && mod === 0) {
@@ -403,8 +445,16 @@ export class Decoder {
     else if (mod === 2) displacement = this.signed(this.addressBits === 16 ? 2 : 4);
     const stackBase = base === 4 || base === 5;
     const segment = this.segmentOverride >= 0 ? this.segmentOverride : stackBase ? SS : DS;
-    return { kind: "memory", base, index, shift, displacement, segment, bytes };
+    return { kind: "memory", base, index, vsib, shift, displacement, segment, bytes };
   }
+}
+
+/** Gathers: destination, indices and mask must be different registers. */
+function areDistinct(operands: readonly Operand[]): boolean {
+  const registers = operands.map((operand) =>
+    operand.kind === "register" || operand.kind === "memory" ? operand.index : -1,
+  );
+  return new Set(registers).size === registers.length;
 }
 
 /** Whether nothing of the same block follows: branches, and what may change how code runs. */

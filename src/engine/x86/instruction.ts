@@ -1,7 +1,15 @@
 import { Lift } from "../micro/lift.ts";
 import type { Intent, Load, Place, Store, UpdateCell, Value } from "../micro/micro-op.ts";
 import type { Decoded } from "./decoder.ts";
-import { codeBits, MODE_CPL_0, MODE_EM, MODE_OSFXSR, MODE_TS, stackBits } from "./mode.ts";
+import {
+  codeBits,
+  MODE_AVX,
+  MODE_CPL_0,
+  MODE_EM,
+  MODE_OSFXSR,
+  MODE_TS,
+  stackBits,
+} from "./mode.ts";
 import { type Operand, RIP_BASE } from "./operand.ts";
 import {
   isSegmented,
@@ -351,6 +359,9 @@ export class Instruction extends Lift {
     const { cpl0, unit } = row.options;
     if (unit === "sse") {
       if (mode & MODE_EM || !(mode & MODE_OSFXSR)) return 6;
+      if (mode & MODE_TS) return 7;
+    } else if (unit === "avx") {
+      if (!(mode & MODE_AVX)) return 6;
       if (mode & MODE_TS) return 7;
     } else if (unit === "mmx") {
       if (mode & MODE_EM) return 6;

@@ -16,6 +16,8 @@ export interface MemoryOperand {
   /** 0..15, or -1 for none, or {@link RIP_BASE}. */
   readonly base: number;
   readonly index: number;
+  /** The index is a vector register: an address for each of its elements (VSIB). */
+  readonly vsib: boolean;
   /** log2 of the scale. */
   readonly shift: number;
   readonly displacement: bigint;

@@ -41,28 +41,17 @@ export function isWide(displacement: bigint): boolean {
 }
 
 /**
- * What of an operand belongs to the template rather than to the record. Equal
- * shapes share one template.
+ * What of a memory operand belongs to the template rather than to the record.
+ * Equal shapes share one template; 6 bits, never 0.
  */
-export function operandShape(operand: Operand, mode: number): number {
-  switch (operand.kind) {
-    case "register":
-      return operand.fixed ? 1 : 2;
-    case "memory":
-      return (
-        8 |
-        baseShape(operand) |
-        (operand.index >= 0 ? 4 : 0) |
-        (isSegmented(operand, mode) ? 16 : 0) |
-        (isWide(operand.displacement) ? 32 : 0)
-      );
-    case "immediate":
-      return 3;
-    case "relative":
-      return 4;
-    case "far":
-      return 5;
-  }
+export function memoryShape(operand: MemoryOperand, mode: number): number {
+  return (
+    8 |
+    baseShape(operand) |
+    (operand.index >= 0 ? 4 : 0) |
+    (isSegmented(operand, mode) ? 16 : 0) |
+    (isWide(operand.displacement) ? 32 : 0)
+  );
 }
 
 /**
@@ -81,7 +70,8 @@ export function operandWords(
       return;
     case "memory": {
       if (operand.base >= 0 && operand.base !== RIP_BASE) words.push(GPR + operand.base * 8);
-      if (operand.index >= 0) words.push(GPR + operand.index * 8, operand.shift);
+      if (operand.vsib) words.push(XMM + operand.index * 16, operand.shift);
+      else if (operand.index >= 0) words.push(GPR + operand.index * 8, operand.shift);
       const displacement = operand.displacement + (operand.base === RIP_BASE ? BigInt(offset) : 0n);
       words.push(Number(BigInt.asIntN(32, displacement)));
       if (isWide(operand.displacement))

@@ -1,4 +1,5 @@
 import type { Instruction } from "./instruction.ts";
+import type { Level } from "./mode.ts";
 
 /**
  * One row of the instruction table: one instruction form. Everything about
@@ -15,6 +16,10 @@ export interface Row {
    * undefined: 66 selects the operand size, F2 and F3 repeat or are ignored.
    */
   readonly prefix: "NP" | "66" | "F3" | "F2" | undefined;
+  /** What its VEX prefix must say; undefined: it has none. */
+  readonly vex: Vex | undefined;
+  /** The first level of the x86-64 ABI that has it. Those of VEX have it from the third on. */
+  readonly level: Level;
   /** Value of ModRM.reg that selects this form ("/n"), or -1. */
   readonly reg: number;
   /** Value of ModRM.rm that selects this form, with mod = 3, or -1. */
@@ -26,6 +31,18 @@ export interface Row {
   readonly operands: readonly OperandSpec[];
   readonly options: RowOptions;
   readonly semantics: Semantics;
+}
+
+export interface Vex {
+  /**
+   * "any": vectors of 128 or 256 bits, by VEX.L. "L0", "L1": VEX.L must be so.
+   * "LIG": it is ignored.
+   */
+  readonly length: "any" | "L0" | "L1" | "LIG";
+  /** What VEX.W must be; undefined: it selects the operand size, or is ignored. */
+  readonly w: 0 | 1 | undefined;
+  /** An operand is a register named by VEX.vvvv, which must be 1111 otherwise. */
+  readonly usesVvvv: boolean;
 }
 
 /** Records what the instruction does. */
@@ -48,8 +65,10 @@ export interface RowOptions {
   readonly cpl0?: boolean;
   /** The block ends behind it even if it falls through. */
   readonly ends?: boolean;
-  /** Needs the x87 unit (CR0.EM and TS clear), MMX (also) or SSE (CR4.OSFXSR). */
-  readonly unit?: "x87" | "mmx" | "sse";
+  /** Needs the x87 unit (CR0.EM and TS clear), MMX (also), SSE (CR4.OSFXSR) or AVX (CR4.OSXSAVE, XCR0). */
+  readonly unit?: "x87" | "mmx" | "sse" | "avx";
+  /** See {@link Row.level}; 1 by default. */
+  readonly level?: Level;
   /** Another instruction with REX.B (90: NOP or XCHG R8,rAX). */
   readonly notRexB?: boolean;
   /** REP/REPNE repeat it. */
@@ -73,7 +92,9 @@ export interface OperandSpec {
  * - I: immediate; S: sign-extended immediate byte; J: branch displacement; A: far pointer
  * - O: memory offset; X, Y: string source and destination; K: as Y, but in DS or what replaces it
  * - B: general register by VEX.vvvv
- * - V, W, U: XMM register by reg, XMM or memory by r/m, XMM by r/m; P, Q, N: the same for MMX
+ * - V, W, U: vector register by reg, one or memory by r/m, one by r/m; P, Q, N: the same for MMX
+ * - H: vector register by VEX.vvvv; L: by bits 7:4 of an immediate byte
+ * - vm: memory at an address for each element of a vector register (VSIB)
  * - seg, C, D: segment, control, debug register by reg
  * - fixed: a register named in the text; one: the constant 1
  */
@@ -95,6 +116,9 @@ export type OperandMethod =
   | "V"
   | "W"
   | "U"
+  | "H"
+  | "L"
+  | "vm"
   | "P"
   | "Q"
   | "N"
@@ -104,8 +128,11 @@ export type OperandMethod =
   | "fixed"
   | "one";
 
-/** v: operand size; z: operand size, at most 4; y: 4 or 8; p: far pointer (2 + z or v). */
-export type OperandSize = number | "v" | "z" | "y" | "p";
+/**
+ * v: operand size; z: operand size, at most 4; y: 4 or 8; p: far pointer (2 + z or v);
+ * x: 16 or 32 by VEX.L, or a part of that.
+ */
+export type OperandSize = number | "v" | "z" | "y" | "p" | "x" | "x/2" | "x/4" | "x/8";
 
 /** Condition suffixes by their code. */
 export const CONDITION_NAMES = [
@@ -133,12 +160,16 @@ const SIZES: Record<string, OperandSize> = {
   d: 4,
   q: 8,
   t: 10,
-  x: 16,
+  x: "x",
+  "x/2": "x/2",
+  "x/4": "x/4",
+  "x/8": "x/8",
   dq: 16,
+  qq: 32,
   ss: 4,
   sd: 8,
-  ps: 16,
-  pd: 16,
+  ps: "x",
+  pd: "x",
   pi: 8,
   v: "v",
   z: "z",
@@ -169,9 +200,12 @@ function parseOperand(text: string): OperandSpec {
   if (text === "1") return { text, method: "one", size: 1 };
   if (text === "Sw") return { text, method: "seg", size: 2 };
   if (text === "Ibs") return { text, method: "S", size: 1 };
+  // Elements of 4 or 8 bytes, indices of 32 or 64 bits in a register of 16 or 32 bytes.
+  const gathered = /^vm(32|64)[xy]([dq])$/.exec(text);
+  if (gathered !== null) return { text, method: "vm", size: gathered[2] === "d" ? 4 : 8 };
   const method = text[0] as OperandMethod;
   const size = SIZES[text.slice(1)];
-  if (size === undefined || !"EMRGBZIJAOXYKVWUPQNCD".includes(method))
+  if (size === undefined || !"EMRGBZIJAOXYKVWUHLPQNCD".includes(method))
     throw new Error(`operand ${text}?`);
   return { text, method, size };
 }
@@ -183,7 +217,8 @@ let rows: Row[] = [];
 /**
  * Declare an instruction form.
  *
- * @param encoding e.g. `"0f af"`, `"VEX NP 0f 38 f2"` (VEX prefix, 128 bits or scalar), `"80 /4"`, `"66 0f 38 17"`, `"NP 0f ae /0 mem"`,
+ * @param encoding e.g. `"0f af"`, `"80 /4"`, `"66 0f 38 17"`, `"NP 0f ae /0 mem"`,
+ *   `"VEX 66 0f fc"` (VEX prefix, VEX.L selects the vectors' width), `"VEX L0 W1 F2 0f 38 f5"` (see {@link Vex}),
  *   `"0f 01 /0 rm=1"` (mod = 3), `"50+r"` (register in the opcode).
  * @param text mnemonic and operands, e.g. `"ADD Eb,Gb"`
  */
@@ -196,7 +231,9 @@ export function row(
   const [mnemonic, operandText = ""] = text.split(" ") as [string, string?];
   const operands = operandText === "" ? [] : operandText.split(",").map(parseOperand);
   let map = 0;
-  let vex = false;
+  let isVex = false;
+  let length: Vex["length"] = "any";
+  let w: Vex["w"];
   let opcode = -1;
   let prefix: Row["prefix"];
   let reg = -1;
@@ -207,7 +244,9 @@ export function row(
   for (let k = 0; k < parts.length; k++) {
     const part = parts[k] as string;
     if (part === "NP") prefix = "NP";
-    else if (part === "VEX") vex = true;
+    else if (part === "VEX") isVex = true;
+    else if (part === "L0" || part === "L1" || part === "LIG") length = part;
+    else if (part === "W0" || part === "W1") w = part === "W1" ? 1 : 0;
     else if (
       opcode < 0 &&
       map === 0 &&
@@ -226,21 +265,25 @@ export function row(
       opcode = Number.parseInt(part, 16);
     }
   }
-  if (vex) map += 4;
-  if (operands.some((operand) => "MX".includes(operand.method) && operand.method === "M"))
-    form = "mem";
+  if (isVex) map += 4;
+  const usesVvvv = operands.some(({ method }) => method === "H" || method === "B");
+  if (operands.some(({ method }) => method === "M" || method === "vm")) form = "mem";
   if (rm >= 0 || operands.some((operand) => "RUN".includes(operand.method))) form = "reg";
   const hasModrm =
     reg >= 0 ||
     rm >= 0 ||
     form !== "any" ||
-    operands.some((o) => o.method === "seg" || MODRM_METHODS.includes(o.method));
+    operands.some(
+      ({ method }) => method === "seg" || method === "vm" || MODRM_METHODS.includes(method),
+    );
   for (let low = 0; low < (plusRegister ? 8 : 1); low++)
     rows.push({
       id: rows.length,
       map,
       opcode: opcode + low,
       prefix,
+      vex: isVex ? { length, w, usesVvvv } : undefined,
+      level: isVex ? 3 : (options.level ?? 1),
       reg,
       rm,
       form,

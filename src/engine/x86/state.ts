@@ -78,15 +78,20 @@ export const IDTR_LIMIT = 720;
 /** DR0 .. DR3, DR6, DR7: 8 bytes each. */
 export const DR = 728;
 
-/** 16 bytes each: operands and result of an SSE instruction that TypeScript performs. */
+/** 32 bytes each: operands and result of a vector instruction that TypeScript performs. */
 export const SSE_FIRST = 832;
-export const SSE_SECOND = 848;
-export const SSE_RESULT = 864;
+export const SSE_SECOND = 864;
+export const SSE_THIRD = 896;
+export const SSE_RESULT = 928;
 /** Its immediate or integer operand: 8 bytes. */
-export const SSE_INTEGER = 880;
+export const SSE_INTEGER = 960;
+/** What RDRAND and RDSEED draw from, 8 bytes; see random.ts. */
+export const RANDOM = 968;
 
 /** XMM0 .. XMM15: 16 bytes each. */
 export const XMM = 1024;
+/** Bits 255:128 of YMM0 .. YMM15: 16 bytes each, {@link YMM_UPPER} above the lower halves. */
+export const YMM_UPPER = 768;
 /** The x87 state, laid out by x87/layout.ts. */
 export const X87 = 1280;
 /** Model-specific registers of the engine, 8 bytes each, in the order of msr.ts. */

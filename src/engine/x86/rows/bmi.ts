@@ -12,7 +12,7 @@ import { multiplyHigh } from "./arithmetic.ts";
 
 /** BMI1, BMI2 and ADX: bit manipulation on general registers, most of it VEX-encoded. */
 
-row("VEX NP 0f 38 f2", "ANDN Gy,By,Ey", (i) => {
+row("VEX L0 NP 0f 38 f2", "ANDN Gy,By,Ey", (i) => {
   const bits = i.width(0);
   const r = i.truncate(i.and(i.not(i.read(1)), i.read(2)), bits);
   i.write(0, r);
@@ -34,17 +34,17 @@ function lowestBit(
   };
 }
 row(
-  "VEX NP 0f 38 f3 /1",
+  "VEX L0 NP 0f 38 f3 /1",
   "BLSR By,Ey",
   lowestBit((i, a) => i.and(a, i.sub(a, i.i64(1))), true),
 );
 row(
-  "VEX NP 0f 38 f3 /2",
+  "VEX L0 NP 0f 38 f3 /2",
   "BLSMSK By,Ey",
   lowestBit((i, a) => i.xor(a, i.sub(a, i.i64(1))), true),
 );
 row(
-  "VEX NP 0f 38 f3 /3",
+  "VEX L0 NP 0f 38 f3 /3",
   "BLSI By,Ey",
   lowestBit((i, a) => i.and(a, i.sub(i.i64(0), a)), false),
 );
@@ -55,7 +55,7 @@ function lowMask(i: Instruction, count: Value): Value {
   return i.select(i.op("i64.ge_u", count, i.i64(64)), i.i64(-1), mask);
 }
 
-row("VEX NP 0f 38 f7", "BEXTR Gy,Ey,By", (i) => {
+row("VEX L0 NP 0f 38 f7", "BEXTR Gy,Ey,By", (i) => {
   const bits = i.width(0);
   const source = i.read(1);
   const control = i.read(2);
@@ -67,7 +67,7 @@ row("VEX NP 0f 38 f7", "BEXTR Gy,Ey,By", (i) => {
   setLogic(i, bits, r);
 });
 
-row("VEX NP 0f 38 f5", "BZHI Gy,Ey,By", (i) => {
+row("VEX L0 NP 0f 38 f5", "BZHI Gy,Ey,By", (i) => {
   const bits = i.width(0);
   const source = i.read(1);
   const index = i.and(i.read(2), i.i64(0xff));
@@ -76,7 +76,7 @@ row("VEX NP 0f 38 f5", "BZHI Gy,Ey,By", (i) => {
   setResultCarryOverflow(i, bits, r, i.op("i64.ge_u", index, i.i64(bits)), i.i32(0));
 });
 
-row("VEX F2 0f 38 f6", "MULX Gy,By,Ey", (i) => {
+row("VEX L0 F2 0f 38 f6", "MULX Gy,By,Ey", (i) => {
   const bits = i.width(0);
   const a = i.general(2, bits);
   const b = i.read(2);
@@ -108,7 +108,7 @@ function eachMaskBit(
   );
   return i.get(result);
 }
-row("VEX F2 0f 38 f5", "PDEP Gy,By,Ey", (i) => {
+row("VEX L0 F2 0f 38 f5", "PDEP Gy,By,Ey", (i) => {
   const source = i.read(1);
   const one = i.i64(1);
   i.write(
@@ -116,7 +116,7 @@ row("VEX F2 0f 38 f5", "PDEP Gy,By,Ey", (i) => {
     eachMaskBit(i, i.read(2), (bit, count) => i.shl(i.and(i.shrU(source, count), one), bit)),
   );
 });
-row("VEX F3 0f 38 f5", "PEXT Gy,By,Ey", (i) => {
+row("VEX L0 F3 0f 38 f5", "PEXT Gy,By,Ey", (i) => {
   const source = i.read(1);
   const one = i.i64(1);
   i.write(
@@ -125,7 +125,7 @@ row("VEX F3 0f 38 f5", "PEXT Gy,By,Ey", (i) => {
   );
 });
 
-row("VEX F2 0f 3a f0", "RORX Gy,Ey,Ib", (i) => {
+row("VEX L0 F2 0f 3a f0", "RORX Gy,Ey,Ib", (i) => {
   const bits = i.width(0);
   const a = i.read(1);
   const count = i.and(i.read(2), i.i64(bits - 1));
@@ -145,17 +145,17 @@ function shiftBy(
   };
 }
 row(
-  "VEX 66 0f 38 f7",
+  "VEX L0 66 0f 38 f7",
   "SHLX Gy,Ey,By",
   shiftBy((i, a, count) => i.shl(a, count)),
 );
 row(
-  "VEX F2 0f 38 f7",
+  "VEX L0 F2 0f 38 f7",
   "SHRX Gy,Ey,By",
   shiftBy((i, a, count) => i.shrU(a, count)),
 );
 row(
-  "VEX F3 0f 38 f7",
+  "VEX L0 F3 0f 38 f7",
   "SARX Gy,Ey,By",
   shiftBy((i, a, count, bits) => i.shrS(i.signExtend(a, bits), count)),
 );
