@@ -3,8 +3,8 @@ import { type Decoded, endsBlock } from "../x86/decoder.ts";
 import { Instruction } from "../x86/instruction.ts";
 import { operandShape } from "../x86/record.ts";
 import { FIRST_FREE_SLOT, JUMP, SLOW_ACCESS, TEMPLATE } from "./base-module.ts";
-import { TemplateEmitter } from "./emitter.ts";
 import { ModuleBuilder, type Signature } from "./module-builder.ts";
+import { TemplateEmitter } from "./template-emitter.ts";
 
 /** Functions that templates may call, other than helpers, with their signatures. */
 const BASE_FUNCTIONS: Record<string, Signature> = {
