@@ -5,8 +5,25 @@ import type { Value } from "./micro-op.ts";
 /**
  * Arithmetic flags in micro-operations. The state keeps them unevaluated (see
  * FLAGS_RESULT in state.ts): an operation stores its result and, for carry and
- * overflow, the two topmost bits of its carry-out vector.
+ * overflow, the two topmost bits of its carry-out vector. Who lifts may also
+ * hold on to the effect itself, and let conditions be computed from that.
  */
+
+/** What an instruction did to the arithmetic flags. Operands and result are zero-extended to 64 bits. */
+export type FlagEffect =
+  | {
+      /** r = a + b or a - b; `carried`: plus or minus CF as well. */
+      readonly kind: "addition" | "subtraction";
+      readonly bits: number;
+      readonly a: Value;
+      readonly b: Value;
+      readonly r: Value;
+      readonly carried: boolean;
+    }
+  /** CF and OF clear; AF, undefined, too. */
+  | { readonly kind: "logic"; readonly bits: number; readonly r: Value }
+  /** What the state is to hold. */
+  | { readonly kind: "stored"; readonly result: Value; readonly aux: Value };
 
 const CF = 0x8000_0000 | 0;
 const PO = 0x4000_0000;
@@ -35,30 +52,62 @@ function subtractionBorrows(l: Lift, a: Value, b: Value, r: Value): Value {
   return l.or(l.and(notA, b), l.and(l.or(notA, b), r));
 }
 
+/** FLAGS_RESULT after an effect. */
+export function resultOf(l: Lift, effect: FlagEffect): Value {
+  return effect.kind === "stored" ? effect.result : l.signExtend(effect.r, effect.bits);
+}
+
+/** FLAGS_AUX after an effect. */
+export function auxOfEffect(l: Lift, effect: FlagEffect): Value {
+  switch (effect.kind) {
+    case "addition":
+      return auxOfCarries(l, additionCarries(l, effect.a, effect.b, effect.r), effect.bits);
+    case "subtraction":
+      return auxOfCarries(l, subtractionBorrows(l, effect.a, effect.b, effect.r), effect.bits);
+    case "logic":
+      return l.i32(0);
+    case "stored":
+      return effect.aux;
+  }
+}
+
 function store(l: Lift, result: Value, aux: Value): void {
-  l.storeState(FLAGS_RESULT, "i64", result);
-  l.storeState(FLAGS_AUX, "i32", aux);
+  l.setFlags({ kind: "stored", result, aux });
 }
 
-/** Flags of r = a + b or a + b + CF. Operands are zero-extended to 64 bits. */
-export function setAddition(l: Lift, bits: number, a: Value, b: Value, r: Value): void {
-  store(l, l.signExtend(r, bits), auxOfCarries(l, additionCarries(l, a, b, r), bits));
+/** Flags of r = a + b, or a + b + CF if `carried`. */
+export function setAddition(
+  l: Lift,
+  bits: number,
+  a: Value,
+  b: Value,
+  r: Value,
+  carried = false,
+): void {
+  l.setFlags({ kind: "addition", bits, a, b, r, carried });
 }
 
-/** Flags of r = a - b or a - b - CF. */
-export function setSubtraction(l: Lift, bits: number, a: Value, b: Value, r: Value): void {
-  store(l, l.signExtend(r, bits), auxOfCarries(l, subtractionBorrows(l, a, b, r), bits));
+/** Flags of r = a - b, or a - b - CF if `carried`. */
+export function setSubtraction(
+  l: Lift,
+  bits: number,
+  a: Value,
+  b: Value,
+  r: Value,
+  carried = false,
+): void {
+  l.setFlags({ kind: "subtraction", bits, a, b, r, carried });
 }
 
 /** Flags of a logical operation: CF, OF and (by choice; undefined) AF clear. */
 export function setLogic(l: Lift, bits: number, r: Value): void {
-  store(l, l.signExtend(r, bits), l.i32(0));
+  l.setFlags({ kind: "logic", bits, r });
 }
 
 /** As addition or subtraction, but CF stays. */
 function keepingCarry(l: Lift, bits: number, r: Value, carries: Value): void {
   const aux = auxOfCarries(l, carries, bits);
-  const old = l.op("i32.and", l.loadState(FLAGS_AUX, "i32"), l.i32(CF));
+  const old = l.op("i32.shl", flagC(l), l.i32(31));
   // OF = aux 31 xor aux 30 of the new vector; PO = CF xor OF.
   const overflow = l.op("i32.xor", l.op("i32.shr_u", aux, l.i32(1)), aux);
   const partial = l.op(
@@ -123,33 +172,58 @@ export function setAll(l: Lift, eflags: Value): void {
   store(l, result, l.op("i32.or", deltas, auxOf(l, bit(0), bit(11), bit(4))));
 }
 
+function result(l: Lift): Value {
+  const effect = l.flagEffect;
+  return effect === undefined ? l.loadState(FLAGS_RESULT, "i64") : resultOf(l, effect);
+}
+
+function aux(l: Lift): Value {
+  const effect = l.flagEffect;
+  return effect === undefined ? l.loadState(FLAGS_AUX, "i32") : auxOfEffect(l, effect);
+}
+
 export function flagC(l: Lift): Value {
-  return l.op("i32.shr_u", l.loadState(FLAGS_AUX, "i32"), l.i32(31));
+  const effect = l.flagEffect;
+  if (effect !== undefined) {
+    if (effect.kind === "logic") return l.i32(0);
+    if (effect.kind === "subtraction" && !effect.carried) return l.ltU(effect.a, effect.b);
+    if (effect.kind === "addition" && !effect.carried) return l.ltU(effect.r, effect.a);
+  }
+  return l.op("i32.shr_u", aux(l), l.i32(31));
 }
 
 export function flagO(l: Lift): Value {
-  const aux = l.loadState(FLAGS_AUX, "i32");
-  return l.op("i32.shr_u", l.op("i32.xor", aux, l.op("i32.shl", aux, l.i32(1))), l.i32(31));
+  if (l.flagEffect?.kind === "logic") return l.i32(0);
+  const word = aux(l);
+  return l.op("i32.shr_u", l.op("i32.xor", word, l.op("i32.shl", word, l.i32(1))), l.i32(31));
 }
 
 export function flagZ(l: Lift): Value {
-  return l.eqz(l.loadState(FLAGS_RESULT, "i64"));
+  const effect = l.flagEffect;
+  if (effect?.kind === "subtraction" && !effect.carried) return l.eq(effect.a, effect.b);
+  if (effect === undefined || effect.kind === "stored") return l.eqz(result(l));
+  return l.eqz(effect.r);
 }
 
 export function flagS(l: Lift): Value {
-  const sign = l.wrap(l.shrU(l.loadState(FLAGS_RESULT, "i64"), l.i64(63)));
-  return l.op("i32.xor", sign, l.op("i32.and", l.loadState(FLAGS_AUX, "i32"), l.i32(1)));
+  const effect = l.flagEffect;
+  if (effect !== undefined && effect.kind !== "stored")
+    return l.op("i64.lt_s", resultOf(l, effect), l.i64(0));
+  const sign = l.wrap(l.shrU(result(l), l.i64(63)));
+  return l.op("i32.xor", sign, l.op("i32.and", aux(l), l.i32(1)));
 }
 
 export function flagP(l: Lift): Value {
-  const low = l.wrap(l.loadState(FLAGS_RESULT, "i64"));
-  const delta = l.op("i32.shr_u", l.loadState(FLAGS_AUX, "i32"), l.i32(8));
-  const byte = l.op("i32.and", l.op("i32.xor", low, delta), l.i32(0xff));
+  const effect = l.flagEffect;
+  const plain = effect !== undefined && effect.kind !== "stored";
+  let byte = l.wrap(result(l));
+  if (!plain) byte = l.op("i32.xor", byte, l.op("i32.shr_u", aux(l), l.i32(8)));
+  byte = l.op("i32.and", byte, l.i32(0xff));
   return l.op("i32.and", l.op("i32.xor", l.op("i32.popcnt", byte), l.i32(1)), l.i32(1));
 }
 
 export function flagA(l: Lift): Value {
-  return l.op("i32.and", l.op("i32.shr_u", l.loadState(FLAGS_AUX, "i32"), l.i32(3)), l.i32(1));
+  return l.op("i32.and", l.op("i32.shr_u", aux(l), l.i32(3)), l.i32(1));
 }
 
 /** The six flags as bits of an EFLAGS image (i32). */
@@ -167,6 +241,23 @@ export function arithmeticFlags(l: Lift): Value {
   return image;
 }
 
+/** "Less" and "less or equal" as one comparison, if the effect tells; see {@link condition}. */
+function signedComparison(l: Lift, orEqual: boolean): Value | undefined {
+  const effect = l.flagEffect;
+  if (effect?.kind === "logic")
+    return l.op(orEqual ? "i64.le_s" : "i64.lt_s", resultOf(l, effect), l.i64(0));
+  if (effect?.kind !== "subtraction" || effect.carried) return undefined;
+  const { a, b, bits } = effect;
+  return l.op(orEqual ? "i64.le_s" : "i64.lt_s", l.signExtend(a, bits), l.signExtend(b, bits));
+}
+
+function belowOrEqual(l: Lift): Value {
+  const effect = l.flagEffect;
+  if (effect?.kind === "subtraction" && !effect.carried)
+    return l.op("i64.le_u", effect.a, effect.b);
+  return l.op("i32.or", flagC(l), flagZ(l));
+}
+
 /** The condition of Jcc, SETcc, CMOVcc by its 4-bit code (SDM vol. 1, appendix B), as i32. */
 export function condition(l: Lift, code: number): Value {
   const positive = (): Value => {
@@ -178,15 +269,17 @@ export function condition(l: Lift, code: number): Value {
       case 2:
         return flagZ(l);
       case 3:
-        return l.op("i32.or", flagC(l), flagZ(l));
+        return belowOrEqual(l);
       case 4:
         return flagS(l);
       case 5:
         return flagP(l);
       case 6:
-        return l.op("i32.xor", flagS(l), flagO(l));
+        return signedComparison(l, false) ?? l.op("i32.xor", flagS(l), flagO(l));
       default:
-        return l.op("i32.or", flagZ(l), l.op("i32.xor", flagS(l), flagO(l)));
+        return (
+          signedComparison(l, true) ?? l.op("i32.or", flagZ(l), l.op("i32.xor", flagS(l), flagO(l)))
+        );
     }
   };
   const value = positive();

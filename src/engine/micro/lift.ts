@@ -1,4 +1,6 @@
 import type { ValueType } from "../wasm/module-builder.ts";
+import { FLAGS_AUX, FLAGS_RESULT } from "../x86/state.ts";
+import { auxOfEffect, type FlagEffect, resultOf } from "./flags.ts";
 import type {
   Intent,
   Load,
@@ -142,6 +144,19 @@ export class Lift {
     this.use(address, value);
     const { stack = false, cell } = options;
     this.record({ kind: "guest-store", address, store, value, stack, cell }, "i32");
+  }
+
+  /** What the arithmetic flags follow from; undefined: from FLAGS_RESULT and FLAGS_AUX of the state. */
+  get flagEffect(): FlagEffect | undefined {
+    return undefined;
+  }
+
+  /** Change the arithmetic flags. */
+  setFlags(effect: FlagEffect): void {
+    const result = resultOf(this, effect);
+    const aux = auxOfEffect(this, effect);
+    this.storeState(FLAGS_RESULT, "i64", result);
+    this.storeState(FLAGS_AUX, "i32", aux);
   }
 
   variable(initial: Value): Variable {

@@ -1,21 +1,9 @@
-import type { Load, MicroOp, Place, Store, UpdateCell, Value } from "../micro/micro-op.ts";
-import { SLOW_STACK, SLOW_UPDATE, SLOW_WRITE } from "../x86/access.ts";
-import {
-  ADDRESS,
-  ATTENTION,
-  Leave,
-  RECORD,
-  TLB,
-  TLB_ADDEND,
-  TLB_ENTRIES,
-  TLB_READ_TAG,
-  TLB_WRITE_TAG,
-  VALUE,
-} from "../x86/state.ts";
+import type { Load, MicroOp, Store, Value } from "../micro/micro-op.ts";
+import { TLB, TLB_ADDEND, TLB_ENTRIES } from "../x86/state.ts";
 import { Bytes } from "./bytes.ts";
-import type { ValueType } from "./module-builder.ts";
+import { VALUE_TYPES, type ValueType } from "./module-builder.ts";
 
-const LOAD_CODES: Record<Load, readonly number[]> = {
+export const LOAD_CODES: Record<Load, readonly number[]> = {
   i32: [0x28],
   "i32.8s": [0x2c],
   "i32.8u": [0x2d],
@@ -32,7 +20,7 @@ const LOAD_CODES: Record<Load, readonly number[]> = {
   f64: [0x2b],
   v128: [0xfd, 0x00],
 };
-const STORE_CODES: Record<Store, readonly number[]> = {
+export const STORE_CODES: Record<Store, readonly number[]> = {
   i32: [0x36],
   "i32.8": [0x3a],
   "i32.16": [0x3b],
@@ -44,7 +32,7 @@ const STORE_CODES: Record<Store, readonly number[]> = {
   f64: [0x39],
   v128: [0xfd, 0x0b],
 };
-const BYTES: Record<Load | Store, number> = {
+export const BYTES: Record<Load | Store, number> = {
   i32: 4,
   "i32.8s": 1,
   "i32.8u": 1,
@@ -66,88 +54,94 @@ const BYTES: Record<Load | Store, number> = {
   f64: 8,
   v128: 16,
 };
-const BLOCK_TYPES: Record<ValueType, number> = {
-  i32: 0x7f,
-  i64: 0x7e,
-  f32: 0x7d,
-  f64: 0x7c,
-  v128: 0x7b,
-};
+export const BLOCK = 0x02;
+export const LOOP = 0x03;
+export const IF = 0x04;
+export const ELSE = 0x05;
+const END = 0x0b;
 const EMPTY_BLOCK = 0x40;
 
-/** Locals 0 and 1 of every template: the vCPU's base and the record's address. */
-const CPU = 0;
-const RECORD_LOCAL = 1;
+/** Locals 0 and 1 of everything that runs guest code: the vCPU's base and a record's address. */
+export const CPU = 0;
+export const RECORD_LOCAL = 1;
+
+export type Operation<Kind extends MicroOp["kind"]> = Extract<MicroOp, { kind: Kind }>;
 
 /**
- * Emits the body of a tier-0 template: a function of (vCPU, record) that
- * performs one instruction form, finds its operands in the record, and ends
- * in a tail call to the next record's template.
+ * Emits WebAssembly for lists of micro-operations. What depends on the tier
+ * (where operands and registers are, and how to leave) is left to it.
  */
-export class TemplateEmitter {
+export abstract class Emitter {
   readonly code = new Bytes();
   readonly locals: ValueType[] = [];
-  /** Set to 1 after any access that took the slow path. */
-  private readonly slow: number;
-  private usesSlow = false;
+  /** Blocks, loops and ifs that are open. */
+  protected depth = 0;
   private readonly functions: ReadonlyMap<string, number>;
-  private readonly templateType: number;
-  private readonly recordBytes: number;
 
-  /**
-   * @param functions indices of the imported base functions by name
-   * @param templateType type index of (i32, i32) -> i32
-   * @param recordBytes size of this form's record
-   */
-  constructor(functions: ReadonlyMap<string, number>, templateType: number, recordBytes: number) {
+  /** @param functions indices of the imported functions by name */
+  constructor(functions: ReadonlyMap<string, number>) {
     this.functions = functions;
-    this.templateType = templateType;
-    this.recordBytes = recordBytes;
-    this.slow = this.newLocal("i32");
   }
 
-  private newLocal(type: ValueType): number {
+  protected abstract word(op: Operation<"word">): void;
+  /** Push a state field's value. */
+  protected abstract stateLoad(op: Operation<"state-load">): void;
+  protected abstract stateStore(op: Operation<"state-store">): void;
+  protected abstract guestLoad(value: Value, op: Operation<"guest-load">): void;
+  protected abstract guestStore(value: Value, op: Operation<"guest-store">): void;
+  protected abstract call(value: Value, op: Operation<"call">): void;
+  protected abstract leave(value: Value, op: Operation<"leave">): void;
+  protected abstract jump(value: Value, op: Operation<"jump">): void;
+  protected abstract jumpIndirect(value: Value): void;
+  protected abstract next(): void;
+
+  protected newLocal(type: ValueType): number {
     this.locals.push(type);
     return this.locals.length + 1;
   }
 
-  private get(local: number): void {
+  protected get(local: number): void {
     this.code.byte(0x20).u32(local);
   }
 
-  private set(local: number): void {
+  protected set(local: number): void {
     this.code.byte(0x21).u32(local);
   }
 
-  private tee(local: number): void {
+  protected tee(local: number): void {
     this.code.byte(0x22).u32(local);
   }
 
-  private i32(value: number): void {
+  protected i32(value: number): void {
     this.code.byte(0x41).s32(value);
   }
 
   /** A load or store instruction; its address (and value) are on the stack. */
-  private access(codes: readonly number[], offset: number): void {
+  protected access(codes: readonly number[], offset: number): void {
     this.code.byte(...codes, 0).u32(offset);
   }
 
-  private function(name: string): number {
+  protected function(name: string): number {
     const index = this.functions.get(name);
     if (index === undefined) throw new Error(`no base function ${name}`);
     return index;
   }
 
-  body(list: readonly Value[]): void {
-    this.statements(list);
-    this.code.byte(0x00); // every path has left
+  protected open(opcode: number, type: ValueType | undefined = undefined): void {
+    this.code.byte(opcode, type === undefined ? EMPTY_BLOCK : VALUE_TYPES[type]);
+    this.depth++;
   }
 
-  private statements(list: readonly Value[]): void {
+  protected close(): void {
+    this.code.byte(END);
+    this.depth--;
+  }
+
+  protected statements(list: readonly Value[]): void {
     for (const value of list) this.statement(value);
   }
 
-  private statement(value: Value): void {
+  protected statement(value: Value): void {
     const op = value.op;
     switch (op.kind) {
       case "constant":
@@ -167,16 +161,14 @@ export class TemplateEmitter {
       case "guest-load":
         this.guestLoad(value, op);
         return;
+      case "guest-store":
+        this.guestStore(value, op);
+        return;
       case "call":
         this.call(value, op);
         return;
       case "state-store":
-        this.placeAddress(op.place);
-        this.value(op.value);
-        this.access(STORE_CODES[op.store], placeOffset(op.place));
-        return;
-      case "guest-store":
-        this.guestStore(op);
+        this.stateStore(op);
         return;
       case "variable-set":
         if (op.variable.local < 0) op.variable.local = this.newLocal(op.variable.type);
@@ -185,31 +177,33 @@ export class TemplateEmitter {
         return;
       case "if":
         this.value(op.condition);
-        this.code.byte(0x04, EMPTY_BLOCK);
+        this.open(IF);
         this.statements(op.whenTrue);
         if (op.whenFalse.length > 0) {
-          this.code.byte(0x05);
+          this.code.byte(ELSE);
           this.statements(op.whenFalse);
         }
-        this.code.byte(0x0b);
+        this.close();
         return;
       case "while":
-        this.code.byte(0x02, EMPTY_BLOCK, 0x03, EMPTY_BLOCK);
+        this.open(BLOCK);
+        this.open(LOOP);
         this.statements(op.test);
         this.value(op.condition);
         this.code.byte(0x45, 0x0d, 0x01); // eqz, br_if out
         this.statements(op.body);
-        this.code.byte(0x0c, 0x00, 0x0b, 0x0b);
+        this.code.byte(0x0c, 0x00);
+        this.close();
+        this.close();
         return;
       case "leave":
-        this.leave(op.reason);
+        this.leave(value, op);
         return;
       case "jump":
-        this.jump(op.word);
+        this.jump(value, op);
         return;
       case "jump-indirect":
-        this.get(CPU);
-        this.code.byte(0x12).u32(this.function("jump"));
+        this.jumpIndirect(value);
         return;
       case "next":
         this.next();
@@ -217,19 +211,19 @@ export class TemplateEmitter {
     }
   }
 
-  private keep(value: Value): void {
+  protected keep(value: Value): void {
     this.compute(value);
     value.local = this.newLocal(value.type);
     this.set(value.local);
   }
 
   /** Push a value. */
-  private value(value: Value): void {
+  protected value(value: Value): void {
     if (value.local >= 0) this.get(value.local);
     else this.compute(value);
   }
 
-  private compute(value: Value): void {
+  protected compute(value: Value): void {
     const op = value.op;
     switch (op.kind) {
       case "constant":
@@ -245,7 +239,7 @@ export class TemplateEmitter {
       }
       case "select":
         for (const arg of op.args) this.value(arg);
-        if (value.type === "v128") this.code.byte(0x1c, 1, BLOCK_TYPES.v128);
+        if (value.type === "v128") this.code.byte(0x1c, 1, VALUE_TYPES.v128);
         else this.code.byte(0x1b);
         return;
       case "shuffle":
@@ -253,12 +247,10 @@ export class TemplateEmitter {
         this.code.byte(0xfd, 0x0d, ...op.lanes);
         return;
       case "word":
-        this.get(RECORD_LOCAL);
-        this.access(LOAD_CODES[op.load], op.word * 4);
+        this.word(op);
         return;
       case "state-load":
-        this.placeAddress(op.place);
-        this.access(LOAD_CODES[op.load], placeOffset(op.place));
+        this.stateLoad(op);
         return;
       case "variable-get":
         this.get(op.variable.local);
@@ -268,7 +260,7 @@ export class TemplateEmitter {
     }
   }
 
-  private constant(type: ValueType, value: number | bigint): void {
+  protected constant(type: ValueType, value: number | bigint): void {
     if (type === "i32") this.i32(Number(value));
     else if (type === "i64") this.code.byte(0x42).s64(BigInt(value));
     else {
@@ -288,18 +280,8 @@ export class TemplateEmitter {
     }
   }
 
-  /** Push the base address of a place; its constant part goes into the access. */
-  private placeAddress(place: Place): void {
-    this.get(CPU);
-    if ("word" in place) {
-      this.get(RECORD_LOCAL);
-      this.access(LOAD_CODES.i32, place.word * 4);
-      this.code.byte(0x6a);
-    }
-  }
-
   /** Push whether the TLB grants the access; leaves the entry's address in the returned local. */
-  private lookUp(address: number, bytes: number, tag: number): number {
+  protected lookUp(address: number, bytes: number, tag: number): number {
     const entry = this.newLocal("i32");
     this.get(CPU);
     this.access(LOAD_CODES.i32, TLB);
@@ -320,7 +302,7 @@ export class TemplateEmitter {
   }
 
   /** Push the byte in linear memory of a granted access. */
-  private hostAddress(address: number, entry: number): void {
+  protected hostAddress(address: number, entry: number): void {
     this.get(address);
     this.code.byte(0xa7);
     this.get(entry);
@@ -328,155 +310,12 @@ export class TemplateEmitter {
     this.code.byte(0x6a);
   }
 
-  /** Hand an access to TypeScript; leaves guest code if it faulted. */
-  private slowAccess(address: number, kind: number): void {
-    this.usesSlow = true;
-    this.get(CPU);
-    this.get(address);
-    this.access(STORE_CODES.i64, ADDRESS);
-    this.get(CPU);
-    this.get(RECORD_LOCAL);
-    this.i32(kind);
-    this.code.byte(0x10).u32(this.function("slow_access"));
-    this.leaveIfSet();
-    this.i32(1);
-    this.set(this.slow);
-  }
-
-  /** Consume a status on the stack; return it if it is not 0. */
-  private leaveIfSet(): void {
-    const status = this.newLocal("i32");
-    this.tee(status);
-    this.code.byte(0x04, EMPTY_BLOCK);
-    this.get(status);
-    this.code.byte(0x0f, 0x0b);
-  }
-
-  private pinned(value: Value): number {
+  /** A local that holds the value. */
+  protected pinned(value: Value): number {
     if (value.local >= 0) return value.local;
     const local = this.newLocal(value.type);
     this.compute(value);
     this.set(local);
     return local;
   }
-
-  private guestLoad(value: Value, op: Extract<MicroOp, { kind: "guest-load" }>): void {
-    const address = this.pinned(op.address);
-    const bytes = BYTES[op.load];
-    const update = op.intent !== "read";
-    const entry = this.lookUp(address, bytes, update ? TLB_WRITE_TAG : TLB_READ_TAG);
-    this.code.byte(0x04, BLOCK_TYPES[value.type]);
-    this.hostAddress(address, entry);
-    if (op.cell !== undefined) this.tee(this.cellLocal(op.cell));
-    this.access(LOAD_CODES[op.load], 0);
-    this.code.byte(0x05);
-    this.slowAccess(address, bytes | (update ? SLOW_UPDATE : 0) | (op.stack ? SLOW_STACK : 0));
-    this.get(CPU);
-    this.access(LOAD_CODES[op.load], VALUE);
-    this.code.byte(0x0b);
-    value.local = this.newLocal(value.type);
-    this.set(value.local);
-  }
-
-  private cellLocal(cell: UpdateCell): number {
-    if (cell.local < 0) cell.local = this.newLocal("i32");
-    return cell.local;
-  }
-
-  private guestStore(op: Extract<MicroOp, { kind: "guest-store" }>): void {
-    const address = this.pinned(op.address);
-    const value = this.pinned(op.value);
-    const bytes = BYTES[op.store];
-    const store = STORE_CODES[op.store];
-    if (op.cell !== undefined) {
-      // The load of this read-modify-write has already translated the address.
-      this.get(this.cellLocal(op.cell));
-      this.code.byte(0x04, EMPTY_BLOCK);
-      this.get(this.cellLocal(op.cell));
-    } else {
-      const entry = this.lookUp(address, bytes, TLB_WRITE_TAG);
-      this.code.byte(0x04, EMPTY_BLOCK);
-      this.hostAddress(address, entry);
-    }
-    this.get(value);
-    this.access(store, 0);
-    this.code.byte(0x05);
-    this.get(CPU);
-    this.get(value);
-    this.access(store, VALUE);
-    this.slowAccess(address, bytes | SLOW_WRITE | (op.stack ? SLOW_STACK : 0));
-    this.code.byte(0x0b);
-  }
-
-  private call(value: Value, op: Extract<MicroOp, { kind: "call" }>): void {
-    this.get(CPU);
-    this.get(RECORD_LOCAL);
-    for (const arg of op.args) this.value(arg);
-    this.code.byte(0x10).u32(this.function(op.name));
-    if (op.fallible) {
-      this.usesSlow = true;
-      this.leaveIfSet();
-      this.i32(1);
-      this.set(this.slow);
-    } else if (op.type !== undefined) {
-      value.local = this.newLocal(op.type);
-      this.set(value.local);
-    }
-  }
-
-  private leave(reason: number): void {
-    this.get(CPU);
-    this.get(RECORD_LOCAL);
-    this.access(STORE_CODES.i32, RECORD);
-    this.i32(reason);
-    this.code.byte(0x0f);
-  }
-
-  private next(): void {
-    if (this.usesSlow) {
-      // A slow access may have changed code or raised an interrupt: then stop behind this instruction.
-      this.get(this.slow);
-      this.code.byte(0x04, EMPTY_BLOCK);
-      this.get(CPU);
-      this.access(LOAD_CODES.i32, ATTENTION);
-      this.code.byte(0x04, EMPTY_BLOCK);
-      this.get(CPU);
-      this.get(RECORD_LOCAL);
-      this.code.byte(0x12).u32(this.function("interrupted"));
-      this.code.byte(0x0b, 0x0b);
-    }
-    this.get(CPU);
-    this.get(RECORD_LOCAL);
-    this.i32(this.recordBytes);
-    this.code.byte(0x6a);
-    this.get(RECORD_LOCAL);
-    this.access(LOAD_CODES.i32, this.recordBytes);
-    this.code.byte(0x13).u32(this.templateType).byte(0x00);
-  }
-
-  /** RIP is stored already: enter the linked record, or leave to have the link resolved. */
-  private jump(word: number): void {
-    const target = this.newLocal("i32");
-    this.get(RECORD_LOCAL);
-    this.access(LOAD_CODES.i32, word * 4);
-    this.tee(target);
-    this.code.byte(0x04, EMPTY_BLOCK);
-    this.get(CPU);
-    this.get(target);
-    this.get(target);
-    this.access(LOAD_CODES.i32, 0);
-    this.code.byte(0x13).u32(this.templateType).byte(0x00);
-    this.code.byte(0x0b);
-    this.get(CPU);
-    this.get(RECORD_LOCAL);
-    this.i32(word * 4);
-    this.code.byte(0x6a);
-    this.access(STORE_CODES.i32, RECORD);
-    this.i32(Leave.link);
-    this.code.byte(0x0f);
-  }
-}
-
-function placeOffset(place: Place): number {
-  return "offset" in place ? place.offset : (place.plus ?? 0);
 }

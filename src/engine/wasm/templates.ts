@@ -4,8 +4,8 @@ import { Instruction } from "../x86/instruction.ts";
 import { MODE_COUNT } from "../x86/mode.ts";
 import { memoryShape } from "../x86/record.ts";
 import { FIRST_FREE_SLOT, JUMP, SLOW_ACCESS, TEMPLATE } from "./base-module.ts";
-import { TemplateEmitter } from "./emitter.ts";
 import { ModuleBuilder, type Signature } from "./module-builder.ts";
+import { TemplateEmitter } from "./template-emitter.ts";
 
 /** Functions that templates may call, other than helpers, with their signatures. */
 const BASE_FUNCTIONS: Record<string, Signature> = {

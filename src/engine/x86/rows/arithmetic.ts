@@ -29,7 +29,7 @@ const adc: Semantics = (i) => {
   const b = i.source(1, bits);
   const r = i.truncate(i.add(i.add(a, b), i.extend(flagC(i))), bits);
   i.write(0, r);
-  setAddition(i, bits, a, b, r);
+  setAddition(i, bits, a, b, r, true);
 };
 
 const sub: Semantics = (i) => {
@@ -47,7 +47,7 @@ const sbb: Semantics = (i) => {
   const b = i.source(1, bits);
   const r = i.truncate(i.sub(i.sub(a, b), i.extend(flagC(i))), bits);
   i.write(0, r);
-  setSubtraction(i, bits, a, b, r);
+  setSubtraction(i, bits, a, b, r, true);
 };
 
 const cmp: Semantics = (i) => {
