@@ -23,7 +23,9 @@ export async function exec(file: string, options: ExecOptions): Promise<number> 
     if (options.mode !== undefined || options.at !== undefined)
       throw new UsageError(`${file} is a kernel image: --mode and --at are for flat code`);
     machine.loadMultiboot(image, options.cmdline);
-  } else machine.loadFlat(image, flatMode(options.mode), options.at);
+  } else if (options.cpus > 1)
+    throw new UsageError(`${file} is flat code, which runs on one CPU: --cpus is for kernels`);
+  else machine.loadFlat(image, flatMode(options.mode), options.at);
   for (const { address, bytes } of options.poke) machine.write(address, bytes);
   setRegisters(machine, options.set);
 
@@ -63,11 +65,12 @@ const dump = (pieces: readonly MemoryReport[]): string[] =>
     }),
   ]);
 
-function createMachine({ memory, map }: ExecOptions, com1: (byte: number) => void): BareMachine {
+function createMachine(options: ExecOptions, com1: (byte: number) => void): BareMachine {
   try {
-    return new BareMachine(memory, com1, map);
+    return new BareMachine(options.memory, com1, options.map, options.cpus);
   } catch (error) {
-    if (error instanceof RangeError) throw new UsageError(`--memory, --map: ${error.message}`);
+    if (error instanceof RangeError)
+      throw new UsageError(`--memory, --map, --cpus: ${error.message}`);
     throw error;
   }
 }

@@ -44,6 +44,7 @@ export interface ExecOptions {
   map: { address: number; size: number }[];
   poke: { address: number; bytes: Uint8Array }[];
   peek: { address: number; size: number }[];
+  cpus: number;
   instructions?: number;
   cmdline: string;
   for?: number;
@@ -159,6 +160,7 @@ ${examples(
     .option("--peek <address:size>", "RAM to print afterwards (repeatable)", collect(range), [])
     .option("--memory <size>", "RAM of the machine, from address 0", size, 128 * 1024 ** 2)
     .option("--map <address:size>", "more RAM elsewhere (repeatable)", collect(range), [])
+    .option("--cpus <count>", "multiboot: CPUs of the machine", count, 1)
     .option("--cmdline <text>", "multiboot: command line of the kernel", "")
     .option("--instructions <count>", "end after this many instructions", count)
     .option("--for <time>", "end after this much virtual time", duration)
@@ -173,7 +175,8 @@ selector), cs_base ... gs_base, cr0 ... cr4, efer, dr0 ... dr7, xmm0 ... xmm15, 
 mm0 ... mm7, fcw, fsw, ftw. They are set in the order given, after the code has been loaded.
 Addresses are physical; --map may be anywhere below 512 GiB, in multiples of 4096.
 A multiboot kernel has the devices of a PC; COM1 is standard output. It ends by HLT with interrupts
-off, or by writing V to port 0xf4, with exit status (V << 1) | 1 as QEMU's isa-debug-exit.
+off on every CPU, or by writing V to port 0xf4, with exit status (V << 1) | 1 as QEMU's
+isa-debug-exit. Beside that there are QEMU's fw_cfg (RAM, number of CPUs) and pc-testdev.
 ${examples(
   "gaoler exec boot.bin --mode 16",
   "gaoler exec code.bin --set rdi=0x10 --set xmm0=0x3ff0000000000000 --json -",

@@ -131,6 +131,45 @@ function kernel(code: number[], flags = 1 << 16): Uint8Array {
   return file;
 }
 
+describe("several CPUs", () => {
+  /** Prints how many CPUs there are, starts the others with the 8 bytes of code, and halts. */
+  const smp = (code: number[]) =>
+    kernel([
+      ...[0xb8, 5, 0, 0, 0, 0x66, 0xba, 0x10, 0x05, 0x66, 0xef], // select fw_cfg's number of CPUs
+      ...[0x66, 0x42, 0xec], // inc dx; in al, dx
+      ...[0x04, 0x30, 0x66, 0xba, 0xf8, 0x03, 0xee], // add al, '0'; out to COM1
+      ...[0xc7, 0x05, 0, 0x80, 0, 0, ...code.slice(0, 4)], // the code goes to 0x8000
+      ...[0xc7, 0x05, 4, 0x80, 0, 0, ...code.slice(4)],
+      ...[0xbe, 0, 3, 0xe0, 0xfe], // mov esi, 0xfee00300
+      ...[0xc7, 0x06, 0, 0x45, 0x0c, 0], // INIT to all others
+      ...[0xc7, 0x06, 8, 0x46, 0x0c, 0], // start-up at 0x8000
+      ...[0xfa, 0xf4], // cli; hlt
+    ]);
+
+  it("waits until the last one has ended", async () => {
+    const output: number[] = [];
+    const bare = new BareMachine(16 * MiB, (byte) => output.push(byte), [], 3);
+    // mov dx, 0x3f8; mov al, '!'; out dx, al; cli; hlt
+    bare.loadMultiboot(smp([0xba, 0xf8, 0x03, 0xb0, 0x21, 0xee, 0xfa, 0xf4]), "");
+    const report = await bare.run({ ns: 100_000_000 });
+    expect(report.ended).toBe("halt");
+    expect(String.fromCharCode(...output)).toBe("3!!");
+    expect(bare.board.vcpus.map(({ halted }) => halted)).toEqual([true, true, true]);
+  });
+
+  it("reports the one that a triple fault happened to", async () => {
+    const bare = new BareMachine(16 * MiB, () => {}, [], 2);
+    // lidt [0]: all zeros; ud2
+    bare.loadMultiboot(smp([0x0f, 0x01, 0x1e, 0, 0, 0x0f, 0x0b, 0xf4]), "");
+    const report = await bare.run({ ns: 100_000_000 });
+    expect(report).toMatchObject({
+      ended: "triple-fault",
+      registers: { mode: "real", general: { rip: "0x0000000000000005" } },
+      instruction: { text: "ud2" },
+    });
+  });
+});
+
 describe("RAM beyond the first", () => {
   const ranges = [
     { address: 0xe000_0000, size: 0x3000 },

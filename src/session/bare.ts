@@ -1,6 +1,7 @@
 /**
- * One bare CPU on a board, without a hypervisor: for trying code, and for kernels that come with a
- * multiboot header.
+ * A board without a hypervisor: one bare CPU for trying code, or as many as are wanted for kernels
+ * that come with a multiboot header. Beside the board's own chips stand those that kernels made for
+ * testing look for: fw_cfg, the debug exit port, and pc-testdev.
  */
 import { GuestMemory } from "../engine/guest-memory.ts";
 import type { Registers, Vcpu } from "../engine/vcpu.ts";
@@ -8,6 +9,8 @@ import { WasmEngine } from "../engine/wasm/engine.ts";
 import { type InspectedInstruction, instructionAtRip } from "../engine/x86/inspect.ts";
 import { Board, type BoardState } from "../machine/board.ts";
 import type { ByteSink } from "../machine/device.ts";
+import { FW_CFG_PORTS, FwCfg, type FwCfgState } from "../machine/fw-cfg.ts";
+import { PcTestdev, type PcTestdevState } from "../machine/pc-testdev.ts";
 import { DEFAULT_FLAT_ADDRESS, enterFlatMode, FLAT_TABLES, type FlatMode } from "./flat.ts";
 import { enterMultiboot, placeMultiboot, readMultiboot } from "./multiboot.ts";
 import { type RegisterReport, registerReport } from "./registers.ts";
@@ -38,7 +41,9 @@ export interface BareReport {
   /** 0 unless `exit`. */
   readonly exitStatus: number;
   readonly virtualNs: number;
+  /** Of all CPUs. */
   readonly instructions: number;
+  /** Of the first CPU; after a triple fault of the one it happened to. */
   readonly registers: RegisterReport;
   /** After a triple fault: what led to it, if it can be read at RIP. */
   readonly instruction?: InspectedInstruction;
@@ -62,9 +67,11 @@ export class BareMachine {
   readonly #ramBytes: number;
   readonly #ranges: readonly RamRange[];
   readonly #ram: SparseRam;
-  readonly #atPowerOn: BoardState;
+  readonly #testdev: PcTestdev;
+  readonly #fwCfg: FwCfg;
+  readonly #atPowerOn: { board: BoardState; testdev: PcTestdevState; fwCfg: FwCfgState };
   #exitStatus: number | undefined;
-  #tripleFault = false;
+  #tripleFault: Vcpu | undefined;
   #haltEnds = false;
   readonly #interrupts: Vcpu["interrupts"];
 
@@ -72,15 +79,18 @@ export class BareMachine {
    * @param ramBytes multiple of 4096, at least 1 MiB
    * @param com1 gets what is sent through the first serial port
    * @param ranges further RAM, multiples of 4096 below 512 GiB; where chips answer it hides them
-   * @throws RangeError if the board cannot have that much RAM, or not there
+   * @param cpus the first one runs, the others wait for their start-up message
+   * @throws RangeError if the board cannot have that much RAM, or not there, or so many CPUs
    */
-  constructor(ramBytes: number, com1: ByteSink, ranges: readonly RamRange[] = []) {
+  constructor(ramBytes: number, com1: ByteSink, ranges: readonly RamRange[] = [], cpus = 1) {
     if (ramBytes < 0x100000) throw new RangeError("a machine has at least 1 MiB of RAM");
     const memory = new GuestMemory(ramBytes + backingBytes(ranges, ramBytes));
     this.#ramBytes = ramBytes;
     this.#ranges = ranges;
-    this.#vcpu = new WasmEngine(memory).createVcpu(0, UNCONNECTED);
-    this.board = new Board({ memory, vcpus: [this.#vcpu], serial: [com1] });
+    const engine = new WasmEngine(memory);
+    const vcpus = Array.from({ length: cpus }, (_, cpu) => engine.createVcpu(cpu, UNCONNECTED));
+    this.board = new Board({ memory, vcpus, serial: [com1] });
+    this.#vcpu = vcpus[0];
     this.board.portBus.claim("debug exit", DEBUG_EXIT_PORT, 4, {
       portRead: () => 0,
       portWrite: (_port, _width, value) => {
@@ -88,14 +98,28 @@ export class BareMachine {
         this.board.scheduler.stop();
       },
     });
+    this.#fwCfg = new FwCfg(ramBytes, cpus);
+    this.board.portBus.claim("fw_cfg", FW_CFG_PORTS.first, FW_CFG_PORTS.count, this.#fwCfg, 2);
+    const { irqs, ioapic, portBus, memoryBus } = this.board;
+    this.#testdev = new PcTestdev([...irqs, ...ioapic.pins.slice(irqs.length)], () => {
+      for (const vcpu of vcpus) vcpu.mapChanged();
+    });
+    this.#testdev.plugInto(portBus, memoryBus);
     this.board.onStop = (cpu, stop) => {
-      this.#tripleFault ||= stop.kind === "triple-fault";
+      if (stop.kind === "triple-fault") {
+        this.#tripleFault ??= vcpus[cpu];
+        this.board.scheduler.stop();
+      }
       return this.board.bareCpus.stopped(cpu, stop);
     };
     this.#ram = new SparseRam(ramBytes, ranges, memory.ramBytes);
-    this.#vcpu.map = this.#ram;
+    for (const vcpu of vcpus) vcpu.map = this.#ram;
     this.#interrupts = this.#vcpu.interrupts;
-    this.#atPowerOn = this.board.save();
+    this.#atPowerOn = {
+      board: this.board.save(),
+      testdev: this.#testdev.save(),
+      fwCfg: this.#fwCfg.save(),
+    };
   }
 
   /** Everything as it was when it was made, RAM all zero: for the next of many programs. */
@@ -105,10 +129,12 @@ export class BareMachine {
     memory.u8.fill(0);
     this.#vcpu.memoryChanged(0, memory.ramBytes);
     this.#vcpu.interrupts = this.#interrupts;
-    this.board.load(this.#atPowerOn);
+    this.board.load(this.#atPowerOn.board);
+    this.#testdev.load(this.#atPowerOn.testdev);
+    this.#fwCfg.load(this.#atPowerOn.fwCfg);
     this.board.powerRequest = undefined;
-    this.#exitStatus = undefined;
-    this.#tripleFault = this.#haltEnds = false;
+    this.#exitStatus = this.#tripleFault = undefined;
+    this.#haltEnds = false;
   }
 
   /** Bytes into RAM at a guest-physical address. @throws ScenarioError where there is none */
@@ -247,24 +273,29 @@ export class BareMachine {
 
   #ending(): BareReport["ended"] | undefined {
     if (this.#exitStatus !== undefined) return "exit";
-    if (this.#tripleFault) return "triple-fault";
+    if (this.#tripleFault !== undefined) return "triple-fault";
     const { powerRequest } = this.board;
     if (powerRequest !== undefined) return powerRequest.kind === "reset" ? "reset" : "power-off";
-    const { halted, registers } = this.#vcpu;
-    if (!halted) return undefined;
-    const interruptible = (registers.get("rflags") & RFLAGS_IF) !== 0n;
-    return this.#haltEnds || !interruptible ? "halt" : undefined;
+    if (this.#haltEnds && this.#vcpu.halted) return "halt";
+    // an NMI that another CPU sends would wake it
+    const over = this.board.vcpus.every(
+      ({ index, halted, registers }) =>
+        !this.board.scheduler.isOnline(index) ||
+        (halted && (registers.get("rflags") & RFLAGS_IF) === 0n),
+    );
+    return over ? "halt" : undefined;
   }
 
   report(ended: BareReport["ended"]): BareReport {
+    const vcpu = this.#tripleFault ?? this.#vcpu;
     const instruction =
-      ended === "triple-fault" ? instructionAtRip(this.#vcpu, this.board.memory) : undefined;
+      ended === "triple-fault" ? instructionAtRip(vcpu, this.board.memory) : undefined;
     return {
       ended,
       exitStatus: this.#exitStatus ?? 0,
       virtualNs: this.board.clock.now,
-      instructions: this.#vcpu.retired,
-      registers: registerReport(this.registers),
+      instructions: this.board.vcpus.reduce((sum, { retired }) => sum + retired, 0),
+      registers: registerReport(vcpu.registers),
       ...(instruction && { instruction }),
     };
   }
