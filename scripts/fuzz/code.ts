@@ -135,7 +135,7 @@ export const target: Target = {
     random.fill(code);
     vcpu.reset();
     const { registers } = vcpu;
-    enterFlatMode(registers, guestMemory, mode, DEFAULT_FLAT_ADDRESS[mode]);
+    enterFlatMode(registers, guestMemory, mode, DEFAULT_FLAT_ADDRESS[mode], GUEST_BYTES);
     randomRegisters(registers, random);
     const name = varyMode(registers, mode, random);
     const start = Number(registers.segment("cs").base + registers.get("rip"));

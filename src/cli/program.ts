@@ -169,7 +169,7 @@ ${examples(
       "after",
       `\nFlat code is entered with a stack, flat segments, SSE enabled and, in 64-bit mode, the first 4 GiB
 and every GiB with RAM mapped to themselves. It stands at 0x7c00 (16 bits) or 0x100000 (32 and 64
-bits); in the latter modes 0x70000 to 0x76fff hold its tables.
+bits); in the latter modes its tables take the last 28 KiB of RAM.
 Registers: rax eax ax al ... r15 r15d r15w r15b, rip, rflags, cs ... gs (base = 16 times the
 selector), cs_base ... gs_base, cr0 ... cr4, efer, dr0 ... dr7, xmm0 ... xmm15, mxcsr, st0 ... st7,
 mm0 ... mm7, fcw, fsw, ftw. They are set in the order given, after the code has been loaded.

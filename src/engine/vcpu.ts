@@ -213,6 +213,7 @@ export type RegisterName =
   | "cr3"
   | "cr4"
   | "efer"
+  | "xcr0"
   | "dr0"
   | "dr1"
   | "dr2"

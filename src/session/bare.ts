@@ -11,7 +11,7 @@ import { Board, type BoardState } from "../machine/board.ts";
 import type { ByteSink } from "../machine/device.ts";
 import { FW_CFG_PORTS, FwCfg, type FwCfgState } from "../machine/fw-cfg.ts";
 import { PcTestdev, type PcTestdevState } from "../machine/pc-testdev.ts";
-import { DEFAULT_FLAT_ADDRESS, enterFlatMode, FLAT_TABLES, type FlatMode } from "./flat.ts";
+import { DEFAULT_FLAT_ADDRESS, enterFlatMode, FLAT_TABLE_BYTES, type FlatMode } from "./flat.ts";
 import { enterMultiboot, placeMultiboot, readMultiboot } from "./multiboot.ts";
 import { type RegisterReport, registerReport } from "./registers.ts";
 import { ScenarioError } from "./scenario.ts";
@@ -184,20 +184,20 @@ export class BareMachine {
     const { memory } = this.board;
     const end = at + code.length;
     const where = `code of ${code.length} bytes at 0x${at.toString(16)}`;
-    const { start: tables, end: tablesEnd } = FLAT_TABLES;
+    const tables = this.#ramBytes - FLAT_TABLE_BYTES;
     if (at <= this.#ramBytes && end > this.#ramBytes)
       throw new ScenarioError(
         `${where} does not fit into RAM of 0x${this.#ramBytes.toString(16)} bytes`,
       );
     if (mode === 16 && at > 0x10ffef)
       throw new ScenarioError(`${where} cannot be reached in 16-bit mode: at most 0x10ffef`);
-    if (mode !== 16 && at < tablesEnd && end > tables)
+    if (mode !== 16 && at < this.#ramBytes && end > tables)
       throw new ScenarioError(
         `${where} overlaps the descriptor and page tables of ${mode}-bit mode, ` +
-          `0x${tables.toString(16)} to 0x${(tablesEnd - 1).toString(16)}`,
+          `0x${tables.toString(16)} to 0x${(this.#ramBytes - 1).toString(16)}`,
       );
     this.write(at, code);
-    enterFlatMode(this.registers, memory, mode, at, this.#ranges);
+    enterFlatMode(this.registers, memory, mode, at, this.#ramBytes, this.#ranges);
     this.#haltEnds = true;
     const interrupts = this.#interrupts;
     this.#vcpu.interrupts = {

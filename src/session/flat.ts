@@ -17,10 +17,12 @@ export const DEFAULT_FLAT_ADDRESS: Readonly<Record<FlatMode, number>> = {
 export const STACK_TOP = 0x7000;
 
 /** Descriptor table, then page tables: one page of each level, four page directories of 2 MiB pages. */
-const GDT = 0x70000;
-const PAGE_TABLES = 0x71000;
-/** What {@link enterFlatMode} writes in the 32 and 64-bit modes: bytes [start, end). */
-export const FLAT_TABLES = { start: GDT, end: PAGE_TABLES + 6 * 0x1000 };
+const PAGE_TABLES_OFFSET = 0x1000;
+/**
+ * Bytes at the end of RAM that {@link enterFlatMode} writes in the 32 and 64-bit modes: out of the
+ * way of code, which may stand anywhere below.
+ */
+export const FLAT_TABLE_BYTES = PAGE_TABLES_OFFSET + 6 * 0x1000;
 
 const SELECTOR_CODE = 0x08;
 const SELECTOR_DATA = 0x10;
@@ -31,11 +33,17 @@ const DATA_DESCRIPTOR = 0x00cf93000000ffffn;
 const GiB = 1024 ** 3;
 
 const CR0_PE = 1n;
-const CR0_PG = 1n << 31n;
 const CR0_ET = 1n << 4n;
+const CR0_PG = 1n << 31n;
+/** MP, NE, WP and AM: as every operating system sets them. */
+const CR0_SYSTEM = (1n << 1n) | (1n << 5n) | (1n << 16n) | (1n << 18n);
 const CR4_PAE = 1n << 5n;
-const CR4_OSFXSR = 1n << 9n;
-const CR4_OSXMMEXCPT = 1n << 10n;
+/** OSFXSR, OSXMMEXCPT, FSGSBASE and OSXSAVE: whatever a program may want to use is enabled. */
+const CR4_SYSTEM = (1n << 9n) | (1n << 10n) | (1n << 16n) | (1n << 18n);
+/** x87, SSE. */
+const XCR0 = 3n;
+/** Reserved bit 1 and IF, as programs find them. */
+const RFLAGS = 0x202n;
 const EFER_LME = 1n << 8n;
 const EFER_LMA = 1n << 10n;
 
@@ -57,7 +65,9 @@ export function loadFlatSegments(registers: Registers, bits: 32 | 64): void {
 }
 
 /**
- * The state of a CPU after reset is assumed. SSE and x87 are enabled in every mode.
+ * The state of a CPU after reset is assumed. What programs need of an operating system is set up in
+ * every mode: x87 and vector instructions enabled, interrupts on.
+ * @param ramBytes where RAM ends that begins at 0
  * @param ranges further RAM: in 64-bit mode the GiB around it are mapped to themselves too
  */
 export function enterFlatMode(
@@ -65,14 +75,16 @@ export function enterFlatMode(
   memory: GuestMemory,
   mode: FlatMode,
   address: number,
+  ramBytes: number,
   ranges: readonly RamRange[] = [],
 ): void {
-  registers.set("rflags", 2n);
+  registers.set("rflags", RFLAGS);
   registers.set("rsp", BigInt(STACK_TOP));
   registers.set("rdx", 0n);
   // caches on, no emulation of the FPU: what firmware leaves behind
   registers.set("cr0", CR0_ET);
-  registers.set("cr4", CR4_OSFXSR | CR4_OSXMMEXCPT);
+  registers.set("cr4", CR4_SYSTEM);
+  registers.set("xcr0", XCR0);
   // as after FNINIT: the stack empty, every exception masked
   registers.fcw = 0x37f;
   registers.fsw = 0;
@@ -81,18 +93,20 @@ export function enterFlatMode(
     enterRealMode(registers, address);
     return;
   }
-  memory.view.setBigUint64(GDT, 0n, true);
-  memory.view.setBigUint64(GDT + SELECTOR_CODE, CODE_DESCRIPTOR[mode], true);
-  memory.view.setBigUint64(GDT + SELECTOR_DATA, DATA_DESCRIPTOR, true);
-  registers.setGdtr({ base: BigInt(GDT), limit: 3 * 8 - 1 });
+  const gdt = ramBytes - FLAT_TABLE_BYTES;
+  memory.view.setBigUint64(gdt, 0n, true);
+  memory.view.setBigUint64(gdt + SELECTOR_CODE, CODE_DESCRIPTOR[mode], true);
+  memory.view.setBigUint64(gdt + SELECTOR_DATA, DATA_DESCRIPTOR, true);
+  registers.setGdtr({ base: BigInt(gdt), limit: 3 * 8 - 1 });
   registers.setIdtr({ base: 0n, limit: 0 });
   if (mode === 64) {
-    writeIdentityMap(memory, ranges);
-    registers.set("cr3", BigInt(PAGE_TABLES));
-    registers.set("cr4", CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_PAE);
+    const tables = gdt + PAGE_TABLES_OFFSET;
+    writeIdentityMap(memory, tables, ranges);
+    registers.set("cr3", BigInt(tables));
+    registers.set("cr4", CR4_SYSTEM | CR4_PAE);
     registers.set("efer", EFER_LME | EFER_LMA);
-    registers.set("cr0", CR0_ET | CR0_PE | CR0_PG);
-  } else registers.set("cr0", CR0_ET | CR0_PE);
+    registers.set("cr0", CR0_SYSTEM | CR0_ET | CR0_PE | CR0_PG);
+  } else registers.set("cr0", CR0_SYSTEM | CR0_ET | CR0_PE);
   loadFlatSegments(registers, mode);
   registers.set("rip", BigInt(address));
 }
@@ -113,19 +127,19 @@ function enterRealMode(registers: Registers, address: number): void {
 }
 
 /** Four GiB, each address to itself, and whole GiB around RAM beyond. */
-function writeIdentityMap(memory: GuestMemory, ranges: readonly RamRange[]): void {
+function writeIdentityMap(memory: GuestMemory, tables: number, ranges: readonly RamRange[]): void {
   const PRESENT_WRITABLE_USER = 7;
   const LARGE = 0x80;
   const entry = (address: number, value: number) =>
     memory.view.setBigUint64(address, BigInt(value), true);
-  const directories = PAGE_TABLES + 0x2000;
-  memory.bytes(PAGE_TABLES, 0x2000).fill(0);
-  entry(PAGE_TABLES, (PAGE_TABLES + 0x1000) | PRESENT_WRITABLE_USER);
+  const directories = tables + 0x2000;
+  memory.bytes(tables, 0x2000).fill(0);
+  entry(tables, (tables + 0x1000) | PRESENT_WRITABLE_USER);
   for (let gib = 0; gib < 4; gib++)
-    entry(PAGE_TABLES + 0x1000 + gib * 8, (directories + gib * 0x1000) | PRESENT_WRITABLE_USER);
+    entry(tables + 0x1000 + gib * 8, (directories + gib * 0x1000) | PRESENT_WRITABLE_USER);
   for (let page = 0; page < 4 * 512; page++)
     entry(directories + page * 8, page * 0x200000 + LARGE + PRESENT_WRITABLE_USER);
   for (const { address, size } of ranges)
     for (let gib = Math.max(4, Math.floor(address / GiB)); gib * GiB < address + size; gib++)
-      entry(PAGE_TABLES + 0x1000 + gib * 8, gib * GiB + LARGE + PRESENT_WRITABLE_USER);
+      entry(tables + 0x1000 + gib * 8, gib * GiB + LARGE + PRESENT_WRITABLE_USER);
 }

@@ -11,7 +11,7 @@ export interface RegisterReport {
   readonly segments: Readonly<Record<SegmentName, SegmentReport>>;
   readonly gdtr: TableReport;
   readonly idtr: TableReport;
-  /** CR0, CR2, CR3, CR4, EFER. */
+  /** CR0, CR2, CR3, CR4, EFER, XCR0. */
   readonly control: Readonly<Record<string, BitsReport>>;
   /** DR0 ... DR3, DR6, DR7. */
   readonly debug: Readonly<Record<string, string>>;
@@ -52,7 +52,7 @@ const GENERAL = [
   ...["r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "rip"],
 ] as RegisterName[];
 const SEGMENTS: SegmentName[] = ["cs", "ss", "ds", "es", "fs", "gs", "ldtr", "tr"];
-const CONTROL: RegisterName[] = ["cr0", "cr2", "cr3", "cr4", "efer"];
+const CONTROL: RegisterName[] = ["cr0", "cr2", "cr3", "cr4", "efer", "xcr0"];
 const DEBUG: RegisterName[] = ["dr0", "dr1", "dr2", "dr3", "dr6", "dr7"];
 
 /** Names of single bits: Intel SDM vol. 1, 3.4.3; vol. 3, 2.5 and 2.2.1. */
@@ -71,6 +71,7 @@ const BIT_NAMES: Partial<Record<RegisterName, Readonly<Record<number, string>>>>
     ...{ 16: "FSGSBASE", 17: "PCIDE", 18: "OSXSAVE", 20: "SMEP", 21: "SMAP", 22: "PKE" },
   },
   efer: { 0: "SCE", 8: "LME", 10: "LMA", 11: "NXE" },
+  xcr0: { 0: "x87", 1: "SSE", 2: "AVX" },
 };
 
 const hex = (value: bigint | number, digits: number) =>
@@ -228,6 +229,6 @@ export function setRegister(registers: Registers, name: string, value: bigint): 
   } else
     throw new RangeError(
       `there is no register "${name}"; general registers of any width, rip, rflags, segment ` +
-        "registers, their bases (fs_base), cr0 ... cr4, efer, dr0 ... dr7, xmm0 ... xmm15, st0 ... st7, mm0 ... mm7, mxcsr, fcw, fsw and ftw can be set",
+        "registers, their bases (fs_base), cr0 ... cr4, efer, xcr0, dr0 ... dr7, xmm0 ... xmm15, st0 ... st7, mm0 ... mm7, mxcsr, fcw, fsw and ftw can be set",
     );
 }

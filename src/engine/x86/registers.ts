@@ -33,6 +33,7 @@ import {
   SS,
   segmentField,
   X87,
+  XCR0,
   XMM,
 } from "./state.ts";
 
@@ -65,6 +66,7 @@ const OFFSETS = new Map<RegisterName, number>([
   ["cr3", CR3],
   ["cr4", CR4],
   ["efer", EFER],
+  ["xcr0", XCR0],
   ["dr0", DR],
   ["dr1", DR + 8],
   ["dr2", DR + 16],
@@ -74,6 +76,16 @@ const OFFSETS = new Map<RegisterName, number>([
 ]);
 
 /** The contract's registers over a vCPU's state. */
+/** What translation, or what instructions mean, depends on. */
+const CHANGE_MODE: ReadonlySet<RegisterName> = new Set([
+  "cr0",
+  "cr3",
+  "cr4",
+  "efer",
+  "xcr0",
+  "dr7",
+]);
+
 export class CoreRegisters implements Registers {
   private readonly core: Core;
 
@@ -94,7 +106,7 @@ export class CoreRegisters implements Registers {
     }
     core.setBig(OFFSETS.get(name) as number, BigInt.asUintN(64, value));
     if (name === "cr0") protectionChanged(core);
-    if (name === "cr0" || name === "cr3" || name === "cr4" || name === "efer" || name === "dr7") {
+    if (CHANGE_MODE.has(name)) {
       core.modeChanged();
       core.flushTlb();
     }
