@@ -42,7 +42,8 @@ class Encoding {
 
   /** ModRM, SIB and displacement of any memory operand. */
   memory(addressBits: number): number[] {
-    const rm = this.register(1);
+    const vsib = this.has("vm");
+    const rm = vsib ? 4 : this.register(1);
     const mod = this.choose(3);
     const bytes = [(mod << 6) | (this.reg() << 3) | rm];
     const wide = addressBits === 16 ? 2 : 4;
@@ -51,7 +52,11 @@ class Encoding {
       if (mod === 0 && rm === 6) displacement = wide;
     } else if (rm === 4) {
       const base = this.register(2);
-      bytes.push((this.choose(4) << 6) | (pick(this.choose, [0, 1, 2, 3, 5, 6, 7]) << 3) | base);
+      bytes.push(
+        (this.choose(4) << 6) |
+          (pick(this.choose, [0, 1, 2, 3, vsib ? 4 : 7, 5, 6, 7]) << 3) |
+          base,
+      );
       if (mod === 0 && base === 5) displacement = wide;
     } else if (mod === 0 && rm === 5) displacement = wide;
     for (let k = 0; k < displacement; k++)
@@ -62,9 +67,11 @@ class Encoding {
   /** VEX prefix of three bytes, or mandatory prefix, REX and opcode map; then the opcode. */
   opcode(): number[] {
     const { row, rex } = this;
-    if (row.map >= 4) {
-      const register = this.has("B") ? this.choose(this.code === 64 ? 16 : 8) : 0;
-      const third = ((rex & 8) << 4) | ((~register & 15) << 3) | MANDATORY[row.prefix ?? "NP"];
+    if (row.vex !== undefined) {
+      const register = row.vex.usesVvvv ? this.choose(this.code === 64 ? 16 : 8) : 0;
+      const { length, w = (rex >> 3) & 1 } = row.vex;
+      const l = length === "L1" || (length === "any" && this.choose(2) === 0) ? 4 : 0;
+      const third = (w << 7) | ((~register & 15) << 3) | l | MANDATORY[row.prefix ?? "NP"];
       return [0xc4, ((~rex & 7) << 5) | (row.map - 4), third, row.opcode];
     }
     const bytes: number[] = [];
@@ -114,7 +121,9 @@ export function encodeAny(row: Row, choose: Choose, code: 16 | 32 | 64): number[
   const bits = is64 && !operandPrefix ? 64 : (code === 16) !== operandPrefix ? 16 : 32;
   const memory =
     row.hasModrm && row.form !== "reg" && row.rm < 0 && (row.form === "mem" || choose(2) === 0);
-  const addressPrefix = (memory || encoding.has("X", "Y", "O", "J")) && choose(4) === 0;
+  const gathers = encoding.has("vm");
+  const addressPrefix =
+    !(gathers && code !== 64) && (memory || encoding.has("X", "Y", "O", "J")) && choose(4) === 0;
   const addressBits = addressPrefix ? (code === 32 ? 16 : 32) : code;
 
   const bytes: number[] = [];
@@ -132,6 +141,7 @@ export function encodeAny(row: Row, choose: Choose, code: 16 | 32 | 64): number[
   bytes.push(...encoding.opcode(), ...modrm);
   for (const spec of operands) {
     let count = 0;
+    if (spec.method === "L") bytes.push(choose(code === 64 ? 16 : 8) << 4);
     if ("ISJ".includes(spec.method)) count = immediateBytes(spec, bits);
     else if (spec.method === "A") count = 2 + bits / 8;
     else if (spec.method === "O") count = addressBits / 8;

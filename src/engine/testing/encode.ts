@@ -96,18 +96,35 @@ export function encodeRow(row: Row, choose: Choose, limits: EncodingLimits): num
   return code;
 }
 
-/** A random encoding with a three-byte VEX prefix. */
+/** A random encoding with a VEX prefix of two or three bytes. */
 function encodeVex(row: Row, choose: Choose, limits: EncodingLimits): number[] {
+  const code: number[] = [];
   const register = (): number => pick(choose, limits.registers);
   const reg = row.reg >= 0 ? row.reg : register();
-  const memory = choose(2) === 0;
+  const gathers = row.operands.some(({ method }) => method === "vm");
+  const memory = row.form === "mem" || (row.form === "any" && choose(2) === 0);
   const rm = memory ? pick(choose, limits.pointers) : register();
-  const vvvv = row.operands.some(({ method }) => method === "B") ? register() : 0;
+  const vvvv = row.vex?.usesVvvv ? register() : 0;
+  const w = row.vex?.w ?? choose(2);
+  const length = row.vex?.length;
+  const l = length === "L0" ? 0 : length === "L1" ? 1 : choose(2);
   const pp = { NP: 0, "66": 1, F3: 2, F2: 3 }[row.prefix ?? "NP"];
-  const code = [0xc4, (reg & 8 ? 0 : 0x80) | 0x40 | (rm & 8 ? 0 : 0x20) | (row.map - 4)];
-  code.push((choose(2) << 7) | ((~vvvv & 15) << 3) | pp, row.opcode);
-  if (memory) code.push(0x40 | ((reg & 7) << 3) | (rm & 7), choose(limits.displacement + 1));
+  const index = gathers ? register() : 0;
+  const second = (reg & 8 ? 0 : 0x80) | (index & 8 ? 0 : 0x40) | (rm & 8 ? 0 : 0x20);
+  const third = ((~vvvv & 15) << 3) | (l << 2) | pp;
+  // Two bytes say all if only VEX.R is not the usual.
+  if (row.map === 5 && w === 0 && (second & 0x60) === 0x60 && choose(2) === 0)
+    code.push(0xc5, (second & 0x80) | third);
+  else code.push(0xc4, second | (row.map - 4), (w << 7) | third);
+  code.push(row.opcode);
+  if (gathers)
+    code.push(
+      0x44 | ((reg & 7) << 3),
+      (choose(3) << 6) | ((index & 7) << 3) | (rm & 7),
+      choose(limits.displacement + 1),
+    );
+  else if (memory) code.push(0x40 | ((reg & 7) << 3) | (rm & 7), choose(limits.displacement + 1));
   else code.push(0xc0 | ((reg & 7) << 3) | (rm & 7));
-  if (row.operands.some(({ method }) => method === "I")) code.push(choose(256));
+  if (row.operands.some(({ method }) => method === "I" || method === "L")) code.push(choose(256));
   return code;
 }

@@ -28,7 +28,7 @@ const CONTROL_FILES: Partial<Record<RegisterOperand["file"], string>> = {
 };
 const SIZE_WORDS: Record<number, string> = {
   ...{ 1: "BYTE PTR ", 2: "WORD PTR ", 4: "DWORD PTR ", 6: "FWORD PTR ", 8: "QWORD PTR " },
-  ...{ 10: "TBYTE PTR ", 16: "XMMWORD PTR " },
+  ...{ 10: "TBYTE PTR ", 16: "XMMWORD PTR ", 32: "YMMWORD PTR " },
 };
 /** Bytes of x87 memory operands that are printed; environment and state images go without. */
 const X87_BYTES: Partial<Record<MemoryKind, number>> = {
@@ -39,7 +39,7 @@ const X87_BYTES: Partial<Record<MemoryKind, number>> = {
 const RENAMED: Record<string, string> = { JMPF: "jmp", CALLF: "call" };
 /** Bytes of memory operands as GNU names them where the row has another size; 0: it names none. */
 const MEMORY_BYTES: Record<string, number> = {
-  ...{ INVLPG: 1, CLFLUSH: 1, CLFLUSHOPT: 1, CLWB: 1, PREFETCHW: 1, LDDQU: 0 },
+  ...{ INVLPG: 1, CLFLUSH: 1, CLFLUSHOPT: 1, CLWB: 1, PREFETCHW: 1, LDDQU: 0, VLDDQU: 0 },
 };
 
 /** By operand size of 16, 32, 64 bits, where each has a name of its own. */
@@ -50,6 +50,9 @@ const BY_OPERAND_SIZE: Record<string, readonly [string, string, string]> = {
   MOVD: ["movd", "movd", "movq"],
   PEXTRD: ["pextrd", "pextrd", "pextrq"],
   PINSRD: ["pinsrd", "pinsrd", "pinsrq"],
+  VMOVD: ["vmovd", "vmovd", "vmovq"],
+  VPEXTRD: ["vpextrd", "vpextrd", "vpextrq"],
+  VPINSRD: ["vpinsrd", "vpinsrd", "vpinsrq"],
   FXSAVE: ["fxsave", "fxsave", "fxsave64"],
   FXRSTOR: ["fxrstor", "fxrstor", "fxrstor64"],
   XSAVE: ["xsave", "xsave", "xsave64"],
@@ -75,6 +78,12 @@ const ACCUMULATOR: Record<string, "first" | "last"> = {
 
 /** SSE comparisons by their immediate. */
 const PREDICATES = "eq lt le unord neq nlt nle ord".split(" ");
+/** Those of AVX beyond, from 8 on. */
+const VEX_PREDICATES = [
+  ...["eq_uq", "nge", "ngt", "false", "neq_oq", "ge", "gt", "true"],
+  ...["eq_os", "lt_oq", "le_oq", "unord_s", "neq_us", "nlt_uq", "nle_uq", "ord_s"],
+  ...["eq_us", "nge_uq", "ngt_uq", "false_os", "neq_os", "ge_oq", "gt_oq", "true_us"],
+];
 /** PCLMULQDQ by bits 0 and 4 of its immediate. */
 const CARRYLESS: Record<number, string> = {
   ...{ 0: "pclmullqlqdq", 1: "pclmulhqlqdq", 16: "pclmullqhqdq", 17: "pclmulhqhqdq" },
@@ -93,6 +102,7 @@ function generalName(index: number, bytes: number, high = false): string {
 function registerName({ file, index, bytes, high }: RegisterOperand): string {
   if (file === "general") return generalName(index, bytes, high);
   if (file === "segment") return SEGMENTS[index] as string;
+  if (file === "xmm" && bytes === 32) return `ymm${index}`;
   return `${CONTROL_FILES[file]}${index}`;
 }
 
@@ -224,7 +234,7 @@ function operandTexts(decoded: Decoded, rip: bigint): string[] {
     if (accumulator === "first") texts.unshift(name);
     else texts.push(name);
   }
-  if (/^P?BLENDV/.test(row.mnemonic)) texts.push("xmm0");
+  if (/^(P?BLENDV|SHA256RNDS2)/.test(row.mnemonic)) texts.push("xmm0");
   const form = isX87(row) && x87Row(row.opcode, 0xc0 | (row.reg << 3) | row.rm);
   if (form && row.form !== "mem" && form.operands !== "")
     texts.push(form.operands.replaceAll(" ", "").replace("(i)", `(${form.index})`));
@@ -235,11 +245,13 @@ function operandTexts(decoded: Decoded, rip: bigint): string[] {
 function pseudoMnemonic({ row, operands }: Decoded): string | undefined {
   const last = operands[operands.length - 1];
   if (last?.kind !== "immediate") return undefined;
-  if (row.mnemonic === "PCLMULQDQ") return CARRYLESS[Number(last.value)];
-  const comparison = /^CMP([PS][SD])$/.exec(row.mnemonic);
-  const predicate = PREDICATES[Number(last.value)];
-  if (comparison === null || predicate === undefined) return undefined;
-  return `cmp${predicate}${comparison[1]?.toLowerCase()}`;
+  const number = Number(last.value);
+  const v = row.vex === undefined ? "" : "v";
+  if (row.mnemonic.endsWith("PCLMULQDQ")) return CARRYLESS[number] && `${v}${CARRYLESS[number]}`;
+  const comparison = /^V?CMP([PS][SD])$/.exec(row.mnemonic);
+  const predicate = PREDICATES[number] ?? (v && VEX_PREDICATES[number - 8]);
+  if (comparison === null || !predicate) return undefined;
+  return `${v}cmp${predicate}${comparison[1]?.toLowerCase()}`;
 }
 
 /**

@@ -260,10 +260,10 @@ export function row(
     else if (part.startsWith("/")) reg = Number(part.slice(1));
     else if (part.startsWith("rm=")) rm = Number(part.slice(3));
     else if (part === "mem" || part === "reg") form = part;
-    else {
+    else if (/^[0-9a-f]{2}(\+r)?$/.test(part) && opcode < 0) {
       plusRegister = part.endsWith("+r");
       opcode = Number.parseInt(part, 16);
-    }
+    } else throw new Error(`encoding ${encoding}: what is "${part}"?`);
   }
   if (isVex) map += 4;
   const usesVvvv = operands.some(({ method }) => method === "H" || method === "B");

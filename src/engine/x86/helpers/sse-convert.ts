@@ -32,6 +32,7 @@ for (const [f, letter, count] of [
   // To MMX registers go two of them.
   for (const [suffix, elements] of [
     ["2dq", count],
+    ["2dq_256", 2 * count],
     ["2pi", 2],
   ] as const)
     for (const truncates of [false, true])
@@ -49,6 +50,7 @@ for (const [f, letter, count] of [
 
 for (const [name, count] of [
   ["cvtdq2ps", 4],
+  ["cvtdq2ps_256", 8],
   ["cvtpi2ps", 2],
 ] as const)
   helpers[name] = performingElements(SINGLE, count, (core, e, k) =>
@@ -58,6 +60,7 @@ for (const [name, count] of [
 for (const [name, count] of [
   ["cvtss2sd", 1],
   ["cvtps2pd", 2],
+  ["cvtps2pd_256", 4],
 ] as const)
   helpers[name] = performingElements(DOUBLE, count, (core, e, k) =>
     toFormat(e, SINGLE, DOUBLE, element(core, SINGLE, SSE_SECOND, k)),
@@ -66,10 +69,14 @@ for (const [name, count] of [
 helpers.cvtsd2ss = performingElements(SINGLE, 1, (core, e) =>
   toFormat(e, DOUBLE, SINGLE, core.big(SSE_SECOND)),
 );
-helpers.cvtpd2ps = performing((core, e) => {
-  clearResult(core);
-  for (let k = 0; k < 2; k++)
-    setElement(core, SINGLE, k, toFormat(e, DOUBLE, SINGLE, core.big(SSE_SECOND + 8 * k)));
-});
+for (const [name, count] of [
+  ["cvtpd2ps", 2],
+  ["cvtpd2ps_256", 4],
+] as const)
+  helpers[name] = performing((core, e) => {
+    clearResult(core);
+    for (let k = 0; k < count; k++)
+      setElement(core, SINGLE, k, toFormat(e, DOUBLE, SINGLE, core.big(SSE_SECOND + 8 * k)));
+  });
 
 export const SSE_CONVERT_HELPERS: Helpers = helpers;

@@ -100,6 +100,11 @@ function carrylessMultiply(core: Core): number {
 }
 
 export const SSE_STRING_HELPERS: Helpers = {
+  /** Check that the 32 bytes at ADDRESS may be written. */
+  probe_vector: (core) => {
+    probe(core, core.address(ADDRESS), 32, "write");
+    return 0;
+  },
   mxcsr_changed: (core) => {
     mxcsrChanged(core);
     return 0;

@@ -45,16 +45,18 @@ const ARITHMETIC: readonly [string, Operation, Binary][] = [
   ["sqrt", "squareRoot", (e, f, _, b) => squareRoot(e, f, b)],
 ];
 
-for (const [f, letter, count] of [
-  [SINGLE, "s", 4],
-  [DOUBLE, "d", 2],
+for (const [f, letter, count, suffix] of [
+  [SINGLE, "s", 4, ""],
+  [DOUBLE, "d", 2, ""],
+  [SINGLE, "s", 8, "_256"],
+  [DOUBLE, "d", 4, "_256"],
 ] as const) {
+  /** Elements in 16 bytes. */
+  const laneElements = 128 / f.bits;
   const first = (core: Core, k: number): bigint => element(core, f, SSE_FIRST, k);
   const second = (core: Core, k: number): bigint => element(core, f, SSE_SECOND, k);
-  for (const [kind, elements] of [
-    [`p${letter}`, count],
-    [`s${letter}`, 1],
-  ] as const) {
+  const packed = [`p${letter}${suffix}`, count] as const;
+  for (const [kind, elements] of suffix === "" ? [packed, [`s${letter}`, 1] as const] : [packed]) {
     for (const [name, operation, compute] of ARITHMETIC)
       helpers[name + kind] = arithmetic(f, elements, operation, compute);
     for (const [name, compute] of [
@@ -65,7 +67,7 @@ for (const [f, letter, count] of [
         compute(e, f, first(core, k), second(core, k)),
       );
     helpers[`cmp${kind}`] = performingElements(f, elements, (core, e, k) =>
-      compareMask(e, f, first(core, k), second(core, k), core.get(SSE_INTEGER) & 7),
+      compareMask(e, f, first(core, k), second(core, k), core.get(SSE_INTEGER)),
     );
     helpers[`round${kind}`] = performingElements(f, elements, (core, e, k) =>
       toIntegral(e, f, second(core, k), core.get(SSE_INTEGER)),
@@ -80,19 +82,20 @@ for (const [f, letter, count] of [
       if (!e.faults) setOrder(core, order);
     });
   // ADDSUB subtracts in the even elements and adds in the odd ones.
-  helpers[`addsubp${letter}`] = performingElements(f, count, (core, e, k) =>
+  helpers[`addsubp${letter}${suffix}`] = performingElements(f, count, (core, e, k) =>
     (k % 2 === 0 ? subtract : add)(e, f, first(core, k), second(core, k)),
   );
   for (const [name, compute] of [
     ["hadd", add],
     ["hsub", subtract],
   ] as const)
-    helpers[`${name}p${letter}`] = performingElements(f, count, (core, e, k) => {
-      const operand = k < count / 2 ? SSE_FIRST : SSE_SECOND;
-      const at = (2 * k) % count;
+    helpers[`${name}p${letter}${suffix}`] = performingElements(f, count, (core, e, k) => {
+      const inLane = k % laneElements;
+      const operand = inLane < laneElements / 2 ? SSE_FIRST : SSE_SECOND;
+      const at = k - inLane + ((2 * inLane) % laneElements);
       return compute(e, f, element(core, f, operand, at), element(core, f, operand, at + 1));
     });
-  helpers[`dpp${letter}`] = dotProduct(f, count);
+  helpers[`dpp${letter}${suffix}`] = dotProduct(f, count);
 }
 for (const [name, compute] of [
   ["rcp", reciprocal],
@@ -100,6 +103,7 @@ for (const [name, compute] of [
 ] as const)
   for (const [kind, count] of [
     ["ps", 4],
+    ["ps_256", 8],
     ["ss", 1],
   ] as const)
     helpers[name + kind] = performingElements(SINGLE, count, (core, _, k) =>
@@ -155,28 +159,32 @@ function doublesOf(core: Core): Float64Array {
 
 /**
  * DPPS, DPPD: products that the immediate's high bits choose are summed
- * pairwise and go where its low bits say. Each step reports its exceptions by
- * itself.
+ * pairwise and go where its low bits say, in each lane of 16 bytes. Each step
+ * reports its exceptions by itself.
  */
 function dotProduct(f: Format, count: number): Performed {
   return performing((core, e) => {
     const control = core.get(SSE_INTEGER);
+    const laneElements = 128 / f.bits;
     const sums: bigint[] = [];
     for (let k = 0; k < count; k++) {
-      const chosen = (control >> (4 + k)) & 1;
+      const chosen = (control >> (4 + (k % laneElements))) & 1;
       sums.push(
         chosen
           ? multiply(e, f, element(core, f, SSE_FIRST, k), element(core, f, SSE_SECOND, k))
           : 0n,
       );
     }
-    for (let pairs = count / 2; pairs >= 1; pairs /= 2) {
+    for (let left = laneElements; left > 1; left /= 2) {
       if (!e.nextStep()) return;
-      for (let k = 0; k < pairs; k++)
-        sums[k] = add(e, f, sums[2 * k] as bigint, sums[2 * k + 1] as bigint);
+      for (let lane = 0; lane < count; lane += laneElements)
+        for (let k = lane; k < lane + left / 2; k++)
+          sums[k] = add(e, f, sums[2 * k - lane] as bigint, sums[2 * k + 1 - lane] as bigint);
     }
-    const sum = sums[0] as bigint;
-    for (let k = 0; k < count; k++) setElement(core, f, k, (control >> k) & 1 ? sum : 0n);
+    for (let k = 0; k < count; k++) {
+      const inLane = k % laneElements;
+      setElement(core, f, k, (control >> inLane) & 1 ? (sums[k - inLane] as bigint) : 0n);
+    }
   });
 }
 

@@ -31,14 +31,13 @@ import {
   segmentField,
   VALUE,
 } from "../state.ts";
+import { STRING_ELEMENTS, STRING_ENDED, STRING_PROGRESS } from "../string-progress.ts";
 import type { Helpers } from "./helpers.ts";
 
 /**
- * Repeated string instructions. One execution does at most this many
- * elements and then leaves RIP where it is, so that interrupts, timers and
- * the budget see a long one in steps; each step counts as one instruction.
+ * Repeated string instructions, an execution at a time (see {@link STRING_ELEMENTS}); or, in turns
+ * with wasm/string-runs.ts, the next step, for which that had to give up.
  */
-const ELEMENTS = 4096;
 const RCX = 1;
 const RSI = 6;
 const RDI = 7;
@@ -54,16 +53,30 @@ interface Repeat {
   source: number;
   /** Signed size of a step. */
   step: number;
+  /** One step, then back to WebAssembly. */
+  inTurns: boolean;
+  /** A comparison came out so that there are no further ones. */
+  ended: boolean;
 }
-export const repeat: Repeat = { bytes: 1, addressBits: 32, whileZero: true, source: -1, step: 1 };
+export const repeat: Repeat = {
+  bytes: 1,
+  addressBits: 32,
+  whileZero: true,
+  source: -1,
+  step: 1,
+  inTurns: false,
+  ended: false,
+};
 
 export function begin(core: Core): void {
   const word = core.get(VALUE);
   repeat.bytes = (word & 0xff) as Width;
   repeat.addressBits = (word >> 8) & 0xff;
-  repeat.whileZero = word >> 16 === 1;
+  repeat.whileZero = ((word >> 16) & 0xff) === 1;
   repeat.source = core.get(VALUE + 4) | 0;
   repeat.step = core.get(EFLAGS) & EFLAGS_DF ? -repeat.bytes : repeat.bytes;
+  repeat.inTurns = word >> 24 !== 0 && repeat.step > 0;
+  repeat.ended = false;
 }
 
 /** An index register by address size; 64-bit values as signed numbers (exact below 2^53). */
@@ -82,13 +95,32 @@ export function setIndex(core: Core, register: number, value: number): void {
   } else core.setAddress(at, value);
 }
 
-/** Elements still to do, at most ELEMENTS. A 64-bit count is only compared and decremented exactly. */
-export function remaining(core: Core): number {
+/** Elements that one execution may do. A 64-bit count is only compared and decremented exactly. */
+export function remaining(core: Core, most: number = STRING_ELEMENTS): number {
   const at = GPR + 8 * RCX;
   const low = core.get(at);
-  if (repeat.addressBits === 16) return Math.min(low & 0xffff, ELEMENTS);
-  if (repeat.addressBits === 64 && core.get(at + 4) !== 0) return ELEMENTS;
-  return Math.min(low, ELEMENTS);
+  if (repeat.addressBits === 16) return Math.min(low & 0xffff, most);
+  if (repeat.addressBits === 64 && core.get(at + 4) !== 0) return most;
+  return Math.min(low, most);
+}
+
+/** Do `step`, which returns how many elements it did, until the execution has done its share. */
+function repeatedly(
+  core: Core,
+  record: number,
+  step: (core: Core, most: number) => number,
+): number {
+  begin(core);
+  let progress = core.get(STRING_PROGRESS);
+  let left = remaining(core, STRING_ELEMENTS - progress);
+  const goesBack = repeat.inTurns && left > 0;
+  do {
+    const done = left > 0 ? step(core, left) : 0;
+    progress += done;
+    left -= done;
+  } while (left > 0 && !goesBack && !repeat.ended);
+  core.set(STRING_PROGRESS, repeat.ended ? STRING_ENDED : progress);
+  return goesBack || repeat.ended ? Leave.none : end(core, record, !isDone(core));
 }
 
 export function countDown(core: Core, done: number): void {
@@ -170,19 +202,13 @@ export function end(core: Core, record: number, more: boolean): number {
   return Leave.dispatch;
 }
 
-function moveOne(core: Core): void {
-  read(core, linear(core, repeat.source, index(core, RSI), false));
-  write(core, linear(core, destination(core), index(core, RDI), true), lastRead.lo, lastRead.hi);
-  moved(core, 1, true, true);
-}
-
 function moved(core: Core, elements: number, source: boolean, target: boolean): void {
   if (source) setIndex(core, RSI, index(core, RSI) + elements * repeat.step);
   if (target) setIndex(core, RDI, index(core, RDI) + elements * repeat.step);
   countDown(core, elements);
 }
 
-/** Copy as many elements as lie in one page on both sides; false: do one the slow way. */
+/** Copy as many elements as lie in one page on both sides; 0: do one the slow way. */
 function moveRun(core: Core, count: number): number {
   if (repeat.step < 0 || core.watching) return 0;
   const from = index(core, RSI);
@@ -251,79 +277,69 @@ function compare(core: Core, aLow: number, aHigh: number, bLow: number, bHigh: n
   return result === 0;
 }
 
-function accumulator(core: Core): void {
-  const low = core.get(GPR);
-  lastAccumulator.lo = repeat.bytes === 1 ? low & 0xff : repeat.bytes === 2 ? low & 0xffff : low;
-  lastAccumulator.hi = repeat.bytes === 8 ? core.get(GPR + 4) : 0;
+function move(core: Core, most: number): number {
+  const done = moveRun(core, most);
+  if (done > 0) return done;
+  read(core, linear(core, repeat.source, index(core, RSI), false));
+  write(core, linear(core, destination(core), index(core, RDI), true), lastRead.lo, lastRead.hi);
+  moved(core, 1, true, true);
+  return 1;
 }
-const lastAccumulator = { lo: 0, hi: 0 };
 
+function store(core: Core, most: number): number {
+  const done = fillRun(core, most);
+  if (done > 0) return done;
+  const to = linear(core, destination(core), index(core, RDI), true);
+  write(core, to, core.get(GPR), core.get(GPR + 4));
+  moved(core, 1, false, true);
+  return 1;
+}
+
+function load(core: Core): number {
+  read(core, linear(core, repeat.source, index(core, RSI), false));
+  const { bytes } = repeat;
+  const low = core.get(GPR);
+  if (bytes === 1) core.set(GPR, (low & ~0xff) | lastRead.lo);
+  else if (bytes === 2) core.set(GPR, (low & ~0xffff) | lastRead.lo);
+  else {
+    core.set(GPR, lastRead.lo);
+    core.set(GPR + 4, lastRead.hi);
+  }
+  moved(core, 1, true, false);
+  return 1;
+}
+
+function compareStrings(core: Core): number {
+  read(core, linear(core, repeat.source, index(core, RSI), false));
+  const { lo, hi } = lastRead;
+  read(core, linear(core, destination(core), index(core, RDI), false));
+  moved(core, 1, true, true);
+  repeat.ended = compare(core, lo, hi, lastRead.lo, lastRead.hi) !== repeat.whileZero;
+  return 1;
+}
+
+function scan(core: Core): number {
+  const { bytes } = repeat;
+  read(core, linear(core, destination(core), index(core, RDI), false));
+  moved(core, 1, false, true);
+  const low = core.get(GPR);
+  const wanted = bytes === 1 ? low & 0xff : bytes === 2 ? low & 0xffff : low;
+  const equal = compare(
+    core,
+    wanted,
+    bytes === 8 ? core.get(GPR + 4) : 0,
+    lastRead.lo,
+    lastRead.hi,
+  );
+  repeat.ended = equal !== repeat.whileZero;
+  return 1;
+}
+
+/** Rows: rows/string.ts. */
 export const STRING_HELPERS: Helpers = {
-  rep_movs(core, record) {
-    begin(core);
-    for (let left = remaining(core); left > 0; ) {
-      const done = moveRun(core, left);
-      if (done === 0) moveOne(core);
-      left -= Math.max(done, 1);
-    }
-    return end(core, record, !isDone(core));
-  },
-  rep_stos(core, record) {
-    begin(core);
-    for (let left = remaining(core); left > 0; ) {
-      const done = fillRun(core, left);
-      if (done === 0) {
-        write(
-          core,
-          linear(core, destination(core), index(core, RDI), true),
-          core.get(GPR),
-          core.get(GPR + 4),
-        );
-        moved(core, 1, false, true);
-      }
-      left -= Math.max(done, 1);
-    }
-    return end(core, record, !isDone(core));
-  },
-  rep_lods(core, record) {
-    begin(core);
-    for (let left = remaining(core); left > 0; left--) {
-      read(core, linear(core, repeat.source, index(core, RSI), false));
-      const { bytes } = repeat;
-      const low = core.get(GPR);
-      if (bytes === 1) core.set(GPR, (low & ~0xff) | lastRead.lo);
-      else if (bytes === 2) core.set(GPR, (low & ~0xffff) | lastRead.lo);
-      else {
-        core.set(GPR, lastRead.lo);
-        core.set(GPR + 4, lastRead.hi);
-      }
-      moved(core, 1, true, false);
-    }
-    return end(core, record, !isDone(core));
-  },
-  rep_cmps(core, record) {
-    begin(core);
-    for (let left = remaining(core); left > 0; left--) {
-      read(core, linear(core, repeat.source, index(core, RSI), false));
-      const { lo, hi } = lastRead;
-      read(core, linear(core, destination(core), index(core, RDI), false));
-      moved(core, 1, true, true);
-      if (compare(core, lo, hi, lastRead.lo, lastRead.hi) !== repeat.whileZero) return Leave.none;
-    }
-    return end(core, record, !isDone(core));
-  },
-  rep_scas(core, record) {
-    begin(core);
-    accumulator(core);
-    for (let left = remaining(core); left > 0; left--) {
-      read(core, linear(core, destination(core), index(core, RDI), false));
-      moved(core, 1, false, true);
-      if (
-        compare(core, lastAccumulator.lo, lastAccumulator.hi, lastRead.lo, lastRead.hi) !==
-        repeat.whileZero
-      )
-        return Leave.none;
-    }
-    return end(core, record, !isDone(core));
-  },
+  rep_movs: (core, record) => repeatedly(core, record, move),
+  rep_stos: (core, record) => repeatedly(core, record, store),
+  rep_lods: (core, record) => repeatedly(core, record, load),
+  rep_cmps: (core, record) => repeatedly(core, record, compareStrings),
+  rep_scas: (core, record) => repeatedly(core, record, scan),
 };

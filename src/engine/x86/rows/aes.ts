@@ -1,8 +1,10 @@
-import { row } from "../row.ts";
-import { immediate, readXmm, writeXmm } from "../sse/operands.ts";
+import { vector } from "../sse/forms.ts";
+import { pass } from "../sse/guard.ts";
+import { firstSource, immediate, readXmm, writeXmm } from "../sse/operands.ts";
 import { SSE_INTEGER, SSE_RESULT, SSE_SECOND } from "../state.ts";
 
-const SSE = { unit: "sse" } as const;
+/** Part of no level of the ABI; here they come with the third. */
+const L0 = { length: "L0", level: 3 } as const;
 
 for (const [opcode, name] of [
   ["dc", "AESENC"],
@@ -10,37 +12,38 @@ for (const [opcode, name] of [
   ["de", "AESDEC"],
   ["df", "AESDECLAST"],
 ] as const)
-  row(
+  vector(
     `66 0f 38 ${opcode}`,
-    `${name} Vdq,Wdq`,
+    `${name} Vdq,Hdq,Wdq`,
     (i) => {
-      i.storeState(SSE_SECOND, "v128", readXmm(i, 1));
-      i.storeState(SSE_RESULT, "v128", readXmm(i, 0));
+      const source = firstSource(i);
+      pass(i, SSE_SECOND, [readXmm(i, source + 1)]);
+      pass(i, SSE_RESULT, [readXmm(i, source)]);
       i.helper(name.toLowerCase());
       writeXmm(i, 0, i.loadState(SSE_RESULT, "v128"));
     },
-    SSE,
+    L0,
   );
 
-row(
+vector(
   "66 0f 38 db",
   "AESIMC Vdq,Wdq",
   (i) => {
-    i.storeState(SSE_RESULT, "v128", readXmm(i, 1));
+    pass(i, SSE_RESULT, [readXmm(i, 1)]);
     i.helper("aesimc");
     writeXmm(i, 0, i.loadState(SSE_RESULT, "v128"));
   },
-  SSE,
+  L0,
 );
 
-row(
+vector(
   "66 0f 3a df",
   "AESKEYGENASSIST Vdq,Wdq,Ib",
   (i) => {
-    i.storeState(SSE_RESULT, "v128", readXmm(i, 1));
-    i.storeState(SSE_INTEGER, "i32", immediate(i, 2));
+    pass(i, SSE_RESULT, [readXmm(i, 1)]);
+    i.storeState(SSE_INTEGER, "i32", immediate(i));
     i.helper("aeskeygenassist");
     writeXmm(i, 0, i.loadState(SSE_RESULT, "v128"));
   },
-  SSE,
+  L0,
 );

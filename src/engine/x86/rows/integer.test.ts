@@ -158,7 +158,7 @@ describe.skipIf(silicon === undefined)("integer instructions against the host CP
           differences.push(
             `flags ${(core.rflags() & mask).toString(16)}, silicon ${(truth.flags & mask).toString(16)}`,
           );
-        if (Buffer.compare(machine.memory.bytes(POINTER, 64), truth.memory) !== 0)
+        if (Buffer.compare(machine.memory.bytes(POINTER, truth.memory.length), truth.memory) !== 0)
           differences.push("memory");
         if (machine.vcpu.registers.get("rip") - before !== BigInt(record.code.length))
           differences.push("length");

@@ -111,7 +111,7 @@ row(
   "NP 0f 70",
   "PSHUFW Pq,Qq,Ib",
   transition(
-    (i) => i.op("i8x16.swizzle", readMmx(i, 1), wordIndices(i, immediate(i, 2))),
+    (i) => i.op("i8x16.swizzle", readMmx(i, 1), wordIndices(i, immediate(i))),
     (i, value) => writeMmx(i, 0, value),
   ),
   MMX,
@@ -175,9 +175,9 @@ row(
       [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23],
     );
     commitMmx(i);
-    writeMmx(i, 0, shiftBytes(i, joined, immediate(i, 2)));
+    writeMmx(i, 0, shiftBytes(i, joined, immediate(i)));
   },
-  MMX,
+  { ...MMX, level: 2 },
 );
 
 // Both register files: what SSE needs must be there, too.

@@ -1,6 +1,6 @@
-import { row } from "../row.ts";
-import { readXmm, writeXmm } from "../sse/operands.ts";
-import { SSE_FIRST, SSE_RESULT, SSE_SECOND } from "../state.ts";
+import { vector } from "../sse/forms.ts";
+import { exactly } from "../sse/guard.ts";
+import { firstSource, readVector, writeVector } from "../sse/operands.ts";
 
 /** Approximations with a relative error of at most 1.5 * 2^-12: no flags, no exceptions. */
 for (const [opcode, name] of [
@@ -11,14 +11,14 @@ for (const [opcode, name] of [
     ["NP", "ps"],
     ["F3", "ss"],
   ] as const)
-    row(
+    vector(
       `${prefix} 0f ${opcode}`,
-      `${name}${suffix.toUpperCase()} V${suffix},W${suffix}`,
+      `${name}${suffix.toUpperCase()} V${suffix},${suffix === "ss" ? "Hss," : ""}W${suffix}`,
       (i) => {
-        i.storeState(SSE_SECOND, "v128", readXmm(i, 1));
-        i.storeState(SSE_FIRST, "v128", readXmm(i, 0));
-        i.helper((name + suffix).toLowerCase());
-        writeXmm(i, 0, i.loadState(SSE_RESULT, "v128"));
+        const source = firstSource(i);
+        const from = readVector(i, source + 1);
+        const into = readVector(i, source);
+        writeVector(i, 0, exactly(i, (name + suffix).toLowerCase(), into, from));
       },
-      { unit: "sse" },
+      suffix === "ss" ? { length: "LIG" } : {},
     );

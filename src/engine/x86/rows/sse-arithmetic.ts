@@ -1,6 +1,7 @@
 import type { Value } from "../../micro/micro-op.ts";
 import type { Instruction } from "../instruction.ts";
-import { row, type Semantics } from "../row.ts";
+import type { Semantics } from "../row.ts";
+import { eachLane, vector } from "../sse/forms.ts";
 import {
   areShort,
   arithmetic,
@@ -12,9 +13,7 @@ import {
   type Shape,
   withLow,
 } from "../sse/guard.ts";
-import { readXmm } from "../sse/operands.ts";
-
-const SSE = { unit: "sse" } as const;
+import { firstSource, readVector, writeVector } from "../sse/operands.ts";
 
 /** An operation on vectors, or on their low elements. */
 function apply(
@@ -77,61 +76,62 @@ function binary(
   helper: string,
 ): Semantics {
   return (i) => {
-    const b = readXmm(i, 1);
-    const a = i.loadState(i.place(0), "v128");
-    const quick = apply(i, shape, packed, name, a, b);
-    // A quotient is small, too, if the divisor is large.
-    const sizes = name === "div" ? [a, b, quick] : [a, b];
-    const zero = zeros === undefined ? undefined : (): Value => zeros(i, shape, a, b);
+    const source = firstSource(i);
+    const b = readVector(i, source + 1);
+    const a = readVector(i, source);
+    const quick = eachLane(a, b, (x, y) => apply(i, shape, packed, name, x, y));
+    const lane = (k: number): [Value, Value] => [a[k] as Value, b[k] as Value];
     const result = arithmetic(
       i,
       shape,
       packed,
       quick,
       [a, b],
-      sizes,
-      zero,
-      () => isExact(i, shape, quick, a, b),
+      // A quotient is small, too, if the divisor is large.
+      name === "div" ? [a, b, quick] : [a, b],
+      zeros && ((k) => zeros(i, shape, ...lane(k))),
+      (k) => isExact(i, shape, quick[k] as Value, ...lane(k)),
       () => exactly(i, helper, a, b),
     );
-    i.storeState(i.place(0), "v128", result);
+    writeVector(i, 0, result);
   };
 }
 
 for (const { prefix, name, shape, packed } of FORMS) {
+  const options = packed ? {} : { length: "LIG" as const };
   for (const operation of OPERATIONS)
-    row(
+    vector(
       `${prefix} 0f ${operation.opcode}`,
-      `${(operation.name + name).toUpperCase()} V${name},W${name}`,
+      `${(operation.name + name).toUpperCase()} V${name},H${name},W${name}`,
       binary(operation, shape, packed, operation.name + name),
-      SSE,
+      options,
     );
 
-  row(
+  vector(
     `${prefix} 0f 51`,
-    `SQRT${name.toUpperCase()} V${name},W${name}`,
+    `SQRT${name.toUpperCase()} V${name},${packed ? "" : `H${name},`}W${name}`,
     (i) => {
-      const b = readXmm(i, 1);
-      const a = packed ? b : i.loadState(i.place(0), "v128");
-      const quick = packed
-        ? i.op(`${shape.vector}.sqrt`, b)
-        : withLow(i, shape, a, i.op(`${shape.element}.sqrt`, low(i, shape, b)));
-      i.storeState(
-        i.place(0),
-        "v128",
-        arithmetic(
-          i,
-          shape,
-          packed,
-          quick,
-          [b],
-          [b],
-          undefined,
-          () => isProduct(i, shape, b, quick, quick),
-          () => exactly(i, `sqrt${name}`, a, b),
-        ),
+      const source = firstSource(i);
+      const b = readVector(i, source + 1);
+      const a = packed ? b : readVector(i, source);
+      const quick = eachLane(a, b, (into, x) =>
+        packed
+          ? i.op(`${shape.vector}.sqrt`, x)
+          : withLow(i, shape, into, i.op(`${shape.element}.sqrt`, low(i, shape, x))),
       );
+      const result = arithmetic(
+        i,
+        shape,
+        packed,
+        quick,
+        [b],
+        [b],
+        undefined,
+        (k) => isProduct(i, shape, b[k] as Value, quick[k] as Value, quick[k] as Value),
+        () => exactly(i, `sqrt${name}`, a, b),
+      );
+      writeVector(i, 0, result);
     },
-    SSE,
+    options,
   );
 }

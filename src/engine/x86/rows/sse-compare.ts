@@ -1,6 +1,6 @@
 import type { Value } from "../../micro/micro-op.ts";
 import type { Instruction } from "../instruction.ts";
-import { row } from "../row.ts";
+import { eachLane, vector } from "../sse/forms.ts";
 import {
   absolute,
   compareAll,
@@ -11,53 +11,70 @@ import {
   guarded,
   low,
   notDenormal,
+  type Proof,
+  pass,
   type Shape,
   SINGLES,
   withLow,
 } from "../sse/guard.ts";
-import { readXmm } from "../sse/operands.ts";
+import {
+  firstSource,
+  immediate,
+  isVex,
+  type Lanes,
+  readVector,
+  readXmm,
+  writeVector,
+} from "../sse/operands.ts";
+import { EQUAL, GREATER, LESS } from "../sse/predicates.ts";
 import { FLAGS_AUX, FLAGS_RESULT, SSE_FIRST, SSE_INTEGER, SSE_SECOND } from "../state.ts";
 
-const SSE = { unit: "sse" } as const;
-
 for (const { prefix, name, shape, packed } of FORMS) {
+  const options = packed ? {} : { length: "LIG" as const };
   // MIN and MAX give the second operand if both are zeros (or one is a NaN, which the guard leaves to the helper).
   for (const [opcode, operation, chooses] of [
     ["5d", "min", "pmin"],
     ["5f", "max", "pmax"],
   ] as const)
-    row(
+    vector(
       `${prefix} 0f ${opcode}`,
-      `${(operation + name).toUpperCase()} V${name},W${name}`,
+      `${(operation + name).toUpperCase()} V${name},H${name},W${name}`,
       (i) => {
-        const b = readXmm(i, 1);
-        const a = i.loadState(i.place(0), "v128");
-        const chosen = i.op(`${shape.vector}.${chooses}`, b, a);
-        const quick = packed ? chosen : withLow(i, shape, a, low(i, shape, chosen));
+        const source = firstSource(i);
+        const b = readVector(i, source + 1);
+        const a = readVector(i, source);
+        const quick = eachLane(a, b, (x, y) => {
+          const chosen = i.op(`${shape.vector}.${chooses}`, y, x);
+          return packed ? chosen : withLow(i, shape, x, low(i, shape, chosen));
+        });
         const result = guarded(i, quick, orderedProofs(i, shape, packed, a, b), () =>
           exactly(i, operation + name, a, b),
         );
-        i.storeState(i.place(0), "v128", result);
+        writeVector(i, 0, result);
       },
-      SSE,
+      options,
     );
 
-  row(
+  vector(
     `${prefix} 0f c2`,
-    `CMP${name.toUpperCase()} V${name},W${name},Ib`,
+    `CMP${name.toUpperCase()} V${name},H${name},W${name},Ib`,
     (i) => {
-      const b = readXmm(i, 1);
-      const a = i.loadState(i.place(0), "v128");
-      const predicate = i.wrap(i.read(2));
-      const mask = compareOrdered(i, shape, predicate, a, b);
-      const quick = packed ? mask : withLow(i, shape, a, low(i, shape, mask));
+      const source = firstSource(i);
+      const b = readVector(i, source + 1);
+      const a = readVector(i, source);
+      // Without VEX there are the first eight predicates.
+      const predicate = i.op("i32.and", immediate(i), i.i32(isVex(i) ? 31 : 7));
+      const quick = eachLane(a, b, (x, y) => {
+        const mask = compareOrdered(i, shape, predicate, x, y);
+        return packed ? mask : withLow(i, shape, x, low(i, shape, mask));
+      });
       const result = guarded(i, quick, orderedProofs(i, shape, packed, a, b), () => {
         i.storeState(SSE_INTEGER, "i32", predicate);
         return exactly(i, `cmp${name}`, a, b);
       });
-      i.storeState(i.place(0), "v128", result);
+      writeVector(i, 0, result);
     },
-    SSE,
+    options,
   );
 }
 
@@ -66,19 +83,21 @@ function orderedProofs(
   i: Instruction,
   shape: Shape,
   packed: boolean,
-  a: Value,
-  b: Value,
-): (() => Value)[] {
+  first: Lanes,
+  second: Lanes,
+): Proof[] {
   return [
-    () => {
-      const x = absolute(i, shape, a);
-      const y = absolute(i, shape, b);
+    (k) => {
+      const x = absolute(i, shape, first[k] as Value);
+      const y = absolute(i, shape, second[k] as Value);
       // pmin(x, y) = y < x ? y : x, so a NaN in the first place stays.
       const sum = i.op(`${shape.vector}.add`, x, y);
       const least = i.op(`${shape.vector}.pmin`, sum, i.op(`${shape.vector}.pmin`, x, y));
       return compareAll(i, shape, packed, "ge", least, shape.normal);
     },
-    () => {
+    (k) => {
+      const a = first[k] as Value;
+      const b = second[k] as Value;
       const numbers = i.op(
         "v128.and",
         i.op(`${shape.vector}.eq`, a, a),
@@ -90,27 +109,20 @@ function orderedProofs(
   ];
 }
 
-/** CMPxx of numbers: bits 1:0 of the predicate choose equal, less, less or equal, never; bit 2 negates. */
+/** CMPxx of numbers: what the predicate makes of equal, less and greater. */
 function compareOrdered(i: Instruction, shape: Shape, predicate: Value, a: Value, b: Value): Value {
-  const kind = i.op("i32.and", predicate, i.i32(3));
-  const among = (set: number): Value =>
-    i.op("i32.sub", i.i32(0), i.op("i32.and", i.op("i32.shr_u", i.i32(set), kind), i.i32(1)));
-  const equal = i.op(
-    "v128.and",
-    i.op(`${shape.vector}.eq`, a, b),
-    i.op("i32x4.splat", among(0b0101)),
-  );
-  const less = i.op(
-    "v128.and",
-    i.op(`${shape.vector}.lt`, a, b),
-    i.op("i32x4.splat", among(0b0110)),
-  );
-  const negate = i.op(
-    "i32.sub",
-    i.i32(0),
-    i.op("i32.and", i.op("i32.shr_u", predicate, i.i32(2)), i.i32(1)),
-  );
-  return i.op("v128.xor", i.op("v128.or", equal, less), i.op("i32x4.splat", negate));
+  return [
+    ["eq", EQUAL],
+    ["lt", LESS],
+    ["gt", GREATER],
+  ]
+    .map(([relation, predicates]) => {
+      const bit = i.op("i32.and", predicate, i.i32(15));
+      const holds = i.op("i32.and", i.op("i32.shr_u", i.i32(predicates as number), bit), i.i32(1));
+      const all = i.op("i32x4.splat", i.op("i32.sub", i.i32(0), holds));
+      return i.op("v128.and", i.op(`${shape.vector}.${relation}`, a, b), all);
+    })
+    .reduce((x, y) => i.op("v128.or", x, y));
 }
 
 for (const [prefix, name, shape] of [
@@ -121,15 +133,14 @@ for (const [prefix, name, shape] of [
     ["2e", "ucomi"],
     ["2f", "comi"],
   ] as const)
-    row(
+    vector(
       `${prefix} 0f ${opcode}`,
       `${(mnemonic + name).toUpperCase()} V${name},W${name}`,
       (i) => {
         const b = readXmm(i, 1);
-        const a = i.loadState(i.place(0), "v128");
-        setOrder(i, shape, a, b, mnemonic + name);
+        setOrder(i, shape, readXmm(i, 0), b, mnemonic + name);
       },
-      SSE,
+      { length: "LIG" },
     );
 
 /** The flags of a comparison, or the helper where a NaN or a denormal is involved. */
@@ -138,13 +149,13 @@ function setOrder(i: Instruction, shape: Shape, a: Value, b: Value, helper: stri
   const y = low(i, shape, b);
   const zero = i.i32(0);
   const one = i.i32(1);
-  const plain = guarded(i, one, orderedProofs(i, shape, false, a, b), () => {
-    i.storeState(SSE_FIRST, "v128", a);
-    i.storeState(SSE_SECOND, "v128", b);
+  const [plain] = guarded(i, [one], orderedProofs(i, shape, false, [a], [b]), () => {
+    pass(i, SSE_FIRST, [a]);
+    pass(i, SSE_SECOND, [b]);
     i.helper(helper);
-    return zero;
+    return [zero];
   });
-  i.if(plain, () => {
+  i.if(plain as Value, () => {
     const notEqual = i.op(`${shape.element}.ne`, x, y);
     i.storeState(FLAGS_RESULT, "i64", i.extend(i.op("i32.shl", notEqual, i.i32(8))));
     const less = i.select(i.op(`${shape.element}.lt`, x, y), i.i32(0xc000_0100 | 0), i.i32(0x100));

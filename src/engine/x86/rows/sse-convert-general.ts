@@ -1,28 +1,29 @@
 import type { Value } from "../../micro/micro-op.ts";
-import { row } from "../row.ts";
-import { DOUBLES, fast, guarded, low, SINGLES } from "../sse/guard.ts";
-import { readXmm, writeXmm } from "../sse/operands.ts";
+import { vector } from "../sse/forms.ts";
+import { DOUBLES, fast, guarded, low, pass, resultOf, SINGLES } from "../sse/guard.ts";
+import { firstSource, readXmm, writeVector, writeXmm } from "../sse/operands.ts";
 import { SSE_FIRST, SSE_INTEGER, SSE_RESULT, SSE_SECOND } from "../state.ts";
 
 /** Conversions between general registers and scalars. */
-const SSE = { unit: "sse" } as const;
+const LIG = { length: "LIG" } as const;
 
 for (const [prefix, shape] of [
   ["F3", SINGLES],
   ["F2", DOUBLES],
 ] as const) {
-  const { suffix, element, vector } = shape;
-  row(
+  const { suffix, element } = shape;
+  vector(
     `${prefix} 0f 2a`,
-    `CVTSI2S${suffix.toUpperCase()} Vs${suffix},Ey`,
+    `CVTSI2S${suffix.toUpperCase()} Vs${suffix},Hs${suffix},Ey`,
     (i) => {
       const wide = i.bits === 64;
-      const value = i.read(1);
-      const into = i.loadState(i.place(0), "v128");
+      const source = firstSource(i);
+      const value = i.read(source + 1);
+      const into = readXmm(i, source);
       const converted = wide
         ? i.op(`${element}.convert_i64_s`, value)
         : i.op(`${element}.convert_i32_s`, i.wrap(value));
-      const quick = i.lane(`${vector}.replace_lane`, 0, into, converted);
+      const quick = i.lane(`${shape.vector}.replace_lane`, 0, into, converted);
       // 32 bits always fit in a double.
       if (!wide && shape === DOUBLES) {
         writeXmm(i, 0, quick);
@@ -32,22 +33,21 @@ for (const [prefix, shape] of [
       const bits = wide ? value : i.signExtend(value, 32);
       const limit = shape === SINGLES ? 1 << 24 : 2 ** 53;
       const isSmall = (): Value => i.op("i64.le_u", i.add(bits, i.i64(limit)), i.i64(2 * limit));
-      const result = guarded(i, quick, [() => fast(i), isSmall], () => {
-        i.storeState(SSE_FIRST, "v128", into);
+      const result = guarded(i, [quick], [() => fast(i), isSmall], () => {
+        pass(i, SSE_FIRST, [into]);
         i.storeState(SSE_INTEGER, "i64", value);
-        i.helper(`cvtsi2s${suffix}${wide ? 64 : 32}`);
-        return i.loadState(SSE_RESULT, "v128");
+        return resultOf(i, `cvtsi2s${suffix}${wide ? 64 : 32}`, 1);
       });
-      writeXmm(i, 0, result);
+      writeVector(i, 0, result);
     },
-    SSE,
+    LIG,
   );
 
   for (const [opcode, name, truncates] of [
     ["2c", "CVTTS", true],
     ["2d", "CVTS", false],
   ] as const)
-    row(
+    vector(
       `${prefix} 0f ${opcode}`,
       `${name}${suffix.toUpperCase()}2SI Gy,Ws${suffix}`,
       (i) => {
@@ -73,13 +73,13 @@ for (const [prefix, shape] of [
             i.op("i32.or", fast(i), i.op(`${element}.eq`, rounded, x)),
           );
         };
-        const result = guarded(i, integer, [proof], () => {
-          i.storeState(SSE_SECOND, "v128", source);
+        const [result] = guarded(i, [integer], [proof], () => {
+          pass(i, SSE_SECOND, [source]);
           i.helper(`cvt${truncates ? "t" : ""}s${suffix}2si${wide ? 64 : 32}`);
-          return i.loadState(SSE_RESULT, "i64");
+          return [i.loadState(SSE_RESULT, "i64")];
         });
-        i.write(0, result);
+        i.write(0, result as Value);
       },
-      SSE,
+      LIG,
     );
 }

@@ -22,9 +22,9 @@ for (const [form, operand] of [
     `CVTPI2PS Vq,${operand}q`,
     (i) => {
       const source = read(i);
-      const result = exactly(i, "cvtpi2ps", i.loadState(i.place(0), "v128"), source);
+      const [result] = exactly(i, "cvtpi2ps", [readXmm(i, 0)], [source]);
       if (form === "reg") commitMmx(i);
-      writeXmm(i, 0, result);
+      writeXmm(i, 0, result as Value);
     },
     SSE,
   );
@@ -52,9 +52,9 @@ for (const [prefix, letter, size] of [
       `CVT${truncates.toUpperCase()}P${letter.toUpperCase()}2PI Pq,W${size}`,
       (i) => {
         checkMmx(i);
-        const result = convertExactly(i, `cvt${truncates}p${letter}2pi`, readXmm(i, 1));
+        const [result] = convertExactly(i, `cvt${truncates}p${letter}2pi`, [readXmm(i, 1)]);
         commitMmx(i);
-        writeMmx(i, 0, result);
+        writeMmx(i, 0, result as Value);
       },
       SSE,
     );

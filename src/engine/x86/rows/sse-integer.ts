@@ -1,41 +1,26 @@
 import type { Value } from "../../micro/micro-op.ts";
 import type { Instruction } from "../instruction.ts";
+import type { Level } from "../mode.ts";
 import { row } from "../row.ts";
-import {
-  bytes,
-  checkMmx,
-  commitMmx,
-  readMmx,
-  readXmm,
-  writeMmx,
-  writeXmm,
-} from "../sse/operands.ts";
+import { binary, type LaneOperation, type VectorOptions, vector } from "../sse/forms.ts";
+import { bytes, checkMmx, commitMmx, readMmx, writeMmx } from "../sse/operands.ts";
 
-/** A vector operation; for MMX only the low halves of operands and result count. */
-export type VectorOperation = (i: Instruction, a: Value, b: Value) => Value;
-
-const SSE = { unit: "sse" } as const;
-const MMX = { unit: "mmx" } as const;
-
-/** An XMM instruction of two operands. */
-export function xmm(encoding: string, name: string, compute: VectorOperation): void {
-  row(
-    encoding,
-    `${name} Vdq,Wdq`,
-    (i) => {
-      const b = readXmm(i, 1);
-      writeXmm(i, 0, compute(i, i.loadState(i.place(0), "v128"), b));
-    },
-    SSE,
-  );
+/** An instruction of two vectors. */
+export function packed(
+  encoding: string,
+  name: string,
+  compute: LaneOperation,
+  options?: VectorOptions,
+): void {
+  vector(encoding, `${name} Vx,Hx,Wx`, binary(compute), options);
 }
 
-/** An MMX instruction of two operands. */
+/** An MMX instruction of two operands. Only the low halves of what is computed with count. */
 export function mmx(
   encoding: string,
   name: string,
-  compute: VectorOperation,
-  operands = "Pq,Qq",
+  compute: LaneOperation,
+  { operands = "Pq,Qq", level = 1 }: { operands?: string; level?: Level } = {},
 ): void {
   row(
     encoding,
@@ -45,25 +30,32 @@ export function mmx(
       const b = readMmx(i, 1);
       const a = readMmx(i, 0);
       commitMmx(i);
-      writeMmx(i, 0, compute(i, a, b));
+      writeMmx(i, 0, compute(i, a, b, 0));
     },
-    MMX,
+    { unit: "mmx", level },
   );
 }
 
-/** An instruction that exists for MMX and, with 66, for XMM registers. */
-export function both(opcode: string, name: string, compute: VectorOperation): void {
-  mmx(`NP 0f ${opcode}`, name, compute);
-  xmm(`66 0f ${opcode}`, name, compute);
+/** An instruction that exists for MMX and, with 66, for vectors. */
+export function both(opcode: string, name: string, compute: LaneOperation, level?: Level): void {
+  const options = level === undefined ? {} : { level };
+  mmx(`NP 0f ${opcode}`, name, compute, options);
+  packed(`66 0f ${opcode}`, name, compute, options);
 }
 
 /** As {@link both} for operations that join elements of both operands: a and b side by side. */
-export function joining(opcode: string, name: string, compute: VectorOperation): void {
-  mmx(`NP 0f ${opcode}`, name, (i, a, b) => {
-    const joined = i.shuffle(a, b, [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23]);
-    return compute(i, joined, joined);
-  });
-  xmm(`66 0f ${opcode}`, name, compute);
+export function joining(opcode: string, name: string, compute: LaneOperation, level?: Level): void {
+  const options = level === undefined ? {} : { level };
+  mmx(
+    `NP 0f ${opcode}`,
+    name,
+    (i, a, b, k) => {
+      const joined = i.shuffle(a, b, [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23]);
+      return compute(i, joined, joined, k);
+    },
+    options,
+  );
+  packed(`66 0f ${opcode}`, name, compute, options);
 }
 
 /** The operations that WebAssembly has as they are. */
@@ -132,29 +124,30 @@ for (const [lowCode, highCode, suffix, size] of [
   ["61", "69", "WD", 2],
   ["62", "6a", "DQ", 4],
 ] as const) {
-  mmx(
-    `NP 0f ${lowCode}`,
-    `PUNPCKL${suffix}`,
-    (i, a, b) => i.shuffle(a, b, interleaved(size, 0)),
-    "Pq,Qd",
+  mmx(`NP 0f ${lowCode}`, `PUNPCKL${suffix}`, (i, a, b) => i.shuffle(a, b, interleaved(size, 0)), {
+    operands: "Pq,Qd",
+  });
+  packed(`66 0f ${lowCode}`, `PUNPCKL${suffix}`, (i, a, b) =>
+    i.shuffle(a, b, interleaved(size, 0)),
   );
-  xmm(`66 0f ${lowCode}`, `PUNPCKL${suffix}`, (i, a, b) => i.shuffle(a, b, interleaved(size, 0)));
   mmx(`NP 0f ${highCode}`, `PUNPCKH${suffix}`, (i, a, b) => i.shuffle(a, b, interleaved(size, 4)));
-  xmm(`66 0f ${highCode}`, `PUNPCKH${suffix}`, (i, a, b) => i.shuffle(a, b, interleaved(size, 8)));
+  packed(`66 0f ${highCode}`, `PUNPCKH${suffix}`, (i, a, b) =>
+    i.shuffle(a, b, interleaved(size, 8)),
+  );
 }
-xmm("66 0f 6c", "PUNPCKLQDQ", (i, a, b) => i.shuffle(a, b, interleaved(8, 0)));
-xmm("66 0f 6d", "PUNPCKHQDQ", (i, a, b) => i.shuffle(a, b, interleaved(8, 8)));
+packed("66 0f 6c", "PUNPCKLQDQ", (i, a, b) => i.shuffle(a, b, interleaved(8, 0)));
+packed("66 0f 6d", "PUNPCKHQDQ", (i, a, b) => i.shuffle(a, b, interleaved(8, 8)));
 
 // The logical operations of floating-point registers, and their unpacking.
 for (const [prefix, suffix] of [
   ["NP", "PS"],
   ["66", "PD"],
 ] as const) {
-  xmm(`${prefix} 0f 54`, `AND${suffix}`, (i, a, b) => i.op("v128.and", a, b));
-  xmm(`${prefix} 0f 55`, `ANDN${suffix}`, (i, a, b) => i.op("v128.andnot", b, a));
-  xmm(`${prefix} 0f 56`, `OR${suffix}`, (i, a, b) => i.op("v128.or", a, b));
-  xmm(`${prefix} 0f 57`, `XOR${suffix}`, (i, a, b) => i.op("v128.xor", a, b));
+  packed(`${prefix} 0f 54`, `AND${suffix}`, (i, a, b) => i.op("v128.and", a, b));
+  packed(`${prefix} 0f 55`, `ANDN${suffix}`, (i, a, b) => i.op("v128.andnot", b, a));
+  packed(`${prefix} 0f 56`, `OR${suffix}`, (i, a, b) => i.op("v128.or", a, b));
+  packed(`${prefix} 0f 57`, `XOR${suffix}`, (i, a, b) => i.op("v128.xor", a, b));
   const size = suffix === "PS" ? 4 : 8;
-  xmm(`${prefix} 0f 14`, `UNPCKL${suffix}`, (i, a, b) => i.shuffle(a, b, interleaved(size, 0)));
-  xmm(`${prefix} 0f 15`, `UNPCKH${suffix}`, (i, a, b) => i.shuffle(a, b, interleaved(size, 8)));
+  packed(`${prefix} 0f 14`, `UNPCKL${suffix}`, (i, a, b) => i.shuffle(a, b, interleaved(size, 0)));
+  packed(`${prefix} 0f 15`, `UNPCKH${suffix}`, (i, a, b) => i.shuffle(a, b, interleaved(size, 8)));
 }

@@ -1,6 +1,6 @@
 import type { Value } from "../../micro/micro-op.ts";
 import type { Instruction } from "../instruction.ts";
-import { row } from "../row.ts";
+import { eachLane, vector } from "../sse/forms.ts";
 import {
   DOUBLES,
   every,
@@ -9,13 +9,13 @@ import {
   guarded,
   low,
   notDenormal,
+  type Proof,
   type Shape,
   SINGLES,
+  withLow,
 } from "../sse/guard.ts";
-import { immediate, readXmm, writeXmm } from "../sse/operands.ts";
+import { firstSource, immediate, readVector, writeVector } from "../sse/operands.ts";
 import { SSE_INTEGER } from "../state.ts";
-
-const SSE = { unit: "sse" } as const;
 
 // ROUNDxx: bit 3 of the immediate keeps PE out, bit 2 takes the rounding mode from MXCSR.
 for (const [opcode, name, shape, packed] of [
@@ -24,35 +24,38 @@ for (const [opcode, name, shape, packed] of [
   ["0a", "ss", SINGLES, false],
   ["0b", "sd", DOUBLES, false],
 ] as const)
-  row(
+  vector(
     `66 0f 3a ${opcode}`,
-    `ROUND${name.toUpperCase()} V${name},W${name},Ib`,
+    `ROUND${name.toUpperCase()} V${name},${packed ? "" : `H${name},`}W${name},Ib`,
     (i) => {
-      const source = readXmm(i, 1);
-      const into = packed ? source : i.loadState(i.place(0), "v128");
-      const control = immediate(i, 2);
-      const rounded = roundBy(i, shape, control, source);
+      const first = firstSource(i);
+      const sources = readVector(i, first + 1);
+      const into = packed ? sources : readVector(i, first);
+      const control = immediate(i);
+      const rounded = sources.map((source) => roundBy(i, shape, control, source));
       const quick = packed
         ? rounded
-        : i.lane(`${shape.vector}.replace_lane`, 0, into, low(i, shape, rounded));
-      const proof = (): Value => {
+        : eachLane(into, rounded, (x, y) => withLow(i, shape, x, low(i, shape, y)));
+      const proof: Proof = (k) => {
+        const source = sources[k] as Value;
         const silent = i.op("i32.eq", i.op("i32.and", control, i.i32(0xc)), i.i32(8));
         const ordered = i.op(
           "v128.and",
           i.op(`${shape.vector}.eq`, source, source),
           notDenormal(i, shape, source),
         );
-        const isExact = every(i, shape, packed, i.op(`${shape.vector}.eq`, rounded, source));
+        const equal = i.op(`${shape.vector}.eq`, rounded[k] as Value, source);
+        const isExact = every(i, shape, packed, equal);
         const allowed = i.op("i32.or", i.op("i32.or", fast(i), silent), isExact);
         return i.op("i32.and", allowed, every(i, shape, packed, ordered));
       };
       const result = guarded(i, quick, [proof], () => {
         i.storeState(SSE_INTEGER, "i32", control);
-        return exactly(i, `round${name}`, into, source);
+        return exactly(i, `round${name}`, into, sources);
       });
-      writeXmm(i, 0, result);
+      writeVector(i, 0, result);
     },
-    SSE,
+    packed ? { level: 2 } : { length: "LIG", level: 2 },
   );
 
 /** Nearest if bit 2 is set: the proof then demands that MXCSR says so, or that the mode does not matter. */

@@ -1,17 +1,20 @@
 import type { Value } from "../../micro/micro-op.ts";
 import type { Instruction } from "../instruction.ts";
 import { row } from "../row.ts";
+import { vector } from "../sse/forms.ts";
 import {
   checkMmx,
   commitMmx,
+  firstSource,
   immediate,
   readMmx,
+  readVector,
   readXmm,
   writeMmx,
-  writeXmm,
+  writeVector,
 } from "../sse/operands.ts";
 import { shiftBytes } from "../sse/shuffle.ts";
-import { mmx, xmm } from "./sse-integer.ts";
+import { mmx } from "./sse-integer.ts";
 
 /** Shifts of vector elements: counts past the element's width give zeros, or copies of the sign. */
 function shifted(i: Instruction, shape: string, kind: string, a: Value, count: Value): Value {
@@ -35,10 +38,18 @@ const SHIFTS = [
 ] as const;
 
 for (const [byRegister, byImmediate, name, shape, kind] of SHIFTS) {
-  const compute = (i: Instruction, a: Value, b: Value): Value =>
-    shifted(i, shape, kind, a, i.lane("i64x2.extract_lane", 0, b));
-  mmx(`NP 0f ${byRegister}`, name, compute);
-  xmm(`66 0f ${byRegister}`, name, compute);
+  const lowOf = (i: Instruction, vector: Value): Value => i.lane("i64x2.extract_lane", 0, vector);
+  mmx(`NP 0f ${byRegister}`, name, (i, a, b) => shifted(i, shape, kind, a, lowOf(i, b)));
+  vector(`66 0f ${byRegister}`, `${name} Vx,Hx,Wdq`, (i) => {
+    const source = firstSource(i);
+    const count = lowOf(i, readXmm(i, source + 1));
+    const lanes = readVector(i, source);
+    writeVector(
+      i,
+      0,
+      lanes.map((lane) => shifted(i, shape, kind, lane, count)),
+    );
+  });
   row(
     `NP 0f ${byImmediate}`,
     `${name} Nq,Ib`,
@@ -46,41 +57,35 @@ for (const [byRegister, byImmediate, name, shape, kind] of SHIFTS) {
       checkMmx(i);
       const a = readMmx(i, 0);
       commitMmx(i);
-      writeMmx(i, 0, shifted(i, shape, kind, a, i.extend(immediate(i, 1))));
+      writeMmx(i, 0, shifted(i, shape, kind, a, i.extend(immediate(i))));
     },
     { unit: "mmx" },
   );
-  row(
-    `66 0f ${byImmediate}`,
-    `${name} Udq,Ib`,
-    (i) => {
-      writeXmm(i, 0, shifted(i, shape, kind, readXmm(i, 0), i.extend(immediate(i, 1))));
-    },
-    { unit: "sse" },
-  );
+  vector(`66 0f ${byImmediate}`, `${name} Hx,Ux,Ib`, (i) => {
+    const count = i.extend(immediate(i));
+    const lanes = readVector(i, firstSource(i));
+    writeVector(
+      i,
+      0,
+      lanes.map((lane) => shifted(i, shape, kind, lane, count)),
+    );
+  });
 }
 
 for (const [encoding, name, right] of [
   ["66 0f 73 /3", "PSRLDQ", true],
   ["66 0f 73 /7", "PSLLDQ", false],
 ] as const)
-  row(
-    encoding,
-    `${name} Udq,Ib`,
-    (i) => {
-      const count = immediate(i, 1);
-      writeXmm(
-        i,
-        0,
-        shiftBytes(
-          i,
-          readXmm(i, 0),
-          right ? count : i.op("i32.sub", i.i32(0), atMost(i, count, 16)),
-        ),
-      );
-    },
-    { unit: "sse" },
-  );
+  vector(encoding, `${name} Hx,Ux,Ib`, (i) => {
+    const count = immediate(i);
+    const distance = right ? count : i.op("i32.sub", i.i32(0), atMost(i, count, 16));
+    const lanes = readVector(i, firstSource(i));
+    writeVector(
+      i,
+      0,
+      lanes.map((lane) => shiftBytes(i, lane, distance)),
+    );
+  });
 
 function atMost(i: Instruction, value: Value, limit: number): Value {
   return i.select(i.op("i32.lt_u", value, i.i32(limit)), value, i.i32(limit));

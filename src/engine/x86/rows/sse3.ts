@@ -1,10 +1,10 @@
 import type { Value } from "../../micro/micro-op.ts";
 import type { Instruction } from "../instruction.ts";
-import { row } from "../row.ts";
+import { eachLane, vector } from "../sse/forms.ts";
 import { arithmetic, DOUBLES, exactly, isExactSum, type Shape, SINGLES } from "../sse/guard.ts";
-import { readXmm } from "../sse/operands.ts";
+import { firstSource, readVector, writeVector } from "../sse/operands.ts";
 
-const SSE = { unit: "sse" } as const;
+const SSE3 = { level: 2 } as const;
 
 // SSE3: horizontal operations and ADDSUB are vector operations on rearranged operands.
 for (const [prefix, name, shape] of [
@@ -25,67 +25,58 @@ for (const [prefix, name, shape] of [
     ["7c", "hadd", "add"],
     ["7d", "hsub", "sub"],
   ] as const)
-    row(
+    vector(
       `${prefix} 0f ${opcode}`,
-      `${(mnemonic + name).toUpperCase()} V${name},W${name}`,
+      `${(mnemonic + name).toUpperCase()} V${name},H${name},W${name}`,
       (i) => {
-        const b = readXmm(i, 1);
-        const a = i.loadState(i.place(0), "v128");
-        const x = gather(i, a, b, 0);
-        const y = gather(i, a, b, 1);
-        const quick = i.op(`${shape.vector}.${operation}`, x, y);
-        i.storeState(
-          i.place(0),
-          "v128",
-          arithmetic(
-            i,
-            shape,
-            true,
-            quick,
-            [x, y],
-            [x, y],
-            undefined,
-            () =>
-              isExactSum(
-                i,
-                shape,
-                quick,
-                x,
-                operation === "add" ? y : i.op(`${shape.vector}.neg`, y),
-              ),
-            () => exactly(i, mnemonic + name, a, b),
-          ),
-        );
-      },
-      SSE,
-    );
-
-  row(
-    `${prefix} 0f d0`,
-    `ADDSUB${name.toUpperCase()} V${name},W${name}`,
-    (i) => {
-      const b = readXmm(i, 1);
-      const a = i.loadState(i.place(0), "v128");
-      const signs = shape === SINGLES ? 0x00000000_80000000_00000000_80000000n : 1n << 63n;
-      const addend = i.op("v128.xor", b, i.v128(signs));
-      const quick = i.op(`${shape.vector}.add`, a, addend);
-      i.storeState(
-        i.place(0),
-        "v128",
-        arithmetic(
+        const source = firstSource(i);
+        const b = readVector(i, source + 1);
+        const a = readVector(i, source);
+        const x = eachLane(a, b, (first, second) => gather(i, first, second, 0));
+        const y = eachLane(a, b, (first, second) => gather(i, first, second, 1));
+        const quick = eachLane(x, y, (p, q) => i.op(`${shape.vector}.${operation}`, p, q));
+        const addend = (k: number): Value =>
+          operation === "add" ? (y[k] as Value) : i.op(`${shape.vector}.neg`, y[k] as Value);
+        const result = arithmetic(
           i,
           shape,
           true,
           quick,
-          [a, b],
-          [a, b],
+          [x, y],
+          [x, y],
           undefined,
-          () => isExactSum(i, shape, quick, a, addend),
-          () => exactly(i, `addsub${name}`, a, b),
-        ),
+          (k) => isExactSum(i, shape, quick[k] as Value, x[k] as Value, addend(k)),
+          () => exactly(i, mnemonic + name, a, b),
+        );
+        writeVector(i, 0, result);
+      },
+      SSE3,
+    );
+
+  vector(
+    `${prefix} 0f d0`,
+    `ADDSUB${name.toUpperCase()} V${name},H${name},W${name}`,
+    (i) => {
+      const source = firstSource(i);
+      const b = readVector(i, source + 1);
+      const a = readVector(i, source);
+      const signs = shape === SINGLES ? 0x00000000_80000000_00000000_80000000n : 1n << 63n;
+      const addend = b.map((lane) => i.op("v128.xor", lane, i.v128(signs)));
+      const quick = eachLane(a, addend, (x, y) => i.op(`${shape.vector}.add`, x, y));
+      const result = arithmetic(
+        i,
+        shape,
+        true,
+        quick,
+        [a, b],
+        [a, b],
+        undefined,
+        (k) => isExactSum(i, shape, quick[k] as Value, a[k] as Value, addend[k] as Value),
+        () => exactly(i, `addsub${name}`, a, b),
       );
+      writeVector(i, 0, result);
     },
-    SSE,
+    SSE3,
   );
 }
 

@@ -2,13 +2,18 @@ import { setSubtraction } from "../../micro/flags.ts";
 import type { Load, Store, Value } from "../../micro/micro-op.ts";
 import { EFLAGS_DF } from "../control-bits.ts";
 import type { Instruction } from "../instruction.ts";
+import type { Operand } from "../operand.ts";
+import { isSegmented } from "../record.ts";
 import { row, type Semantics } from "../row.ts";
 import { EFLAGS, VALUE } from "../state.ts";
+import { STRING_PROGRESS, stringRunName } from "../string-progress.ts";
 
 /**
- * String instructions. A single step is done here; with a repeat prefix they
- * are done in TypeScript, many elements at a time (helpers/string.ts).
+ * String instructions. A single step is done here; with a repeat prefix they are done many elements
+ * at a time, in WebAssembly (wasm/string-runs.ts) and TypeScript (helpers/string.ts).
  */
+
+type StringHelper = "rep_movs" | "rep_stos" | "rep_lods" | "rep_cmps" | "rep_scas";
 
 const RSI = 6;
 const RDI = 7;
@@ -32,12 +37,38 @@ function store(bytes: number): Store {
   return bytes === 1 ? "i64.8" : bytes === 2 ? "i64.16" : bytes === 4 ? "i64.32" : "i64";
 }
 
-/** How the repeating helper is to do it; see helpers/string.ts. */
-function describe(i: Instruction, bytes: number, source: number): void {
+/** How it is to be repeated; see helpers/string.ts. @param run what is done in WebAssembly */
+function describe(i: Instruction, bytes: number, source: number, run: string | undefined): void {
   const repeat = i.decoded.repeat === "repe" ? 1 : 2;
-  i.storeState(VALUE, "i32", i.i32(bytes | (i.decoded.addressBits << 8) | (repeat << 16)));
+  const inTurns = run === undefined ? 0 : 1;
+  const word = bytes | (i.decoded.addressBits << 8) | (repeat << 16) | (inTurns << 24);
+  i.storeState(VALUE, "i32", i.i32(word));
   const segment = source < 0 ? i.i32(-1) : i.segmentPlace(source);
   i.storeState(VALUE + 4, "i32", segment);
+  i.storeState(STRING_PROGRESS, "i32", i.i32(0));
+}
+
+/** Name of the function of wasm/string-runs.ts for it, if there is one. */
+function runOf(
+  { decoded: { mode, addressBits, operands, repeat } }: Instruction,
+  helper: StringHelper,
+  bytes: number,
+): string | undefined {
+  if (addressBits !== 64) return undefined;
+  const segmented = (operand: Operand) => operand.kind === "memory" && isSegmented(operand, mode);
+  if (operands.some(segmented)) return undefined;
+  switch (helper) {
+    case "rep_movs":
+      return stringRunName("movs", bytes);
+    case "rep_stos":
+      return stringRunName("stos", bytes);
+    case "rep_scas":
+      return stringRunName(repeat === "repe" ? "scas-equal" : "scas-other", bytes);
+    case "rep_cmps":
+      return repeat === "repe" ? stringRunName("cmps-equal", bytes) : undefined;
+    case "rep_lods":
+      return undefined;
+  }
 }
 
 /**
@@ -45,17 +76,24 @@ function describe(i: Instruction, bytes: number, source: number): void {
  * @param once one step without a prefix
  */
 function string(
-  helper: string,
+  helper: StringHelper,
   source: number,
   once: (i: Instruction, bytes: number) => void,
 ): Semantics {
   return (i) => {
+    const bytes = i.width(0) / 8;
     if (i.decoded.repeat === "none") {
-      once(i, i.width(0) / 8);
+      once(i, bytes);
       return;
     }
-    describe(i, i.width(0) / 8, source);
-    i.helper(helper);
+    const run = runOf(i, helper, bytes);
+    describe(i, bytes, source, run);
+    if (run === undefined) i.helper(helper);
+    else
+      i.while(
+        () => i.op("i32.eqz", i.call(run, "i32", [])),
+        () => i.helper(helper),
+      );
     i.jumpTo(i.nextRip());
   };
 }

@@ -11,6 +11,7 @@ import {
   significand,
 } from "./format.ts";
 import { DOWN, ZE } from "./mxcsr.ts";
+import { EQUAL, GREATER, LESS, SIGNALING, UNORDERED } from "./predicates.ts";
 
 /**
  * Exact arithmetic: results and flags of one element as in the Intel SDM
@@ -145,7 +146,7 @@ export const minimum: Binary = (e, f, a, b) =>
 export const maximum: Binary = (e, f, a, b) =>
   compare(e, f, a, b, false) === 1 ? e.operand(f, a) : e.operand(f, b);
 
-/** CMPxx by the low 3 bits of the predicate: equal, less, less or equal, unordered, and their opposites. */
+/** CMPxx by a predicate (0..31). */
 export function compareMask(
   e: Environment,
   f: Format,
@@ -153,13 +154,9 @@ export function compareMask(
   b: bigint,
   predicate: number,
 ): bigint {
-  // Less and less-or-equal signal for quiet NaNs, too.
-  const kind = predicate & 3;
-  const result = compare(e, f, a, b, kind === 0 || kind === 3);
-  let holds: boolean;
-  if (result === undefined) holds = kind === 3;
-  else
-    holds =
-      (kind !== 3 && kind !== 1 && result === 0) || ((kind === 1 || kind === 2) && result < 0);
-  return holds !== ((predicate & 4) !== 0) ? (f.sign << 1n) - 1n : 0n;
+  const isAmong = (predicates: number): boolean => ((predicates >> (predicate & 15)) & 1) !== 0;
+  const result = compare(e, f, a, b, isAmong(SIGNALING) === predicate >= 16);
+  const relation =
+    result === undefined ? UNORDERED : result === 0 ? EQUAL : result < 0 ? LESS : GREATER;
+  return isAmong(relation) ? (f.sign << 1n) - 1n : 0n;
 }

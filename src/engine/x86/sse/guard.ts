@@ -10,14 +10,19 @@ import {
   SSE_SECOND,
 } from "../state.ts";
 import { RC_SHIFT } from "./mxcsr.ts";
+import type { Lanes } from "./operands.ts";
 
 /**
  * Floating-point instructions compute with the host's arithmetic and then
  * prove that x86 would have done the same without touching MXCSR; what cannot
  * be proved is computed anew by an exact helper. Proofs come in stages: a
  * cheap one for numbers that are not small, then one for all normal numbers
- * and zeros.
+ * and zeros. Vectors of 256 bits are computed lane by lane, and proved or
+ * computed anew as a whole.
  */
+
+/** Whether something holds for lane `k` (i32). */
+export type Proof = (k: number) => Value;
 
 /** A vector of floating-point elements in WebAssembly's words. */
 export interface Shape {
@@ -116,36 +121,59 @@ export function fast(i: Instruction): Value {
   return i.loadState(MXCSR_FAST, "i32");
 }
 
-/** `quick` if one of the proofs holds (each tried only if those before failed), else `exact`'s value. */
+/** `quick` if one of the proofs holds for all its lanes (each tried only if those before failed), else what `exact` gives. */
 export function guarded(
   i: Instruction,
-  quick: Value,
-  proofs: readonly (() => Value)[],
-  exact: () => Value,
-): Value {
-  const result = i.variable(quick);
-  const attempt = (k: number): void => {
-    const proof = proofs[k];
-    if (proof === undefined) i.set(result, exact());
-    else i.if(i.op("i32.eqz", proof()), () => attempt(k + 1));
+  quick: Lanes,
+  proofs: readonly Proof[],
+  exact: () => Lanes,
+): Lanes {
+  const results = quick.map((lane) => i.variable(lane));
+  const attempt = (n: number): void => {
+    const proof = proofs[n];
+    if (proof === undefined) {
+      const lanes = exact();
+      results.forEach((result, k) => {
+        i.set(result, lanes[k] as Value);
+      });
+      return;
+    }
+    const holds = quick.map((_, k) => proof(k)).reduce((x, y) => i.op("i32.and", x, y));
+    i.if(i.op("i32.eqz", holds), () => attempt(n + 1));
   };
   attempt(0);
-  return i.get(result);
+  return results.map((result) => i.get(result));
+}
+
+/** Store the lanes of a helper's operand. */
+export function pass(i: Instruction, at: number, lanes: Lanes): void {
+  lanes.forEach((lane, k) => {
+    i.storeState(at + 16 * k, "v128", lane);
+  });
+}
+
+/** Call a helper, or its fellow for 256 bits; `lanes` of its result. */
+export function resultOf(i: Instruction, helper: string, lanes: number): Lanes {
+  i.helper(i.decoded.vectorBits === 256 ? `${helper}_256` : helper);
+  return Array.from({ length: lanes }, (_, k) => i.loadState(SSE_RESULT + 16 * k, "v128"));
 }
 
 /** Let a helper compute from two vectors. */
-export function exactly(i: Instruction, name: string, first: Value, second: Value): Value {
-  i.storeState(SSE_FIRST, "v128", first);
-  i.storeState(SSE_SECOND, "v128", second);
-  i.helper(name);
-  return i.loadState(SSE_RESULT, "v128");
+export function exactly(i: Instruction, helper: string, first: Lanes, second: Lanes): Lanes {
+  pass(i, SSE_FIRST, first);
+  pass(i, SSE_SECOND, second);
+  return resultOf(i, helper, first.length);
 }
 
-/** Let a helper convert `source`. */
-export function convertExactly(i: Instruction, helper: string, source: Value): Value {
-  i.storeState(SSE_SECOND, "v128", source);
-  i.helper(helper);
-  return i.loadState(SSE_RESULT, "v128");
+/** Let a helper convert `source` to `lanes` of a result. */
+export function convertExactly(
+  i: Instruction,
+  helper: string,
+  source: Lanes,
+  lanes = source.length,
+): Lanes {
+  pass(i, SSE_SECOND, source);
+  return resultOf(i, helper, lanes);
 }
 
 /**
@@ -161,28 +189,34 @@ export function arithmetic(
   i: Instruction,
   shape: Shape,
   packed: boolean,
-  quick: Value,
-  operands: readonly Value[],
-  sizes: readonly Value[],
-  zeros: (() => Value) | undefined,
-  isExact: () => Value,
-  exact: () => Value,
-): Value {
-  const normalOrZero = (): Value => {
-    const size = absolute(i, shape, quick);
+  quick: Lanes,
+  operands: readonly Lanes[],
+  sizes: readonly Lanes[],
+  zeros: Proof | undefined,
+  isExact: Proof,
+  exact: () => Lanes,
+): Lanes {
+  const laneOf = (vectors: readonly Lanes[], k: number): Value[] =>
+    vectors.map((lanes) => lanes[k] as Value);
+  const normalOrZero = (k: number): Value => {
+    const result = quick[k] as Value;
+    const size = absolute(i, shape, result);
     const finite = i.op(`${shape.vector}.lt`, size, splat(i, shape, Number.POSITIVE_INFINITY));
     const large = i.op(`${shape.vector}.gt`, size, splat(i, shape, shape.normal));
-    const zero = isZero(i, shape, quick);
-    const exactZero = zeros === undefined ? zero : i.op("v128.and", zero, zeros());
+    const zero = isZero(i, shape, result);
+    const exactZero = zeros === undefined ? zero : i.op("v128.and", zero, zeros(k));
     let good = i.op("v128.and", finite, i.op("v128.or", large, exactZero));
-    for (const operand of operands) good = i.op("v128.and", good, notDenormal(i, shape, operand));
+    for (const operand of laneOf(operands, k))
+      good = i.op("v128.and", good, notDenormal(i, shape, operand));
     // Before PE is set, inexactness counts; many programs work with whole numbers for long.
     const anyway = i.op("i32x4.splat", i.op("i32.sub", i.i32(0), fast(i)));
-    good = i.op("v128.and", good, i.op("v128.or", anyway, isExact()));
+    good = i.op("v128.and", good, i.op("v128.or", anyway, isExact(k)));
     const rounding = i.op("i32.and", i.loadState(MXCSR, "i32"), i.i32(3 << RC_SHIFT));
     return i.op("i32.and", i.op("i32.eqz", rounding), every(i, shape, packed, good));
   };
-  return guarded(i, quick, [() => notSmall(i, shape, packed, quick, sizes), normalOrZero], exact);
+  const large = (k: number): Value =>
+    notSmall(i, shape, packed, quick[k] as Value, laneOf(sizes, k));
+  return guarded(i, quick, [large, normalOrZero], exact);
 }
 
 /**

@@ -1,23 +1,48 @@
-import type { Load, Store, Value } from "../../micro/micro-op.ts";
+import type { Load, Place, Store, Value } from "../../micro/micro-op.ts";
 import { SIGN_EXPONENT, STATUS_WORD, TAGS } from "../../x87/layout.ts";
 import type { Instruction } from "../instruction.ts";
-import { SS, X87 } from "../state.ts";
+import { ADDRESS, SS, X87, YMM_UPPER } from "../state.ts";
 
 /** How vector instructions read and write their operands. */
+
+/** A vector's lanes of 128 bits: one, or the two of a YMM register, lower first. */
+export type Lanes = readonly Value[];
+
+/** Whether the form being lifted has a VEX prefix: its memory need not be aligned, its destination's upper bits become 0. */
+export function isVex(i: Instruction): boolean {
+  return i.decoded.row.vex !== undefined;
+}
+
+/** Number of the first source: an operand of its own (H) with VEX, the destination without. */
+export function firstSource(i: Instruction): 0 | 1 {
+  return i.decoded.row.operands.some(({ method }) => method === "H") ? 1 : 0;
+}
+
+/** Where bits 255:128 of a register stand. */
+export function upperHalf(place: Place): Place {
+  return "word" in place
+    ? { word: place.word, plus: YMM_UPPER }
+    : { offset: place.offset + YMM_UPPER };
+}
 
 function isStack(i: Instruction, index: number): boolean {
   const operand = i.decoded.operands[index];
   return operand?.kind === "memory" && operand.segment === SS;
 }
 
-/** #GP(0) unless a linear address is a multiple of 16. */
-function checkAligned(i: Instruction, address: Value): void {
-  i.if(i.op("i32.and", i.wrap(address), i.i32(15)), () => i.raise(13));
+/** #GP(0) unless a linear address is a multiple of `bytes`. */
+function checkAligned(i: Instruction, address: Value, bytes: number): void {
+  i.if(i.op("i32.and", i.wrap(address), i.i32(bytes - 1)), () => i.raise(13));
+}
+
+/** The linear address 16 bytes further. */
+function nextLane(i: Instruction, address: Value): Value {
+  return i.truncate(i.add(address, i.i64(16)), i.codeBits === 64 ? 64 : 32);
 }
 
 function load(i: Instruction, index: number, bytes: number, kind: Load, aligned = false): Value {
   const address = i.linear(index, bytes, "read");
-  if (aligned) checkAligned(i, address);
+  if (aligned) checkAligned(i, address, bytes);
   return i.loadGuest(address, kind, { stack: isStack(i, index) });
 }
 
@@ -30,15 +55,16 @@ function store(
   aligned = false,
 ): void {
   const address = i.linear(index, bytes, "write");
-  if (aligned) checkAligned(i, address);
+  if (aligned) checkAligned(i, address, bytes);
   i.storeGuest(address, kind, value, { stack: isStack(i, index) });
 }
 
 /**
  * An XMM register, or a memory operand of the row's size as its low elements;
- * what memory does not give is unspecified. Operands of 16 bytes must be aligned.
+ * what memory does not give is unspecified. Operands of 16 bytes must be aligned,
+ * unless the form has a VEX prefix.
  */
-export function readXmm(i: Instruction, index: number, aligned = true): Value {
+export function readXmm(i: Instruction, index: number, aligned = !isVex(i)): Value {
   if (!i.isMemory(index)) return i.loadState(i.place(index), "v128");
   switch (i.width(index)) {
     case 128:
@@ -53,9 +79,59 @@ export function readXmm(i: Instruction, index: number, aligned = true): Value {
 }
 
 /** All 16 bytes of an XMM register or of memory. */
-export function writeXmm(i: Instruction, index: number, value: Value, aligned = true): void {
-  if (i.isMemory(index)) store(i, index, 16, "v128", value, aligned);
-  else i.storeState(i.place(index), "v128", value);
+export function writeXmm(i: Instruction, index: number, value: Value, aligned = !isVex(i)): void {
+  if (i.isMemory(index)) {
+    store(i, index, 16, "v128", value, aligned);
+    return;
+  }
+  i.storeState(i.place(index), "v128", value);
+  if (isVex(i)) i.storeState(upperHalf(i.place(index)), "v128", i.v128(0n));
+}
+
+/** As {@link readXmm}; two lanes of an operand of 32 bytes. */
+export function readVector(i: Instruction, index: number, aligned = !isVex(i)): Lanes {
+  if (i.width(index) !== 256) return [readXmm(i, index, aligned)];
+  if (!i.isMemory(index)) {
+    const place = i.place(index);
+    return [i.loadState(place, "v128"), i.loadState(upperHalf(place), "v128")];
+  }
+  const address = i.linear(index, 32, "read");
+  if (aligned) checkAligned(i, address, 32);
+  const stack = isStack(i, index);
+  const lower = i.loadGuest(address, "v128", { stack });
+  return [lower, i.loadGuest(nextLane(i, address), "v128", { stack })];
+}
+
+/** As {@link writeXmm}; both lanes of an operand of 32 bytes. */
+export function writeVector(
+  i: Instruction,
+  index: number,
+  lanes: Lanes,
+  aligned = !isVex(i),
+): void {
+  const [lower, upper] = lanes as readonly [Value, Value?];
+  if (upper === undefined) {
+    writeXmm(i, index, lower, aligned);
+    return;
+  }
+  if (!i.isMemory(index)) {
+    i.storeState(i.place(index), "v128", lower);
+    i.storeState(upperHalf(i.place(index)), "v128", upper);
+    return;
+  }
+  const address = i.linear(index, 32, "write");
+  if (aligned) checkAligned(i, address, 32);
+  else {
+    // Both pages must be writable before anything is written.
+    const inPage = i.op("i32.and", i.wrap(address), i.i32(0xfff));
+    i.if(i.op("i32.gt_u", inPage, i.i32(4096 - 32)), () => {
+      i.storeState(ADDRESS, "i64", address);
+      i.helper("probe_vector");
+    });
+  }
+  const stack = isStack(i, index);
+  i.storeGuest(address, "v128", lower, { stack });
+  i.storeGuest(nextLane(i, address), "v128", upper, { stack });
 }
 
 /** The low 4 or 8 bytes of a vector to memory. */
@@ -114,7 +190,8 @@ export function bytes(i: Instruction, ...values: readonly number[]): Value {
   return i.v128(constant);
 }
 
-/** An immediate byte (i32, 0..255). */
-export function immediate(i: Instruction, index: number): Value {
+/** An immediate byte (i32, 0..255), the last operand. */
+export function immediate(i: Instruction): Value {
+  const index = i.decoded.operands.length - 1;
   return i.op("i32.and", i.wrap(i.read(index)), i.i32(0xff));
 }

@@ -50,9 +50,9 @@ export function setElement(core: Core, f: Format, k: number, value: bigint): voi
 
 /** Start from the first operand, whose other elements scalars keep. */
 export function keepFirst(core: Core): void {
-  core.u32.copyWithin(SSE_RESULT >> 2, SSE_FIRST >> 2, (SSE_FIRST + 16) >> 2);
+  core.u32.copyWithin(SSE_RESULT >> 2, SSE_FIRST >> 2, (SSE_FIRST + 32) >> 2);
 }
 
 export function clearResult(core: Core): void {
-  core.u32.fill(0, SSE_RESULT >> 2, (SSE_RESULT + 16) >> 2);
+  core.u32.fill(0, SSE_RESULT >> 2, (SSE_RESULT + 32) >> 2);
 }

@@ -1,11 +1,11 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** One instruction with its inputs, or its outputs: a view of silicon.c's record. */
 export class SiliconRecord {
-  static readonly BYTES = 736;
+  static readonly BYTES = 1056;
   readonly view: DataView;
   readonly bytes: Uint8Array;
 
@@ -80,9 +80,14 @@ export class SiliconRecord {
     return this.bytes.subarray(320 + index * 16, 336 + index * 16);
   }
 
-  /** 64 bytes at RSI and RDI, aligned to 64. */
+  /** 128 bytes at RSI and RDI, aligned to 64. */
   get memory(): Uint8Array {
-    return this.bytes.subarray(672, 736);
+    return this.bytes.subarray(672, 800);
+  }
+
+  /** Bits 255:128 of YMM register `index`. */
+  upper(index: number): Uint8Array {
+    return this.bytes.subarray(800 + index * 16, 816 + index * 16);
   }
 }
 
@@ -96,6 +101,13 @@ export function siliconRecords(count: number): SiliconRecord[] {
     return record;
   });
 }
+
+/** What the host CPU can do, in Linux's words. */
+export const HOST_FLAGS: ReadonlySet<string> = new Set(
+  existsSync("/proc/cpuinfo")
+    ? /^flags\s*:(.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8"))?.[1]?.trim().split(" ")
+    : [],
+);
 
 /** The host CPU as an oracle; undefined where there is no x86-64 with a C compiler. */
 export function openSilicon():
