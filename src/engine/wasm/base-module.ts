@@ -17,6 +17,7 @@ import {
 } from "../x86/state.ts";
 import { Bytes } from "./bytes.ts";
 import { ModuleBuilder, type Signature } from "./module-builder.ts";
+import { stringRuns } from "./string-runs.ts";
 
 /** A template: (vCPU base, record address) -> reason to leave. */
 export const TEMPLATE: Signature = { parameters: ["i32", "i32"], results: ["i32"] };
@@ -164,6 +165,9 @@ export function buildBaseModule(
     "slow_access",
     module.addFunction(SLOW_ACCESS, ["i64", "i32", "i32"], slowAccess(moderate, ramOffset)),
   );
+
+  for (const { name, locals, code } of stringRuns())
+    module.exportFunction(name, module.addFunction(TEMPLATE, locals, code));
 
   const enter = new Bytes();
   get(get(enter, 0), 1);

@@ -66,8 +66,7 @@ export class WasmEngine {
     this.code = base.exports as unknown as GuestCode;
     this.templates = new Templates(memory.memory, table, {
       ...functions,
-      jump: base.exports.jump as WebAssembly.ExportValue,
-      slow_access: base.exports.slow_access as WebAssembly.ExportValue,
+      ...base.exports,
     });
     this.blocks = new Blocks(memory, this.templates, this.cores);
   }

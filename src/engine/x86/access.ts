@@ -24,6 +24,8 @@ export const SLOW_STACK = 0x400;
 /** Scratch for accesses in pieces: what is being moved, and where each page of it is. */
 const BYTES = new Uint8Array(512);
 const BYTES_VIEW = new DataView(BYTES.buffer);
+/** Up to so many a loop is faster than views and a copy. */
+const LOOP_BYTES = 32;
 
 export function isCanonical(linear: number): boolean {
   return linear >= -0x8000_0000_0000 && linear < 0x8000_0000_0000;
@@ -84,8 +86,10 @@ function movePiece(
   const memory = core.linearMemory;
   if (writes) {
     writeNotice(core, host, size);
-    for (let k = 0; k < size; k++) memory[host + k] = BYTES[at + k] as number;
-  } else for (let k = 0; k < size; k++) BYTES[at + k] = memory[host + k] as number;
+    if (size > LOOP_BYTES) memory.set(BYTES.subarray(at, at + size), host);
+    else for (let k = 0; k < size; k++) memory[host + k] = BYTES[at + k] as number;
+  } else if (size > LOOP_BYTES) BYTES.set(memory.subarray(host, host + size), at);
+  else for (let k = 0; k < size; k++) BYTES[at + k] = memory[host + k] as number;
 }
 
 /** Outside 64-bit mode addresses wrap at 4 GiB; those of system tables may lie beyond all the same. */
