@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -47,6 +47,20 @@ describe("gaoler", () => {
     const { status, stdout } = gaoler("demo", name);
     expect(stdout).toMatch(line);
     expect(status).toBe(expected);
+  });
+
+  it("run --record, then --replay: the same report without the script", () => {
+    const scenario = "examples/hello-ivshmem/scenario.ts";
+    const [recording, first, again] = [file("hello.rec"), file("first.json"), file("again.json")];
+    expect(gaoler("run", scenario, "--record", recording, "--json", first).status).toBe(0);
+    const { status, stdout } = gaoler("run", scenario, "--replay", recording, "--json", again);
+    expect(status).toBe(0);
+    expect(stdout).toContain('Cell\'s message : "Hello From IVSHMEM "');
+    expect(readFileSync(again, "utf8")).toBe(readFileSync(first, "utf8"));
+    expect(gaoler("run", "examples/two-cells.ts", "--replay", recording)).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/^gaoler: replay at 0 ns: this run differs from the recorded/),
+    });
   });
 
   it("run: two runs give the same report, to the instruction and the byte of memory", () => {

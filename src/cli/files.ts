@@ -1,5 +1,6 @@
 /** Reading and writing files that a person named, with errors for that person. */
-import { open, readFile, stat, writeFile } from "node:fs/promises";
+import { writeSync } from "node:fs";
+import { type FileHandle, open, readFile, stat, writeFile } from "node:fs/promises";
 import { UsageError } from "./usage-error.ts";
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -51,6 +52,43 @@ export async function checkWritable(file: string): Promise<void> {
   if (file === "-") return;
   try {
     await (await open(file, "a")).close();
+  } catch (error) {
+    throw refusal("write", file, error);
+  }
+}
+
+/** Most text that is held back before it goes to the file. */
+const HELD_BACK = 1 << 16;
+
+/** A text file that grows line by line, for writers that cannot wait. */
+class Lines {
+  readonly #handle: FileHandle;
+  #held = "";
+
+  constructor(handle: FileHandle) {
+    this.#handle = handle;
+  }
+
+  write(line: string): void {
+    this.#held += line;
+    if (this.#held.length >= HELD_BACK) this.#flush();
+  }
+
+  async close(): Promise<void> {
+    this.#flush();
+    await this.#handle.close();
+  }
+
+  #flush(): void {
+    writeSync(this.#handle.fd, this.#held);
+    this.#held = "";
+  }
+}
+
+/** A new file in place of an old one. @throws UsageError */
+export async function openLines(file: string): Promise<Lines> {
+  try {
+    return new Lines(await open(file, "w"));
   } catch (error) {
     throw refusal("write", file, error);
   }

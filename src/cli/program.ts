@@ -28,6 +28,8 @@ export interface RunOptions {
   json?: string;
   jit: boolean;
   engine: string;
+  record?: string;
+  replay?: string;
 }
 
 export interface DemoOptions extends RunOptions {
@@ -125,6 +127,8 @@ function build(): Command {
     deviceArgument,
   );
   withRunOptions(run)
+    .option("--record <file>", "write down what the script of the scenario does, and when")
+    .option("--replay <file>", "do what was recorded, in place of the script")
     .addHelpText(
       "after",
       `\nOptions --load, --cmdline and --start-after belong to the --cell before them. Images and command
@@ -135,6 +139,7 @@ hda@00:1b.0[,bar0=ADDRESS] and e1000@00:19.0[,bar0=ADDRESS][,io=PORT][,mac=ADDRE
 Controllers on the same wire (without: "lan") hear each other.
 ${examples(
   "gaoler run plant.ts",
+  "gaoler run plant.ts --record plant.rec && gaoler run plant.ts --replay plant.rec",
   "gaoler run --system qemu.cell --cell apic-demo.cell --load apic-demo.bin --for 2s",
   "gaoler run --system qemu.cell --cell tiny-demo.cell --load tiny-demo.bin --cmdline con-base=0x2f8",
   "gaoler run --system qemu.cell --cell pci-demo.cell --load pci-demo.bin --device hda@00:1b.0",

@@ -1,8 +1,10 @@
 /** `gaoler run`: a scenario from a file or from configurations and images, to its end. */
 import { checkLinks, formatFinding } from "../config/index.ts";
+import { decodeRecording, RecordingWriter } from "../session/recording.ts";
+import { replay } from "../session/replay.ts";
 import { loadScenario, type ReadFile, type Scenario } from "../session/scenario.ts";
 import { Session } from "../session/session.ts";
-import { checkWritable, readBytes, writeText } from "./files.ts";
+import { checkWritable, openLines, readBytes, writeText } from "./files.ts";
 import type { RunOptions } from "./program.ts";
 import { reportLines } from "./report-text.ts";
 import { importScenario } from "./scenario-file.ts";
@@ -60,9 +62,12 @@ export async function runScenario(
 ): Promise<number> {
   checkEngine(options.engine);
   if (options.json !== undefined) await checkWritable(options.json);
+  const recording = options.record === undefined ? undefined : await openLines(options.record);
+  const recorder = recording && new RecordingWriter((line) => recording.write(line));
   const loaded = await loadScenario(
     {
       ...scenario,
+      ...(options.replay === undefined ? {} : { script: await scriptOf(options.replay) }),
       ...(options.for === undefined ? {} : { forNs: options.for }),
       ...(options.until === undefined ? {} : { until: options.until }),
     },
@@ -77,7 +82,10 @@ export async function runScenario(
   );
   if (isLinked)
     for (const finding of checkLinks(loaded.system, configs)) terminal.note(formatFinding(finding));
-  const session = new Session(loaded, { realtime: options.realtime === true });
+  const session = new Session(loaded, {
+    realtime: options.realtime === true,
+    ...(recorder && { record: (action) => recorder.add(action) }),
+  });
   session.on((event) => {
     switch (event.kind) {
       case "line":
@@ -96,7 +104,10 @@ export async function runScenario(
   const interrupt = new AbortController();
   // a second Ctrl-C finds no listener and ends the process
   process.once("SIGINT", () => interrupt.abort());
-  const report = await session.play(interrupt.signal);
+  const report = await session.play(interrupt.signal).finally(() => {
+    recorder?.flush();
+    return recording?.close();
+  });
   terminal.end();
   terminal.console(undefined, "");
   terminal.lines(reportLines(report, terminal.paint));
@@ -113,6 +124,12 @@ export async function runScenario(
   const missed = report.ended === "line" ? [] : session.unmatched;
   for (const pattern of missed) terminal.note(`no line matched ${pattern}`);
   return failed || missed.length > 0 ? 1 : 0;
+}
+
+/** What was recorded in a file, in place of the scenario's own script. */
+async function scriptOf(file: string): Promise<NonNullable<Scenario["script"]>> {
+  const actions = decodeRecording(new TextDecoder().decode(await readBytes(file)), file);
+  return (session) => replay(session, actions);
 }
 
 function checkEngine(engine: string): void {

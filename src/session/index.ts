@@ -7,8 +7,10 @@ export * from "../config/index.ts";
 export { BareMachine, type BareReport } from "./bare.ts";
 export * from "./channels/index.ts";
 export type { ScenarioDevice } from "./devices.ts";
-export { replayLinks } from "./link-replay.ts";
+export { decodeRecording, RecordingWriter } from "./recording.ts";
+export { replay } from "./replay.ts";
 export type * from "./report.ts";
+export type { RootAction } from "./root-action.ts";
 export type { LinkAccess, LinkInterrupt, Moment, RootLinkEnd } from "./root-link.ts";
 export {
   defineScenario,

@@ -6,7 +6,7 @@
  * happens at one moment of virtual time, between two instructions of every CPU, and the same program
  * makes the same accesses at the same moments in every run. An observer is told of each, in order:
  * with what was told of one run, another one comes to the same memory, to the byte, without the
- * program: see link-replay.ts.
+ * program: see replay.ts.
  */
 import { formatBdf } from "../config/builders/devices.ts";
 import { type Direction, LinkError, type SharedMemory, SharedSection } from "./shared-section.ts";
@@ -193,21 +193,22 @@ export class RootLinkEnd {
 
   /** Takes what has arrived, without waiting; in order of first arrival. */
   takeInterrupts(): LinkInterrupt[] {
-    const taken = [...this.#pending.values()];
-    this.#pending.clear();
-    for (const interrupt of taken) this.#tell({ kind: "interrupt", interrupt });
-    return taken;
+    return [...this.#pending.keys()].map((vector) => this.takeInterrupt(vector) as LinkInterrupt);
+  }
+
+  /** The same for one vector, by default the one that arrived first; undefined if it has not. */
+  takeInterrupt(vector?: number): LinkInterrupt | undefined {
+    const interrupt = this.#next(vector);
+    if (interrupt === undefined) return undefined;
+    this.#pending.delete(interrupt.vector);
+    this.#tell({ kind: "interrupt", interrupt });
+    return interrupt;
   }
 
   /** The next interrupt; the machine runs until there is one. @param vector only this one */
   async interrupt(vector?: number): Promise<LinkInterrupt> {
-    const find = (): LinkInterrupt | undefined =>
-      vector === undefined ? this.#pending.values().next().value : this.#pending.get(vector);
-    await this.#machine.runUntil(() => find() !== undefined);
-    const interrupt = find() as LinkInterrupt;
-    this.#pending.delete(interrupt.vector);
-    this.#tell({ kind: "interrupt", interrupt });
-    return interrupt;
+    await this.#machine.runUntil(() => this.#next(vector) !== undefined);
+    return this.takeInterrupt(vector) as LinkInterrupt;
   }
 
   /** Interrupts as they come: `for await (const { vector } of link.interrupts()) ...`. Never ends by itself. */
@@ -226,6 +227,10 @@ export class RootLinkEnd {
   close(): void {
     this.#device.close();
     this.#tell({ kind: "close" });
+  }
+
+  #next(vector: number | undefined): LinkInterrupt | undefined {
+    return vector === undefined ? this.#pending.values().next().value : this.#pending.get(vector);
   }
 
   #half(id: number): SharedSection | undefined {

@@ -9,15 +9,22 @@ import { type VcpuSurroundings, WasmEngine } from "../engine/wasm/engine.ts";
 import type { Cell } from "../hypervisor/cell.ts";
 import { type Refusal, type Result, refuse } from "../hypervisor/errno.ts";
 import { type CellName, Hypervisor } from "../hypervisor/hypervisor.ts";
-import type { Request } from "../hypervisor/request.ts";
 import { Board } from "../machine/board.ts";
 import { cellReport, isAtRest } from "./cell-report.ts";
 import { CellLog } from "./console-log.ts";
 import { resolveDevices } from "./devices.ts";
 import { boardOptions } from "./machine-size.ts";
+import {
+  type Begun,
+  beginRequest,
+  type ManagementRequest,
+  NO_ANSWER,
+  type RequestOf,
+} from "./management.ts";
 import { memoryHash } from "./memory-hash.ts";
 import type { Ending, SessionReport } from "./report.ts";
-import type { LinkAccess, Machine, RootLinkEnd } from "./root-link.ts";
+import type { RootAction, UnplacedAction } from "./root-action.ts";
+import type { Machine, Moment, RootLinkEnd } from "./root-link.ts";
 import { RootLinks } from "./root-links.ts";
 import { type Image, type LoadedScenario, ScenarioError } from "./scenario.ts";
 import { UNCONNECTED } from "./unconnected.ts";
@@ -52,8 +59,8 @@ export interface SessionOptions {
   /** Keep virtual time from running ahead of the wall clock. Default false. */
   readonly realtime?: boolean;
   readonly wallClock?: WallClock;
-  /** Told of everything that root does at its ends of links, in order. */
-  readonly linkAccess?: (access: LinkAccess) => void;
+  /** Told of everything that the script does, in order: see root-action.ts. */
+  readonly record?: (action: RootAction) => void;
 }
 
 /**
@@ -90,8 +97,16 @@ export class Session {
   readonly #waits = new Waits((untilNs) => this.#runSlice(untilNs));
   readonly #lineWaits = new Set<LineWait>();
   readonly #printed: string[] = [];
+  readonly #machine: Machine;
   readonly #links: RootLinks;
   readonly #pace: Pace;
+  readonly #recorder: ((action: RootAction) => void) | undefined;
+  /** Begun so far, by the scenario and then by its script. */
+  #requests = 0;
+  /** Requests that wait for their answers. */
+  #begun: { readonly text: string; readonly request: Begun }[] = [];
+  /** Up to there the scenario itself says what happens. */
+  #inScript = false;
   #interrupt: AbortSignal | undefined;
   /** Why the run ended, once it has. */
   #ending: Ending | undefined;
@@ -137,7 +152,9 @@ export class Session {
       }),
       "enable",
     );
-    this.#links = new RootLinks(this.hypervisor, this.#machineForPrograms(), options.linkAccess);
+    this.#recorder = options.record;
+    this.#machine = this.#machineForPrograms();
+    this.#links = new RootLinks(this.hypervisor, this.#machine, options.record);
     this.#pace = new Pace(wallClock, realtime, this.nowNs);
   }
 
@@ -168,6 +185,8 @@ export class Session {
         expectSuccess(await this.loadCell(config.name, images), "cell load");
         expectSuccess(await this.startCell(config.name), "cell start");
       }
+      this.#requests = 0;
+      this.#inScript = true;
       if (script === undefined) await this.#waits.until(() => false);
       else await script(this);
       this.#ending ??= "script";
@@ -175,47 +194,61 @@ export class Session {
     } catch (error) {
       if (!(error instanceof Ended)) throw error;
     }
-    return this.report();
+    const report = this.report();
+    this.#recorder?.({
+      moment: this.#moment,
+      kind: "end",
+      ended: report.ended,
+      memoryHash: this.memoryHash(),
+    });
+    return report;
   }
 
   /** `jailhouse cell create`. */
   createCell(config: CellConfig): Promise<Result<Cell>> {
-    return this.#request(`cell create ${config.name}`, () => this.hypervisor.createCell(config));
+    return this.#request(`cell create ${config.name}`, { verb: "create", config });
   }
 
   /** `jailhouse cell load`: the cell is asked to shut down if it runs. The first error ends it. */
   async loadCell(name: CellName, images: readonly Image[]): Promise<Result> {
     const text = `cell load ${name} ${images.map((image) => image.name).join(" ")}`;
-    const loadable = await this.#request(text, () => this.hypervisor.setLoadable(name));
+    const loadable = await this.#request(text, { verb: "set-loadable", cell: name });
     if (!loadable.ok) return loadable;
-    for (const { name: file, bytes, address } of images) {
-      const loaded = this.hypervisor.loadImage(name, bytes, address);
-      if (loaded.ok) continue;
-      const refusal = refuse(loaded.errno, `${file}: ${loaded.reason}`);
-      this.#emit({ kind: "refused", text, refusal });
-      return refusal;
+    for (const image of images) {
+      const loaded = this.loadImage(text, name, image);
+      if (!loaded.ok) return loaded;
     }
     return loadable;
   }
 
+  /** Second half of {@link loadCell}. @param text what is told of a refusal */
+  loadImage(text: string, cell: CellName, image: Image): Result {
+    this.#record({ kind: "load-image", text, cell, image });
+    const loaded = this.hypervisor.loadImage(cell, image.bytes, image.address);
+    if (loaded.ok) return loaded;
+    const refusal = refuse(loaded.errno, `${image.name}: ${loaded.reason}`);
+    this.#emit({ kind: "refused", text, refusal });
+    return refusal;
+  }
+
   /** `jailhouse cell start`. */
   startCell(name: CellName): Promise<Result> {
-    return this.#request(`cell start ${name}`, () => this.hypervisor.startCell(name));
+    return this.#request(`cell start ${name}`, { verb: "start", cell: name });
   }
 
   /** `jailhouse cell shutdown`. The cell may refuse: EPERM. */
   shutdownCell(name: CellName): Promise<Result> {
-    return this.#request(`cell shutdown ${name}`, () => this.hypervisor.shutdownCell(name));
+    return this.#request(`cell shutdown ${name}`, { verb: "set-loadable", cell: name });
   }
 
   /** `jailhouse cell destroy`. The cell may refuse: EPERM. */
   destroyCell(name: CellName): Promise<Result> {
-    return this.#request(`cell destroy ${name}`, () => this.hypervisor.destroyCell(name));
+    return this.#request(`cell destroy ${name}`, { verb: "destroy", cell: name });
   }
 
   /** `jailhouse disable`, with every cell destroyed before. */
   disable(): Promise<Result> {
-    return this.#request("disable", () => this.hypervisor.disable());
+    return this.#request("disable", { verb: "disable" });
   }
 
   /** Lets the machine run until `count` console lines of cells have matched. */
@@ -245,6 +278,7 @@ export class Session {
 
   /** A line of the program's own, shown among those of the cells. */
   print(text: string): void {
+    this.#record({ kind: "print", text });
     this.#printed.push(text);
     this.#emit({ kind: "print", text, atNs: this.nowNs });
   }
@@ -286,18 +320,49 @@ export class Session {
     return memoryHash(this.board.memory);
   }
 
-  /** Begins a request and lets the machine run until it has its answer. */
-  async #request<T>(text: string, begin: () => Request<T>): Promise<Result<T>> {
+  /**
+   * Begins a request of root's, and waits for nothing: the machine's timers carry it on.
+   * @param text for people
+   */
+  begin<R extends ManagementRequest>(text: string, request: R): RequestOf<R> {
     this.#emit({ kind: "request", text });
-    const request = begin();
+    this.#record({ kind: "request", text, request });
+    this.#requests++;
+    const begun = beginRequest(this.hypervisor, request);
+    this.#begun.push({ text, request: begun });
+    return begun;
+  }
+
+  /** Begins a request and lets the machine run until it has its answer. */
+  async #request<R extends ManagementRequest>(text: string, request: R) {
+    const index = this.#requests;
+    const begun = this.begin(text, request);
     await this.#waits.until(() => {
-      if (request.result === undefined && this.#nobodyCanAnswer())
-        request.abandon("every CPU of every cell is at rest: no answer can come");
-      return request.result !== undefined;
+      if (begun.result === undefined && this.#nobodyCanAnswer()) {
+        this.#record({ kind: "abandon", request: index });
+        begun.abandon(NO_ANSWER);
+      }
+      return begun.result !== undefined;
     });
-    const result = request.result as Result<T>;
-    if (!result.ok) this.#emit({ kind: "refused", text, refusal: result });
-    return result;
+    this.#tellRefusals();
+    return begun.result as NonNullable<RequestOf<R>["result"]>;
+  }
+
+  #tellRefusals(): void {
+    for (const { text, request } of this.#begun)
+      if (request.result?.ok === false)
+        this.#emit({ kind: "refused", text, refusal: request.result });
+    this.#begun = this.#begun.filter(({ request }) => request.result === undefined);
+  }
+
+  /** Places an action of the script in time. */
+  #record(action: UnplacedAction): void {
+    if (this.#inScript) this.#recorder?.({ moment: this.#moment, ...action });
+  }
+
+  get #moment(): Moment {
+    const { nowNs, retired } = this.#machine;
+    return { atNs: nowNs, retired };
   }
 
   /**
@@ -323,6 +388,22 @@ export class Session {
     // somebody wants time to pass, even if nothing happens in it
     if (outcome === "idle") scheduler.skipTo(end);
     return this.#pause();
+  }
+
+  /** Ends the run here and now. Only from inside its script. */
+  end(ending: Ending): never {
+    throw this.#end(ending);
+  }
+
+  /**
+   * To be called now and then by a script that drives the machine itself: lets the host have its
+   * turn, and tells of requests that were refused.
+   * @throws Ended if the run is interrupted
+   */
+  async hostTurn(): Promise<void> {
+    this.#tellRefusals();
+    if (this.#interrupt?.aborted) throw this.#end("interrupted");
+    await this.#pause();
   }
 
   /** If the host is due for its turn, or virtual time ahead of the wall clock. */

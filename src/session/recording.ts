@@ -1,0 +1,177 @@
+/**
+ * The text form of a run's {@link RootAction}s: JSON, one moment a line, behind a line that says
+ * what it is. Bytes are hexadecimal.
+ */
+import { decodeConfig, encodeConfig } from "../config/codec/index.ts";
+import type { CellConfig } from "../config/types.ts";
+import type { RootAction } from "./root-action.ts";
+import type { Moment } from "./root-link.ts";
+import { ScenarioError } from "./scenario.ts";
+
+const HEADER = { recording: "gaoler", version: 1 } as const;
+
+/** How a value stands in the text. `read` throws a word for what was wanted. */
+interface Form {
+  write(value: never): unknown;
+  read(value: unknown): unknown;
+}
+
+const asIs = (wanted: string, fits: (value: unknown) => boolean): Form => ({
+  write: (value) => value,
+  read: (value) => {
+    if (fits(value)) return value;
+    throw new ScenarioError(`not ${wanted}`);
+  },
+});
+
+const text = asIs("text", (value) => typeof value === "string");
+const count = asIs(
+  "a whole number from 0 on",
+  (value) => Number.isSafeInteger(value) && Number(value) >= 0,
+);
+const time = asIs(
+  "a time in nanoseconds",
+  (value) => typeof value === "number" && value >= 0 && Number.isFinite(value),
+);
+const name = asIs(
+  "the name or number of a cell",
+  (value) => typeof value === "string" || Number.isSafeInteger(value),
+);
+const verb = asIs("a request", (value) =>
+  ["create", "set-loadable", "start", "destroy", "disable"].includes(value as string),
+);
+const ending = asIs("an ending", (value) =>
+  ["time", "line", "cells", "script", "power", "interrupted"].includes(value as string),
+);
+
+const bytes: Form = {
+  write: (value: Uint8Array) =>
+    Array.from(value, (byte) => byte.toString(16).padStart(2, "0")).join(""),
+  read: (value) => {
+    if (typeof value !== "string" || !/^([0-9a-f]{2})*$/.test(value))
+      throw new ScenarioError("not bytes in hexadecimal");
+    return Uint8Array.from({ length: value.length / 2 }, (_, index) =>
+      Number.parseInt(value.slice(2 * index, 2 * index + 2), 16),
+    );
+  },
+};
+
+const config: Form = {
+  write: (value: CellConfig) => bytes.write(encodeConfig(value) as never),
+  read: (value) => decodeConfig(bytes.read(value) as Uint8Array, { file: "its configuration" }),
+};
+
+type Fields = Readonly<Record<string, Form>>;
+
+/** Of an object; `optional` ones may be missing. */
+function object(fields: Fields, optional: Fields = {}): Form {
+  const all = { ...fields, ...optional };
+  return {
+    write: (value: Readonly<Record<string, never>>) =>
+      Object.fromEntries(
+        Object.entries(all)
+          .filter(([field]) => field in value)
+          .map(([field, form]) => [field, form.write(value[field])]),
+      ),
+    read: (value) => {
+      if (typeof value !== "object" || value === null) throw new ScenarioError("not an object");
+      const given = value as Readonly<Record<string, unknown>>;
+      const entries = Object.entries(all).filter(([field]) => field in given || field in fields);
+      return Object.fromEntries(
+        entries.map(([field, form]) => [field, inField(field, () => form.read(given[field]))]),
+      );
+    },
+  };
+}
+
+function inField<T>(field: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new ScenarioError(`${field}: ${(error as Error).message}`);
+  }
+}
+
+const link = { link: text };
+const transfer = object({ ...link, section: text, offset: count, bytes });
+
+/** By kind, what an action has beside its moment. */
+const ACTIONS: Readonly<Record<RootAction["kind"], Form>> = {
+  open: object(link),
+  close: object(link),
+  read: transfer,
+  write: transfer,
+  state: object({ ...link, value: count }),
+  "remote-state": object({ ...link, peer: count, value: count }),
+  ring: object({ ...link, peer: count, vector: count }),
+  interrupt: object({ ...link, interrupt: object({ vector: count, count, atNs: time }) }),
+  print: object({ text }),
+  request: object({ text, request: object({ verb }, { cell: name, config }) }),
+  "load-image": object({ text, cell: name, image: object({ name: text, bytes, address: count }) }),
+  abandon: object({ request: count }),
+  end: object({ ended: ending, memoryHash: text }),
+};
+
+/** Writes actions as they come. */
+export class RecordingWriter {
+  readonly #line: (line: string) => void;
+  #moment: Moment | undefined;
+  #actions: unknown[] = [];
+
+  /** @param line takes a line of the text, with its line feed */
+  constructor(line: (line: string) => void) {
+    this.#line = line;
+    line(`${JSON.stringify(HEADER)}\n`);
+  }
+
+  add(action: RootAction): void {
+    if (this.#moment !== undefined && !isSame(this.#moment, action.moment)) this.flush();
+    this.#moment = action.moment;
+    const { kind } = action;
+    this.#actions.push({ kind, ...(ACTIONS[kind].write(action as never) as object) });
+  }
+
+  /** What is not written yet. */
+  flush(): void {
+    if (this.#actions.length > 0)
+      this.#line(`${JSON.stringify({ ...this.#moment, actions: this.#actions })}\n`);
+    this.#actions = [];
+  }
+}
+
+const isSame = (a: Moment, b: Moment): boolean =>
+  a.atNs === b.atNs && a.retired.every((count, index) => count === b.retired[index]);
+
+/** @param file its name, for errors @throws ScenarioError naming line and field */
+export function decodeRecording(recording: string, file: string): RootAction[] {
+  const [first, ...lines] = recording.replace(/\n$/, "").split("\n");
+  if (first !== JSON.stringify(HEADER))
+    throw new ScenarioError(`${file}: is not a recording, which begins ${JSON.stringify(HEADER)}`);
+  return lines.flatMap((line, index) => {
+    try {
+      return decodeMoment(JSON.parse(line));
+    } catch (error) {
+      throw new ScenarioError(`${file}, line ${index + 2}: ${(error as Error).message}`);
+    }
+  });
+}
+
+function decodeMoment(value: { atNs?: unknown; retired?: unknown; actions?: unknown }) {
+  const atNs = inField("atNs", () => time.read(value.atNs) as number);
+  const { retired, actions } = value;
+  if (!Array.isArray(retired) || !Array.isArray(actions))
+    throw new ScenarioError('has no "retired" and "actions"');
+  const moment: Moment = {
+    atNs,
+    retired: retired.map((each) => inField("retired", () => count.read(each) as number)),
+  };
+  return actions.map((action: { kind?: unknown }): RootAction => {
+    const kind = action?.kind as RootAction["kind"];
+    if (!Object.hasOwn(ACTIONS, kind)) throw new ScenarioError(`"${kind}" is no kind of action`);
+    return inField(kind, () => ({
+      kind,
+      moment,
+      ...(ACTIONS[kind].read(action) as object),
+    })) as RootAction;
+  });
+}
