@@ -25,6 +25,8 @@ const compute = [
   "tlb-miss",
   "nbody",
   "sine",
+  "x87-nbody",
+  "x87-sine",
 ];
 
 const system = [

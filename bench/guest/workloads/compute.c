@@ -17,5 +17,7 @@ const struct workload compute_workloads[] = {
     {"tlb-miss", prepare_pages_walk, pages_round},
     {"nbody", NULL, nbody_round},
     {"sine", NULL, sine_round},
+    {"x87-nbody", prepare_x87, x87_nbody_round},
+    {"x87-sine", prepare_x87, x87_sine_round},
     {0},
 };

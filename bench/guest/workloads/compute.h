@@ -20,10 +20,13 @@ uint64_t chase_round(void);
 uint64_t pages_round(void);
 uint64_t nbody_round(void);
 uint64_t sine_round(void);
+uint64_t x87_nbody_round(void);
+uint64_t x87_sine_round(void);
 
 void prepare_copy(void);
 void prepare_chase(void);
 void prepare_pages_walk(void);
+void prepare_x87(void);
 
 /* Numbers that look like chance: Knuth's 64-bit multiplier. */
 static inline uint32_t next_random(uint64_t *state)
