@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { q35 } from "../boards/q35.ts";
 import { rootShared } from "../builders/memory.ts";
+import { sharedMemoryRegions } from "../builders/shared-memory.ts";
 import { demoCell } from "../demos/index.ts";
 import { type Finding, formatFinding } from "../finding.ts";
 import { REVISIONS } from "../releases.ts";
@@ -28,6 +29,12 @@ function changed(
 
 const check = (revision: Revision, ...cells: CellConfig[]): Finding[] =>
   checkLinks(q35(revision), cells).filter(({ rule }) => !rule.startsWith("a register BAR smaller"));
+
+/** All regions of a device for 64 peers, end 12, behind one another. */
+function manyRegions(): Partial<CellConfig> {
+  const link = { base: 0x3f0f_0000, commonBytes: 0x9000, outputBytes: 0x2000, peers: 64 };
+  return { memoryRegions: sharedMemoryRegions(link, 12, true) };
+}
 
 const flagsOf = (revision: Revision, index: number) =>
   demoCell("ivshmem-demo", revision).memoryRegions[index].flags;
@@ -133,6 +140,14 @@ const v2: Case[] = [
     "number too high",
     [changed(12, { shmemDevId: 12 }, [3, { flags: flagsOf(12, 2) }])],
     [["error", /0 to 11/, ["pciDevices[0].shmemDevId"]]],
+  ],
+  [
+    "more ends than Jailhouse has",
+    [changed(12, { shmemDevId: 12, shmemPeers: 64 }, [0, {}], manyRegions())],
+    [
+      ["warning", /Jailhouse itself connects ends 0 to 11 only/, ["pciDevices[0].shmemDevId"]],
+      ["warning", /same number of peers/, ["pciDevices[9].shmemPeers", "pciDevices[0].shmemPeers"]],
+    ],
   ],
   [
     "number of root",

@@ -3,7 +3,9 @@ import type { Finding } from "../finding.ts";
 import type { MemoryRegion } from "../types.ts";
 import { FIRST_OUTPUT, hasItsRegions, type LinkEndOf, place, regionsOf } from "./ends.ts";
 
-const MAXIMUM_PEERS = 12;
+const MAXIMUM_PEERS = 64;
+/** Jailhouse has room for so many. */
+const USUAL_PEERS = 12;
 const MAXIMUM_VECTORS = 16;
 /** Virtio codes differ in this bit between the two sides. */
 const VIRTIO = 0x8000;
@@ -30,9 +32,10 @@ export function checkEndV2(end: LinkEndOf): Finding[] {
       numMsixVectors,
       `give at most ${MAXIMUM_VECTORS}`,
     );
-  if (shmemDevId >= MAXIMUM_PEERS)
+  const ends = Math.min(Math.max(shmemPeers, USUAL_PEERS), MAXIMUM_PEERS);
+  if (shmemDevId >= ends)
     error(
-      `ends are numbered 0 to ${MAXIMUM_PEERS - 1}`,
+      `ends are numbered 0 to ${ends - 1}`,
       "shmemDevId",
       shmemDevId,
       "give a number that is free",
@@ -46,6 +49,13 @@ export function checkEndV2(end: LinkEndOf): Finding[] {
         place(end, "shmemPeers", String(shmemPeers)),
       ],
       fix: `give a number below ${shmemPeers}, or raise shmemPeers in all ends`,
+    });
+  if (shmemDevId >= USUAL_PEERS && shmemDevId < ends)
+    found.push({
+      severity: "warning",
+      rule: `Jailhouse itself connects ends 0 to ${USUAL_PEERS - 1} only: Gaoler up to ${MAXIMUM_PEERS - 1}`,
+      places: [place(end, "shmemDevId", String(shmemDevId))],
+      fix: "split the link if the configuration is for Jailhouse, too",
     });
   return [...found, ...layout(end), ...rights(end)];
 }

@@ -8,7 +8,7 @@ import { physicalWrite } from "../physical-access.ts";
 import type { IvshmemDevice } from "./device.ts";
 import { IvshmemLink } from "./link.ts";
 import { IvshmemV1 } from "./v1.ts";
-import { FIRST_OUTPUT, IvshmemV2, MAXIMUM_PEERS, STATE_TABLE } from "./v2.ts";
+import { FIRST_OUTPUT, IvshmemV2, MAXIMUM_PEERS, STATE_TABLE, USUAL_PEERS } from "./v2.ts";
 
 const V1_ENDS = 2;
 const V2_VECTORS = 16;
@@ -73,8 +73,9 @@ function connectV2(core: Core, cell: Cell, config: PciDevice): Refusal | undefin
       "EINVAL",
       `${what}: ${numMsixVectors} MSI-X vectors, at most ${V2_VECTORS} exist`,
     );
-  if (id >= MAXIMUM_PEERS)
-    return refuse("EINVAL", `${what}: shmem_dev_id ${id}, the highest is ${MAXIMUM_PEERS - 1}`);
+  const ends = Math.min(Math.max(shmemPeers, USUAL_PEERS), MAXIMUM_PEERS);
+  if (id >= ends)
+    return refuse("EINVAL", `${what}: shmem_dev_id ${id}, the highest is ${ends - 1}`);
   const existing = core.links.get(bdf);
   const peers = existing?.connected ?? [];
   const holder = existing?.ends[id];

@@ -102,7 +102,7 @@ export class RootLink {
   /**
    * The doorbell. Nothing happens if the end is not connected, does not let interrupts through, or
    * if the vector is not below the number that root's own device has (1 without MSI-X).
-   * @param peer 0 ... 11; version 2 may also name itself
+   * @param peer 0 ... 63; version 2 may also name itself
    */
   ring(peer: number, vector = 0): void {
     this.#open().ring(peer, vector);

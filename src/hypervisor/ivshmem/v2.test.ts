@@ -75,19 +75,25 @@ describe("assignment (2.1)", () => {
     ]);
   });
 
-  test.each<[string, Partial<PciDevice>, string]>([
+  test.each<[string, Partial<PciDevice>, string, regions?: number]>([
     ["regions missing", { shmemRegionsStart: 3 }, "EINVAL"],
     ["exactly enough", { shmemRegionsStart: 2 }, "success"],
     ["17 vectors", { numMsixVectors: 17 }, "EINVAL"],
     ["id 12", { shmemDevId: 12 }, "EINVAL"],
     ["id 11", { shmemDevId: 11 }, "success"],
+    ["id 63 of 64", { shmemDevId: 63, shmemPeers: 64 }, "success", 66],
+    ["id 64", { shmemDevId: 64, shmemPeers: 65 }, "EINVAL", 67],
+    ["id 12 of 12", { shmemDevId: 12, shmemPeers: 12 }, "EINVAL", 14],
     ["id of root", { shmemDevId: 0 }, "EBUSY"],
     ["all of it wrong: the regions come first", { shmemRegionsStart: 9, shmemDevId: 0 }, "EINVAL"],
-  ])("%s", (_, device, errno) => {
+  ])("%s", (_, device, errno, regions = 0) => {
     const machine = enabled(12);
     const { pool } = machine.hypervisor.core;
     const used = pool.used;
-    expect(errnoOf(create(machine, cellOf("a", 1, device)))).toBe(errno);
+    const config = cellOf("a", 1, device);
+    const more = Array.from({ length: regions }, () => ({ ...config.memoryRegions[0], size: 0n }));
+    const memoryRegions = [...config.memoryRegions, ...more];
+    expect(errnoOf(create(machine, { ...config, memoryRegions }))).toBe(errno);
     if (errno !== "success") expect(pool.used).toBe(used);
   });
 

@@ -1,6 +1,6 @@
 /**
- * Shared-memory device, version 2 (v0.12, master): up to twelve ends, their states in a table in
- * shared memory, one part of it that all may write, and one part for the output of each.
+ * Shared-memory device, version 2 (v0.12, master): up to 64 ends, their states in a table in shared
+ * memory, one part of it that all may write, and one part for the output of each.
  */
 import type { ReadResult } from "../../machine/device.ts";
 import type { Violation } from "../mmio-dispatch.ts";
@@ -22,7 +22,10 @@ import {
 import { IvshmemDevice, type IvshmemPlace } from "./device.ts";
 import { IvshmemMsix } from "./msix.ts";
 
-export const MAXIMUM_PEERS = 12;
+/** Of a link. The device could have 65536; Jailhouse keeps room for {@link USUAL_PEERS}. */
+export const MAXIMUM_PEERS = 64;
+/** Whatever number of peers a device names, its own number may be below that. */
+export const USUAL_PEERS = 12;
 
 /** Places of the sections' regions, counted from the first of the device. */
 export const STATE_TABLE = 0;

@@ -3,10 +3,10 @@
  * @file
  * Shared memory and doorbells between cells: the virtual PCI device "ivshmem" in both its versions.
  *
- * | version | hypervisor        | shared memory                                               | peers |
- * |---------|-------------------|-------------------------------------------------------------|-------|
- * | 1       | v0.6 to v0.11     | one region that both ends write                             | 2     |
- * | 2       | v0.12 and later   | state table, common section, one output section for each end | 2 up  |
+ * | version | hypervisor        | shared memory                                               | peers   |
+ * |---------|-------------------|-------------------------------------------------------------|---------|
+ * | 1       | v0.6 to v0.11     | one region that both ends write                             | 2       |
+ * | 2       | v0.12 and later   | state table, common section, one output section for each end | 2 to 64 |
  *
  * An interrupt to an end that has not enabled its interrupts is lost: let it say by its state that
  * it is ready. 64-bit inmates only. To be used by one CPU; interrupts go to the one that enables them.
