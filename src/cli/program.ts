@@ -176,8 +176,8 @@ ${examples(
 and every GiB with RAM mapped to themselves. It stands at 0x7c00 (16 bits) or 0x100000 (32 and 64
 bits); in the latter modes its tables take the last 28 KiB of RAM.
 Registers: rax eax ax al ... r15 r15d r15w r15b, rip, rflags, cs ... gs (base = 16 times the
-selector), cs_base ... gs_base, cr0 ... cr4, efer, dr0 ... dr7, xmm0 ... xmm15, mxcsr, st0 ... st7,
-mm0 ... mm7, fcw, fsw, ftw. They are set in the order given, after the code has been loaded.
+selector), cs_base ... gs_base, cr0 ... cr4, efer, dr0 ... dr7, xmm0 ... xmm15, ymm0 ... ymm15,
+mxcsr, st0 ... st7, mm0 ... mm7, fcw, fsw, ftw. They are set in the order given, after the code has been loaded.
 Addresses are physical; --map may be anywhere below 512 GiB, in multiples of 4096.
 A multiboot kernel has the devices of a PC; COM1 is standard output. It ends by HLT with interrupts
 off on every CPU, or by writing V to port 0xf4, with exit status (V << 1) | 1 as QEMU's

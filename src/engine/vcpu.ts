@@ -251,9 +251,12 @@ export interface Registers {
   setGdtr(table: DescriptorTable): void;
   idtr(): DescriptorTable;
   setIdtr(table: DescriptorTable): void;
-  /** XMM register 0..15 as 128 bits. */
+  /** XMM register 0..15 as 128 bits. Setting it leaves the rest of YMM as it is. */
   xmm(index: number): bigint;
   setXmm(index: number, value: bigint): void;
+  /** YMM register 0..15 as 256 bits, of which the XMM register is the lower half. */
+  ymm(index: number): bigint;
+  setYmm(index: number, value: bigint): void;
   mxcsr: number;
   /** x87 stack register ST(i) as its 80 bits. */
   st(index: number): bigint;
@@ -271,10 +274,20 @@ export interface Registers {
   readonly mode: "real" | "protected" | "virtual-8086" | "compatibility" | "long";
 }
 
+/** Levels of the x86-64 ABI (System V ABI, AMD64 supplement, 3.1.1). */
+export const FEATURE_LEVELS = ["x86-64-v1", "x86-64-v2", "x86-64-v3"] as const;
+export type Features = (typeof FEATURE_LEVELS)[number];
+
 export interface Vcpu {
   /** Logical CPU number; also its initial APIC id. */
   readonly index: number;
   readonly registers: Registers;
+  /**
+   * Which instructions there are and what CPUID says of them. "x86-64-v3", the default, comes with
+   * everything the engine has: AES, PCLMULQDQ, ADX, SHA, RDRAND and RDSEED, too. System registers
+   * and XSAVE are the same in all of them.
+   */
+  features: Features;
   /**
    * Instructions retired since power-on; exact in every exit. A faulting
    * instruction does not count, the delivery of an exception or interrupt

@@ -298,6 +298,7 @@ describe("XSETBV (7.3)", () => {
   test.each([
     [0, 1, 0, true],
     [0, 3, 0, true],
+    [0, 7, 0, true],
     [0, 2, 0, false],
     [0, 0x103, 0, false],
     [1, 1, 0, false],

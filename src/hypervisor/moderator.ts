@@ -22,7 +22,7 @@ import { invalidAccess, type Violation } from "./mmio-dispatch.ts";
 import { moderateMsrRead, moderateMsrWrite } from "./msr-moderation.ts";
 import { moderatePort } from "./port-moderation.ts";
 import { CPUID, HYPERCALL, MMIO, XAPIC, XSETBV } from "./statistics.ts";
-import { moderateXsetbv, SUPPORTED_XCR0 } from "./xsetbv.ts";
+import { moderateXsetbv, supportedXcr0 } from "./xsetbv.ts";
 
 export class CellModerator implements Moderator {
   readonly #core: Core;
@@ -66,7 +66,7 @@ export class CellModerator implements Moderator {
         return "done";
       case "xsetbv": {
         cpu.statistics.count(XSETBV);
-        const violation = moderateXsetbv(exit, SUPPORTED_XCR0);
+        const violation = moderateXsetbv(exit, supportedXcr0(vcpu.features));
         return violation === undefined ? "native" : this.#verdict(cpu, violation);
       }
       case "special-instruction":

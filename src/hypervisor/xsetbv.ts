@@ -1,11 +1,13 @@
 /** XSETBV (hypervisor interface, 7.3): what is let through to the CPU. */
-import type { Xsetbv } from "../engine/vcpu.ts";
+import type { Features, Xsetbv } from "../engine/vcpu.ts";
 import type { Violation } from "./mmio-dispatch.ts";
 
 const X87 = 1;
 
-/** CPUID.(0xd,0).EAX of the engine: x87 and SSE. */
-export const SUPPORTED_XCR0 = 3;
+/** CPUID.(0xd,0).EAX: x87 and SSE, and AVX from the third level on. */
+export function supportedXcr0(features: Features): number {
+  return features === "x86-64-v3" ? 7 : 3;
+}
 
 /** @param supported CPUID.(0xd,0).EAX */
 export function moderateXsetbv(

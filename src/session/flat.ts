@@ -40,8 +40,8 @@ const CR0_SYSTEM = (1n << 1n) | (1n << 5n) | (1n << 16n) | (1n << 18n);
 const CR4_PAE = 1n << 5n;
 /** OSFXSR, OSXMMEXCPT, FSGSBASE and OSXSAVE: whatever a program may want to use is enabled. */
 const CR4_SYSTEM = (1n << 9n) | (1n << 10n) | (1n << 16n) | (1n << 18n);
-/** x87, SSE. */
-const XCR0 = 3n;
+/** x87, SSE, AVX. */
+const XCR0 = 7n;
 /** Reserved bit 1 and IF, as programs find them. */
 const RFLAGS = 0x202n;
 const EFER_LME = 1n << 8n;

@@ -56,9 +56,14 @@ export function registerTable(report: RegisterReport): string[] {
       report.mm.map((value, index) => `MM${index}  ${digits(value)}`),
       4,
     ),
-    ...columns(
-      report.xmm.map((value, index) => `XMM${String(index).padEnd(2)} ${digits(value)}`),
-      2,
-    ),
+    ...vectors(report),
   ];
+}
+
+/** YMM registers, if there is more in any of them than XMM shows. */
+function vectors({ xmm, ymm }: RegisterReport): string[] {
+  const numbered = (name: string, values: readonly string[]) =>
+    values.map((value, index) => `${name}${String(index).padEnd(2)} ${digits(value)}`);
+  const isWide = ymm.some((value) => /[^0]/.test(digits(value).slice(0, 32)));
+  return isWide ? numbered("YMM", ymm) : columns(numbered("XMM", xmm), 2);
 }

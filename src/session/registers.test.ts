@@ -28,8 +28,11 @@ describe("setRegister", () => {
     setRegister(values, "st3", 0x3fff8000000000000000n);
     setRegister(values, "mxcsr", 0x1fa0n);
     setRegister(values, "fcw", 0x27fn);
-    const { xmm, x87, mxcsr } = registerReport(values);
+    setRegister(values, "ymm3", (7n << 248n) | 9n);
+    setRegister(values, "xmm3", 8n);
+    const { xmm, ymm, x87, mxcsr } = registerReport(values);
     expect(xmm[15]).toBe("0x80000000000000000000000000000005");
+    expect(ymm[3]).toBe(`0x07${"0".repeat(61)}8`);
     expect(x87.st[3]).toBe("0x3fff8000000000000000");
     expect(mxcsr).toBe("0x00001fa0");
     expect(x87.fcw).toBe("0x027f");
@@ -39,6 +42,7 @@ describe("setRegister", () => {
     ["eax", 2n ** 32n, /eax: .* 32 bits/],
     ["al", 256n, /al: .* 8 bits/],
     ["xmm0", 2n ** 128n, /128 bits/],
+    ["ymm0", 2n ** 256n, /256 bits/],
     ["xmm16", 0n, /there is no register "xmm16"/],
     ["rzx", 0n, /there is no register "rzx"/],
   ])("refuses %s", (name, value, message) => {

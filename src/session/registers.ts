@@ -27,6 +27,8 @@ export interface RegisterReport {
   readonly mxcsr: string;
   /** XMM0 ... XMM15, 128 bits each. */
   readonly xmm: readonly string[];
+  /** YMM0 ... YMM15, 256 bits each; the lower halves are the XMM registers. */
+  readonly ymm: readonly string[];
 }
 
 /** A register whose bits have names: the names of those that are set, lowest first. */
@@ -129,6 +131,7 @@ export function registerReport(registers: Registers): RegisterReport {
     ),
     mxcsr: hex(registers.mxcsr, 8),
     xmm: Array.from({ length: 16 }, (_, index) => hex(registers.xmm(index), 32)),
+    ymm: Array.from({ length: 16 }, (_, index) => hex(registers.ymm(index), 64)),
   };
 }
 
@@ -175,7 +178,7 @@ const PARTS: ReadonlyMap<string, Part> = new Map([
 const WHOLE = new Set<string>([...GENERAL, ...CONTROL, ...DEBUG, "rflags"]);
 
 /**
- * Sets a register by name: `rax`, `eax`, `al`, `r9d`, `rflags`, `cr3`, `xmm3`, `st0`, `mm5`,
+ * Sets a register by name: `rax`, `eax`, `al`, `r9d`, `rflags`, `cr3`, `xmm3`, `ymm3`, `st0`, `mm5`,
  * `mxcsr`, `fcw`, `fs_base`. A part leaves the rest of its register as it is. A segment register is
  * set as real mode does: base = selector * 16. Setting MMX registers turns the x87 unit to MMX use,
  * as MMX instructions do: its top is 0 and no register is empty.
@@ -187,7 +190,7 @@ export function setRegister(registers: Registers, name: string, value: bigint): 
       throw new RangeError(`${name}: 0x${value.toString(16)} does not fit in ${width} bits`);
   };
   const part = PARTS.get(name);
-  const vector = /^xmm(\d|1[0-5])$/.exec(name);
+  const vector = /^([xy])mm(\d|1[0-5])$/.exec(name);
   const stack = /^st([0-7])$/.exec(name);
   const mmx = /^mm([0-7])$/.exec(name);
   const base = /^([cdefgs]s)_base$/.exec(name)?.[1] as SegmentName | undefined;
@@ -199,8 +202,10 @@ export function setRegister(registers: Registers, name: string, value: bigint): 
     const mask = ((1n << BigInt(part.bits)) - 1n) << BigInt(part.shift);
     registers.set(part.name, (registers.get(part.name) & ~mask) | (value << BigInt(part.shift)));
   } else if (vector) {
-    fits(128);
-    registers.setXmm(Number(vector[1]), value);
+    const isWhole = vector[1] === "y";
+    fits(isWhole ? 256 : 128);
+    if (isWhole) registers.setYmm(Number(vector[2]), value);
+    else registers.setXmm(Number(vector[2]), value);
   } else if (stack) {
     fits(80);
     registers.setSt(Number(stack[1]), value);
@@ -229,6 +234,6 @@ export function setRegister(registers: Registers, name: string, value: bigint): 
   } else
     throw new RangeError(
       `there is no register "${name}"; general registers of any width, rip, rflags, segment ` +
-        "registers, their bases (fs_base), cr0 ... cr4, efer, xcr0, dr0 ... dr7, xmm0 ... xmm15, st0 ... st7, mm0 ... mm7, mxcsr, fcw, fsw and ftw can be set",
+        "registers, their bases (fs_base), cr0 ... cr4, efer, xcr0, dr0 ... dr7, xmm0 ... xmm15, ymm0 ... ymm15, st0 ... st7, mm0 ... mm7, mxcsr, fcw, fsw and ftw can be set",
     );
 }

@@ -1,16 +1,19 @@
-import type {
-  InterruptController,
-  MemoryMap,
-  Moderator,
-  Registers,
-  Stop,
-  Vcpu,
-  VcpuState,
+import {
+  FEATURE_LEVELS,
+  type Features,
+  type InterruptController,
+  type MemoryMap,
+  type Moderator,
+  type Registers,
+  type Stop,
+  type Vcpu,
+  type VcpuState,
 } from "../vcpu.ts";
 import { EFLAGS_IF, EFLAGS_RF, EFLAGS_TF } from "../x86/control-bits.ts";
 import { ABANDON, Core, pushesErrorCode } from "../x86/core.ts";
 import { DR6, hasBreakpoints, instructionBreakpoints } from "../x86/debug.ts";
 import { deliver, type EventSource } from "../x86/interrupts.ts";
+import type { Level } from "../x86/mode.ts";
 import { codeLinear, instructionRip, instructionsLeft } from "../x86/position.ts";
 import { CoreRegisters } from "../x86/registers.ts";
 import { initialise, powerOn } from "../x86/reset.ts";
@@ -109,6 +112,14 @@ export class WasmVcpu implements Vcpu {
 
   set interrupts(interrupts: InterruptController) {
     this.core.interrupts = interrupts;
+  }
+
+  get features(): Features {
+    return FEATURE_LEVELS[this.core.level - 1] as Features;
+  }
+
+  set features(features: Features) {
+    this.core.level = (FEATURE_LEVELS.indexOf(features) + 1) as Level;
   }
 
   get time(): () => number {

@@ -47,6 +47,7 @@ import {
   JUMP_CACHE,
   JUMP_CACHE_BYTES,
   Leave,
+  MISSING_LEVELS,
   MODE,
   RECORD,
   RIP,
@@ -111,8 +112,6 @@ export class Core {
   codeWritten: (hostAddress: number, size: number) => void = () => {};
   /** Every data access must be looked at (data breakpoints, alignment checks): the TLB stays empty. */
   watching = false;
-  /** What instructions there are. Call `modeChanged` after a change. */
-  level: Level = 3;
   nmiPending = false;
   /** NMIs wait until IRET. */
   nmiBlocked = false;
@@ -196,6 +195,16 @@ export class Core {
 
   set budget(instructions: number) {
     this.i32[BUDGET >> 2] = instructions;
+  }
+
+  /** What instructions there are. */
+  get level(): Level {
+    return (3 - this.get(MISSING_LEVELS)) as Level;
+  }
+
+  set level(level: Level) {
+    this.set(MISSING_LEVELS, 3 - level);
+    this.modeChanged();
   }
 
   get cpl(): number {

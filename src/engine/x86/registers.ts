@@ -35,6 +35,7 @@ import {
   X87,
   XCR0,
   XMM,
+  YMM_UPPER,
 } from "./state.ts";
 
 const GENERAL = [
@@ -171,15 +172,30 @@ export class CoreRegisters implements Registers {
     this.core.set(IDTR_LIMIT, table.limit);
   }
 
-  xmm(index: number): bigint {
-    const at = XMM + 16 * index;
+  private vector(at: number): bigint {
     return (this.core.big(at + 8) << 64n) | this.core.big(at);
   }
 
-  setXmm(index: number, value: bigint): void {
-    const at = XMM + 16 * index;
+  private setVector(at: number, value: bigint): void {
     this.core.setBig(at, BigInt.asUintN(64, value));
     this.core.setBig(at + 8, BigInt.asUintN(64, value >> 64n));
+  }
+
+  xmm(index: number): bigint {
+    return this.vector(XMM + 16 * index);
+  }
+
+  setXmm(index: number, value: bigint): void {
+    this.setVector(XMM + 16 * index, value);
+  }
+
+  ymm(index: number): bigint {
+    return (this.vector(XMM + YMM_UPPER + 16 * index) << 128n) | this.xmm(index);
+  }
+
+  setYmm(index: number, value: bigint): void {
+    this.setXmm(index, value);
+    this.setVector(XMM + YMM_UPPER + 16 * index, value >> 128n);
   }
 
   get mxcsr(): number {

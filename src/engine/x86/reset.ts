@@ -22,11 +22,13 @@ import {
   IDTR_BASE,
   IDTR_LIMIT,
   LDTR,
+  RANDOM,
   RIP,
   TR,
   X87,
   XCR0,
   XMM,
+  YMM_UPPER,
 } from "./state.ts";
 
 const DATA: SegmentCache = { selector: 0, base: 0, limit: 0xffff, attributes: 0x93 };
@@ -37,7 +39,12 @@ const TASK: SegmentCache = { selector: 0, base: 0, limit: 0xffff, attributes: 0x
 /** All registers as after power-on (Intel SDM vol. 3, table 10-1). */
 export function powerOn(core: Core): void {
   core.setAddress(XCR0, 1);
-  for (let offset = 0; offset < 256; offset += 8) core.setAddress(XMM + offset, 0);
+  for (let offset = 0; offset < 256; offset += 8) {
+    core.setAddress(XMM + offset, 0);
+    core.setAddress(XMM + YMM_UPPER + offset, 0);
+  }
+  // Each CPU draws its own numbers, the same in every run.
+  core.setBig(RANDOM, BigInt(core.index));
   setMxcsr(core, 0x1f80);
   resetX87(core);
   resetMsrs(core);

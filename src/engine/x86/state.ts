@@ -87,6 +87,8 @@ export const SSE_RESULT = 928;
 export const SSE_INTEGER = 960;
 /** What RDRAND and RDSEED draw from, 8 bytes; see random.ts. */
 export const RANDOM = 968;
+/** 0, 1 or 2: what the CPU lacks of x86-64-v3, in levels (see mode.ts). */
+export const MISSING_LEVELS = 976;
 
 /** XMM0 .. XMM15: 16 bytes each. */
 export const XMM = 1024;

@@ -1,20 +1,39 @@
 import { OPERAND } from "../x87/layout.ts";
 import { probe, readGuestBytes, writeGuestBytes } from "./access.ts";
 import type { Core } from "./core.ts";
+import type { Level } from "./mode.ts";
 import { MXCSR_MASK, setMxcsr } from "./sse/mxcsr.ts";
-import { MXCSR, X87, XMM } from "./state.ts";
+import { MXCSR, X87, XMM, YMM_UPPER } from "./state.ts";
 
 /**
- * The FXSAVE area and the XSAVE header behind it (Intel SDM vol. 1, 10.5 and
- * 13.4). Every function faults before it changes registers.
+ * The FXSAVE area, the XSAVE header behind it, and AVX state behind that (Intel
+ * SDM vol. 1, 10.5 and 13.4). Every function faults before it changes registers.
  */
 
 /** State components in XCR0 and XSTATE_BV. */
 export const COMPONENT_X87 = 1;
 export const COMPONENT_SSE = 2;
+/** Bits 255:128 of the YMM registers. */
+export const COMPONENT_AVX = 4;
+
+/** Those that a CPU of a level has. */
+export function stateComponents(level: Level): number {
+  return level === 3 ? 7 : 3;
+}
+
+/** Bytes of an XSAVE area for components in XCR0. */
+export function xsaveBytes(components: number): number {
+  return components & COMPONENT_AVX ? AVX_AT + AVX_BYTES : AVX_AT;
+}
+
+/** Those that keep MXCSR, too. */
+const WITH_MXCSR = COMPONENT_SSE | COMPONENT_AVX;
 
 const LEGACY_BYTES = 512;
 const HEADER_BYTES = 64;
+/** Where component 2 stands in the area, and its size. */
+export const AVX_AT = LEGACY_BYTES + HEADER_BYTES;
+export const AVX_BYTES = 256;
 const X87_BYTES = 160;
 const MXCSR_AT = 24;
 const MXCSR_MASK_AT = 28;
@@ -24,6 +43,7 @@ const image = new Uint8Array(LEGACY_BYTES);
 const view = new DataView(image.buffer);
 const header = new Uint8Array(HEADER_BYTES);
 const headerView = new DataView(header.buffer);
+const upperImage = new Uint8Array(AVX_BYTES);
 
 /** Where the x87 room exchanges images. */
 function operand(core: Core): Uint8Array {
@@ -33,6 +53,11 @@ function operand(core: Core): Uint8Array {
 
 function xmmBytes(core: Core): Uint8Array {
   const at = core.base + XMM;
+  return core.linearMemory.subarray(at, at + 16 * registers(core));
+}
+
+function upperBytes(core: Core): Uint8Array {
+  const at = core.base + XMM + YMM_UPPER;
   return core.linearMemory.subarray(at, at + 16 * registers(core));
 }
 
@@ -91,15 +116,21 @@ export function fxrstor(core: Core, linear: number, wide: boolean): void {
 /** @param components of XCR0 and EDX:EAX both */
 export function xsave(core: Core, linear: number, wide: boolean, components: number): void {
   checkAligned(core, linear, 64);
-  probe(core, linear, LEGACY_BYTES + HEADER_BYTES, "write");
+  const upper = upperBytes(core);
+  const savesAvx = (components & COMPONENT_AVX) !== 0;
+  probe(core, linear, savesAvx ? AVX_AT + upper.length : AVX_AT, "write");
   readGuestBytes(core, linear, image);
   readGuestBytes(core, linear + LEGACY_BYTES, header, 8);
   if (components & COMPONENT_X87) saveX87(core, wide);
-  if (components & COMPONENT_SSE) {
-    saveMxcsr(core);
-    image.set(xmmBytes(core), XMM_AT);
+  if (components & WITH_MXCSR) saveMxcsr(core);
+  if (components & COMPONENT_SSE) image.set(xmmBytes(core), XMM_AT);
+  // AVX state counts as in use while it is not all zero, the others always.
+  const unused = savesAvx && upper.every((byte) => byte === 0) ? COMPONENT_AVX : 0;
+  headerView.setUint32(0, (headerView.getUint32(0, true) | components) & ~unused, true);
+  if (savesAvx) {
+    upperImage.set(upper);
+    writeGuestBytes(core, linear + AVX_AT, upperImage, upper.length);
   }
-  headerView.setUint32(0, headerView.getUint32(0, true) | components, true);
   writeGuestBytes(core, linear, image);
   writeGuestBytes(core, linear + LEGACY_BYTES, header, 8);
 }
@@ -119,14 +150,18 @@ export function xrstor(
   if (present & ~supported || headerView.getUint32(4, true) !== 0) core.generalProtection();
   // The compacted form is not offered, so XCOMP_BV and what follows must be 0.
   for (let at = 8; at < 24; at++) if (header[at] !== 0) core.generalProtection();
-  if (requested & COMPONENT_SSE) checkMxcsr(core);
+  if (requested & WITH_MXCSR) checkMxcsr(core);
+  const upper = upperBytes(core);
+  const loaded = requested & present;
+  if (loaded & COMPONENT_AVX) readGuestBytes(core, linear + AVX_AT, upperImage, upper.length);
   if (requested & COMPONENT_X87) {
     if (present & COMPONENT_X87) restoreX87(core, wide);
     else core.x87.state.initialize();
   }
-  if (!(requested & COMPONENT_SSE)) return;
-  setMxcsr(core, view.getUint32(MXCSR_AT, true));
-  const target = xmmBytes(core);
-  if (present & COMPONENT_SSE) target.set(image.subarray(XMM_AT, XMM_AT + target.length));
-  else target.fill(0);
+  if (requested & WITH_MXCSR) setMxcsr(core, view.getUint32(MXCSR_AT, true));
+  const lower = xmmBytes(core);
+  if (loaded & COMPONENT_SSE) lower.set(image.subarray(XMM_AT, XMM_AT + lower.length));
+  else if (requested & COMPONENT_SSE) lower.fill(0);
+  if (loaded & COMPONENT_AVX) upper.set(upperImage.subarray(0, upper.length));
+  else if (requested & COMPONENT_AVX) upper.fill(0);
 }

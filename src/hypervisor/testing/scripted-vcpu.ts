@@ -2,6 +2,7 @@
 import type {
   DescriptorTable,
   Exit,
+  Features,
   InterruptController,
   MemoryMap,
   Moderator,
@@ -83,6 +84,10 @@ class ScriptedRegisters implements Registers {
     return 0n;
   }
   setXmm(): void {}
+  ymm(): bigint {
+    return 0n;
+  }
+  setYmm(): void {}
   st(): bigint {
     return 0n;
   }
@@ -114,6 +119,7 @@ export const TRIPLE_FAULT: Instruction = () => ({ kind: "triple-fault" });
 export class ScriptedVcpu implements Vcpu {
   readonly index: number;
   readonly registers = new ScriptedRegisters();
+  features: Features = "x86-64-v3";
   retired = 0;
   stalled = 0;
   halted = false;

@@ -1,6 +1,7 @@
 /** A vCPU for tests: its program is a function called once an instruction. */
 
 import type {
+  Features,
   InterruptController,
   MemoryMap,
   Moderator,
@@ -17,6 +18,7 @@ export type Effect = undefined | Stop;
 export class FakeVcpu implements Vcpu {
   readonly index: number;
   readonly registers: Registers = fakeRegisters();
+  features: Features = "x86-64-v3";
   retired = 0;
   stalled = 0;
   halted = false;

@@ -34,6 +34,7 @@ import { nextRip } from "../position.ts";
 import { loadLdt, loadTaskRegister } from "../segments.ts";
 import { ADDRESS, CR0, CR2, CR3, CR4, DR, Leave, RIP, VALUE, XCR0 } from "../state.ts";
 import { readTimeStamp, timeStamp } from "../time-stamp.ts";
+import { COMPONENT_AVX, COMPONENT_SSE, COMPONENT_X87, stateComponents } from "../xsave.ts";
 import type { Helpers } from "./helpers.ts";
 
 const RAX = 0;
@@ -44,8 +45,6 @@ const CR4_TSD = 4;
 /** State offsets by number. */
 const CONTROL_REGISTERS = [CR0, -1, CR2, CR3, CR4];
 const TSC_AUX = msrOffset(IA32_TSC_AUX);
-/** XCR0: x87 always, SSE. */
-const XCR0_BITS = 3;
 
 const msrRead: MsrRead = { kind: "msr-read", msr: 0, lo: 0, hi: 0 };
 const msrWrite: MsrWrite = { kind: "msr-write", msr: 0, lo: 0, hi: 0 };
@@ -248,10 +247,16 @@ export const SYSTEM_HELPERS: Helpers = {
     xsetbv.hi = core.register(RDX);
     if (core.exit(xsetbv) === "native") {
       const lo = core.register(RAX);
-      const valid =
-        core.register(RCX) === 0 && core.register(RDX) === 0 && (lo & ~XCR0_BITS) === 0 && lo & 1;
-      if (!valid) core.generalProtection();
+      const isValid =
+        core.register(RCX) === 0 &&
+        core.register(RDX) === 0 &&
+        (lo & ~stateComponents(core.level)) === 0 &&
+        lo & COMPONENT_X87 &&
+        // AVX state is nothing without SSE state.
+        !(lo & COMPONENT_AVX && !(lo & COMPONENT_SSE));
+      if (!isValid) core.generalProtection();
       core.set(XCR0, lo);
+      core.modeChanged();
     }
     return Leave.none;
   },

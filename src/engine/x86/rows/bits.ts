@@ -81,14 +81,16 @@ function count(forward: boolean): Semantics {
     setAll(i, i.op("i32.or", i.op("i32.or", keep, zero), i.eqz(source)));
   };
 }
-row("F3 0f bc", "TZCNT Gv,Ev", count(true));
-row("F3 0f bd", "LZCNT Gv,Ev", count(false));
+// Where they are missing these are BSF and BSR with a prefix that says nothing.
+row("F3 0f bc", "TZCNT Gv,Ev", count(true), { level: 3 });
+row("F3 0f bd", "LZCNT Gv,Ev", count(false), { level: 3 });
 
-row("F3 0f b8", "POPCNT Gv,Ev", (i) => {
+const populationCount: Semantics = (i) => {
   const source = i.read(1);
   i.write(0, i.op("i64.popcnt", source));
   setAll(i, i.op("i32.shl", i.eqz(source), i.i32(6)));
-});
+};
+row("F3 0f b8", "POPCNT Gv,Ev", populationCount, { level: 2 });
 
 /** CRC32 with the Castagnoli polynomial, reflected: one bit a step. */
 const crc32: Semantics = (i) => {
@@ -120,5 +122,5 @@ const crc32: Semantics = (i) => {
   }
   i.write(0, i.extend(i.get(crc)));
 };
-row("F2 0f 38 f0", "CRC32 Gy,Eb", crc32);
-row("F2 0f 38 f1", "CRC32 Gy,Ev", crc32);
+row("F2 0f 38 f0", "CRC32 Gy,Eb", crc32, { level: 2 });
+row("F2 0f 38 f1", "CRC32 Gy,Ev", crc32, { level: 2 });

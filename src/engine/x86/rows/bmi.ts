@@ -180,5 +180,5 @@ function addWith(overflowChain: boolean): Semantics {
     else setCarryOverflow(i, out, overflow);
   };
 }
-row("66 0f 38 f6", "ADCX Gy,Ey", addWith(false));
-row("F3 0f 38 f6", "ADOX Gy,Ey", addWith(true));
+row("66 0f 38 f6", "ADCX Gy,Ey", addWith(false), { level: 3 });
+row("F3 0f 38 f6", "ADOX Gy,Ey", addWith(true), { level: 3 });

@@ -111,19 +111,24 @@ row("fd", "STD", (i) =>
 
 /** SF, ZF, AF, PF, CF: what LAHF and SAHF move. */
 const LOW_FLAGS = 0xd5;
-row("9f", "LAHF", (i) => {
+const loadFlags: Semantics = (i) => {
   const low = i.op("i32.and", arithmeticFlags(i), i.i32(LOW_FLAGS));
   i.setGeneral(
     0,
     16,
     i.or(i.general(0, 8), i.extend(i.op("i32.shl", i.op("i32.or", low, i.i32(2)), i.i32(8)))),
   );
-});
-row("9e", "SAHF", (i) => {
+};
+const storeFlags: Semantics = (i) => {
   const ah = i.wrap(i.shrU(i.general(0, 16), i.i64(8)));
   const kept = i.op("i32.and", arithmeticFlags(i), i.i32(~LOW_FLAGS));
   setAll(i, i.op("i32.or", kept, i.op("i32.and", ah, i.i32(LOW_FLAGS))));
-});
+};
+// In 64-bit mode they came late.
+for (const options of [{ no64: true }, { only64: true, level: 2 }] as const) {
+  row("9f", "LAHF", loadFlags, options);
+  row("9e", "SAHF", storeFlags, options);
+}
 row("d6", "SALC", (i) => i.setGeneral(0, 8, i.extend(i.op("i32.sub", i.i32(0), flagC(i)))), {
   no64: true,
 });

@@ -7,6 +7,7 @@ import {
 } from "../../micro/flags.ts";
 import type { Value } from "../../micro/micro-op.ts";
 import type { Instruction } from "../instruction.ts";
+import { levelOf } from "../mode.ts";
 import { CONDITION_NAMES, row, type Semantics } from "../row.ts";
 import { BUDGET, STALLED } from "../state.ts";
 
@@ -82,6 +83,10 @@ row("0f b1", "CMPXCHG Ev,Gv", compareExchange, { lock: true });
 /** CMPXCHG8B and CMPXCHG16B; the latter's operand must be aligned. */
 const compareExchangeWide: Semantics = (i) => {
   const bits = i.bits === 64 ? 64 : 32;
+  if (bits === 64 && levelOf(i.decoded.mode) < 2) {
+    i.raise(6);
+    return;
+  }
   const bytes = bits / 4;
   const address = i.linear(0, bytes, "update");
   if (bits === 64) i.if(i.ne(i.and(address, i.i64(15)), i.i64(0)), () => i.raise(13));
@@ -138,8 +143,9 @@ function swapped(i: Instruction, value: Value, bits: number): Value {
   v = i.op("i64.rotl", v, i.i64(32));
   return bits === 64 ? v : i.shrU(v, i.i64(64 - bits));
 }
-row("0f 38 f0 mem", "MOVBE Gv,Mv", (i) => i.write(0, swapped(i, i.read(1), i.width(0))));
-row("0f 38 f1 mem", "MOVBE Mv,Gv", (i) => i.write(0, swapped(i, i.read(1), i.width(0))));
+const moveSwapped: Semantics = (i) => i.write(0, swapped(i, i.read(1), i.width(0)));
+row("0f 38 f0 mem", "MOVBE Gv,Mv", moveSwapped, { level: 3 });
+row("0f 38 f1 mem", "MOVBE Mv,Gv", moveSwapped, { level: 3 });
 row("NP 0f c3 mem", "MOVNTI My,Gy", mov);
 
 row("d7", "XLAT Xb", (i) => {
