@@ -71,8 +71,8 @@ class Latest<T> {
 
   /** undefined: there was never a message. Garbage is passed over. */
   take(): T | undefined {
-    for (const received of this.#receiver.drain())
-      if (received.kind === "message") this.#newest = received.message;
+    const received = this.#receiver.receiveNewest();
+    if (received?.kind === "message") this.#newest = received.message;
     return this.#newest;
   }
 }

@@ -4,7 +4,10 @@ import { type Sample, SIGNAL_NAMES, signalValues } from "./signals.ts";
 /** More digits than any instrument has; enough to see a sine in its neighbours. */
 const SIGNIFICANT_DIGITS = 9;
 
-const rounded = (value: number) => Number(value.toPrecision(SIGNIFICANT_DIGITS));
+const rounded = (value: number): number =>
+  Number.isInteger(value) && Math.abs(value) < 10 ** SIGNIFICANT_DIGITS
+    ? value
+    : Number(value.toPrecision(SIGNIFICANT_DIGITS));
 
 /** A header and a line for each sample; empty where a controller is silent. */
 export function csv(samples: readonly Sample[]): string {

@@ -84,10 +84,13 @@ export interface Sample {
 /** Ratings: what a per-unit value is a part of. */
 export const RATED = { powerMva: 555, voltageKv: 24, speedRpm: 3600, frequencyHz: 60 } as const;
 
+/** The physics' own time is not exported: each sample has one. */
+const PLANT_NAMES = SIGNALS.plant.slice(1);
+
 /** Every signal by name, in the order of the files that are exported. */
 export const SIGNAL_NAMES = [
   "time_s",
-  ...SIGNALS.plant.slice(1),
+  ...PLANT_NAMES,
   ...SIGNALS.turbine,
   ...SIGNALS.generator,
 ] as const;
@@ -96,7 +99,7 @@ export const SIGNAL_NAMES = [
 export function signalValues({ timeS, plant, turbine, generator }: Sample): (number | undefined)[] {
   return [
     timeS,
-    ...SIGNALS.plant.slice(1).map((name) => plant?.[name]),
+    ...PLANT_NAMES.map((name) => plant?.[name]),
     ...SIGNALS.turbine.map((name) => turbine?.[name]),
     ...SIGNALS.generator.map((name) => generator?.[name]),
   ];

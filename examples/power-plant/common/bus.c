@@ -60,7 +60,7 @@ void bus_publish(const void *record)
 void bus_latest(enum bus_end end, void *record, size_t record_size)
 {
     struct channel_receiver *receiver = &receivers[end];
-    double message[LARGEST_RECORD / sizeof(double)], *to = record;
+    uint8_t message[LARGEST_RECORD];
     uint32_t length;
 
     if (end == BUS_OPERATOR) {
@@ -68,28 +68,26 @@ void bus_latest(enum bus_end end, void *record, size_t record_size)
             return;
         rung = false;
     }
-    for (;;) {
-        if (!receiver->entry &&
-            channel_open(receiver, ivshmem_output(&device, end), device.output_size, CHANNEL) != CHANNEL_MESSAGE) {
-            receiver->entry = NULL;
-            return;
-        }
-        /* else the message might not fit below */
-        if (receiver->message_size != record_size || record_size > sizeof message)
-            return;
-        switch (channel_receive(receiver, message, &length)) {
-        case CHANNEL_MESSAGE:
-            /* a loop of the compiler's making beats REP MOVSB for so little */
-            for (size_t i = 0; length == record_size && i < record_size / sizeof *to; i++)
-                to[i] = message[i];
-            break;
-        case CHANNEL_CLOSED:
-            receiver->entry = NULL;
-            break;
-        case CHANNEL_GARBAGE:
-            /* what is wrong may stay so: no end of this loop may depend on another cell */
-        case CHANNEL_EMPTY:
-            return;
-        }
+    if (!receiver->entry &&
+        channel_open(receiver, ivshmem_output(&device, end), device.output_size, CHANNEL) != CHANNEL_MESSAGE) {
+        receiver->entry = NULL;
+        return;
+    }
+    /* else the message might not fit below */
+    if (receiver->message_size != record_size || record_size > sizeof message)
+        return;
+    switch (channel_receive_newest(receiver, message, &length)) {
+    case CHANNEL_MESSAGE:
+        if (length == record_size)
+            memcpy(record, message, record_size);
+        return;
+    case CHANNEL_CLOSED:
+        receiver->entry = NULL;
+        /* there may be an order in the new area */
+        rung = true;
+        return;
+    case CHANNEL_GARBAGE:
+    case CHANNEL_EMPTY:
+        return;
     }
 }

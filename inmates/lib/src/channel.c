@@ -200,3 +200,12 @@ enum channel_result channel_receive(struct channel_receiver *receiver, void *mes
     }
     return garbage(receiver, receiver->next);
 }
+
+enum channel_result channel_receive_newest(struct channel_receiver *receiver, void *message, uint32_t *length)
+{
+    uint64_t written = READ_ONCE(receiver->entry->written);
+
+    if (written > receiver->next && written <= CHANNEL_MAX_WRITTEN)
+        receiver->next = written - 1;
+    return channel_receive(receiver, message, length);
+}

@@ -63,6 +63,22 @@ describe("channels", () => {
     expect(receiver.lost).toBe(5);
   });
 
+  it("give the newest message to who wants no other", () => {
+    const { own, others } = shared();
+    const [sender] = createChannels(own, { name: "c", slots: 4, format: anyBytes(8) });
+    const receiver = new ChannelReceiver(others, "c", anyBytes(8));
+    expect(receiver.receiveNewest()).toBeUndefined();
+    for (let n = 0; n < 9; n++) sender.send(Uint8Array.of(n));
+    expect(receiver.receiveNewest()).toMatchObject({ sequence: 8, lost: 0 });
+    expect(receiver.receiveNewest()).toBeUndefined();
+    for (let n = 9; n < 11; n++) sender.send(Uint8Array.of(n));
+    expect(receiver.receive()).toMatchObject({ sequence: 9, lost: 0 });
+    expect(receiver.lost).toBe(0);
+    const late = new ChannelReceiver(others, "c", anyBytes(8));
+    expect(late.receiveNewest()).toMatchObject({ sequence: 10, lost: 0 });
+    expect(late.receive()).toBeUndefined();
+  });
+
   it("a message that is being overwritten is lost, not torn", () => {
     const { own, others } = shared();
     const [sender] = createChannels(own, { name: "c", slots: 2, format: anyBytes(8) });
@@ -335,6 +351,7 @@ describe.skipIf(noCompiler)("the C library's side, as a native program (needs gc
   const step = fc.record({
     sent: fc.array(message, { maxLength: 7 }),
     damage: fc.array(damage, { maxLength: 2 }),
+    newest: fc.boolean(),
   });
 
   it("reads the same out of the same memory, whole or damaged", () => {
@@ -347,13 +364,13 @@ describe.skipIf(noCompiler)("the C library's side, as a native program (needs gc
         receiver.receive();
         const commands = [`set ${hex(bytes)}`, "open c"];
         const here: string[] = [];
-        for (const { sent, damage } of steps) {
+        for (const { sent, damage, newest } of steps) {
           for (const each of sent) sender.send(each);
           for (const { at, value } of damage) bytes[at] = value;
           commands.push(`set ${hex(bytes)}`);
           for (let n = 0; n < RECEIVES; n++) {
-            commands.push("receive");
-            const received = receiver.receive();
+            commands.push(newest ? "newest" : "receive");
+            const received = newest ? receiver.receiveNewest() : receiver.receive();
             here.push(
               received?.kind === "message"
                 ? `message ${receiver.lost} ${hex(received.message)}`

@@ -133,6 +133,7 @@ export function messageFormat<const F extends Readonly<Record<string, Field>>>(
     return { name: key, field, offset };
   });
   const bytes = Math.ceil(end / alignment) * alignment;
+  const empty = Object.fromEntries(placed.map((each) => [each.name, undefined]));
   return {
     name,
     bytes,
@@ -145,8 +146,10 @@ export function messageFormat<const F extends Readonly<Record<string, Field>>>(
     },
     decode(encoded) {
       const view = new DataView(encoded.buffer, encoded.byteOffset, bytes);
-      const values = placed.map((each) => [each.name, decodeField(view, each)]);
-      return Object.fromEntries(values) as Values<F>;
+      // of a known shape from the start
+      const message: Record<string, unknown> = { ...empty };
+      for (const each of placed) message[each.name] = decodeField(view, each);
+      return message as Values<F>;
     },
   };
 }
@@ -179,8 +182,8 @@ function encodeField(view: DataView, { field, offset }: Placed, value: unknown):
 }
 
 function decodeField(view: DataView, { field, offset }: Placed): unknown {
-  const { unit, count } = shape(field);
   if (typeof field === "string") return CODECS[field].get(view, offset);
+  const { unit, count } = shape(field);
   if ("text" in field) {
     const bytes = new Uint8Array(view.buffer, view.byteOffset + offset, count);
     const end = bytes.indexOf(0);

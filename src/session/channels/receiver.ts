@@ -79,13 +79,19 @@ export class ChannelReceiver<T> {
 
   /** Takes the next message; undefined: there is none. */
   receive(): Received<T> | undefined {
+    return this.#receive(false);
+  }
+
+  /** Takes the newest message; those that it passes over do not count as lost. */
+  receiveNewest(): Received<T> | undefined {
+    return this.#receive(true);
+  }
+
+  #receive(newest: boolean): Received<T> | undefined {
     const geometry = this.#geometry;
-    if (geometry === undefined) return this.#open();
-    if (!this.#isOpen(geometry)) {
-      this.#geometry = undefined;
-      return this.#open();
-    }
-    return this.#take(geometry);
+    if (geometry !== undefined && this.#isOpen(geometry)) return this.#take(geometry, newest);
+    this.#geometry = undefined;
+    return this.#open(newest);
   }
 
   /** All that are there. At most `limit` results, so that no writer can hold the reader. */
@@ -101,7 +107,7 @@ export class ChannelReceiver<T> {
     return this.#area.getUint32(AREA.magic) === MAGIC && this.#area.getUint32(AREA.epoch) === epoch;
   }
 
-  #open(): Received<T> | undefined {
+  #open(newest: boolean): Received<T> | undefined {
     const area = this.#area;
     if (area.size < AREA.BYTES || area.getUint32(AREA.magic) !== MAGIC) return undefined;
     const count = area.getUint16(AREA.count);
@@ -112,12 +118,13 @@ export class ChannelReceiver<T> {
       return this.#refuse(`area claims ${count} channels`);
     for (let index = 0; index < count; index++) {
       const entry = entryOffset(index);
-      if (area.text(entry + ENTRY.name, NAME_BYTES) === this.name) return this.#enter(entry);
+      if (area.text(entry + ENTRY.name, NAME_BYTES) === this.name)
+        return this.#enter(entry, newest);
     }
     return this.#refuse(`none of the ${count} channels of the area has this name`);
   }
 
-  #enter(entry: number): Received<T> | undefined {
+  #enter(entry: number, newest: boolean): Received<T> | undefined {
     const area = this.#area;
     const ring = area.getUint32(entry + ENTRY.offset);
     const slots = area.getUint32(entry + ENTRY.slots);
@@ -133,25 +140,26 @@ export class ChannelReceiver<T> {
       return this.#refuse(
         `messages have ${varies ? "up to " : ""}${messageBytes} bytes, the format "${name}" has ${bytes}`,
       );
+    const geometry = { epoch: area.getUint32(AREA.epoch), entry, ring, slots, messageBytes };
     const written = Number(area.getBigUint64(entry + ENTRY.written));
     if (written > MAXIMUM_WRITTEN) return this.#refuse(`directory says ${written} messages`);
-    const geometry = { epoch: area.getUint32(AREA.epoch), entry, ring, slots, messageBytes };
     this.#geometry = geometry;
-    this.#next = Math.max(0, written - slots);
-    this.#pendingLoss = this.#next;
-    this.#lost += this.#next;
+    this.#next = 0;
+    this.#pendingLoss = 0;
+    if (written > slots && !newest) this.#skip(written - slots);
     this.#reported = "";
     if (this.#known) return { kind: "restarted" };
     this.#known = true;
-    return this.#take(geometry);
+    return this.#take(geometry, newest);
   }
 
-  #take(geometry: Geometry): Received<T> | undefined {
+  #take(geometry: Geometry, newest: boolean): Received<T> | undefined {
     const area = this.#area;
     const { entry, ring, slots, messageBytes } = geometry;
+    const written = Number(area.getBigUint64(entry + ENTRY.written));
+    if (newest && written > this.#next && written <= MAXIMUM_WRITTEN) this.#next = written - 1;
     // nobody writes while this runs, so a message can only be overwritten before or half-way before
     for (let tries = 0; tries <= slots; tries++) {
-      const written = Number(area.getBigUint64(entry + ENTRY.written));
       if (written === this.#next) {
         this.#reported = "";
         return undefined;

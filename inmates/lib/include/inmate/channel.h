@@ -123,4 +123,7 @@ enum channel_result channel_open(struct channel_receiver *receiver, const void *
  */
 enum channel_result channel_receive(struct channel_receiver *receiver, void *message, uint32_t *length);
 
+/** Takes the newest message. Those that it passes over do not count as lost. Otherwise as channel_receive(). */
+enum channel_result channel_receive_newest(struct channel_receiver *receiver, void *message, uint32_t *length);
+
 #endif

@@ -6,6 +6,7 @@
  *   send INDEX HEX                 message, as hexadecimal, - for empty   -> ok | refused
  *   open NAME                                                             -> empty | message | garbage
  *   receive                        -> empty | garbage | closed | message LOST HEX   (LOST since opening)
+ *   newest                         the same for channel_receive_newest()
  *   area                           -> all bytes of the area, as hexadecimal
  *   set HEX                        replaces all bytes of the area         -> ok
  *   layout                         -> sizeof and offsets that the other side relies on
@@ -62,12 +63,12 @@ static void create(char *words)
     puts(channels_create(area, sizeof area, descriptions, count, senders) ? "ok" : "refused");
 }
 
-static void receive(void)
+static void receive(enum channel_result (*how)(struct channel_receiver *, void *, uint32_t *))
 {
     static const char *const names[] = {"empty", "message", "garbage", "closed"};
     unsigned char *message = malloc(receiver.message_size + 1);
     uint32_t length = 0;
-    enum channel_result result = channel_receive(&receiver, message, &length);
+    enum channel_result result = how(&receiver, message, &length);
 
     printf("%s", names[result]);
     if (result == CHANNEL_MESSAGE) {
@@ -96,7 +97,9 @@ int main(void)
             enum channel_result result = channel_open(&receiver, area, sizeof area, line + 5);
             puts(result == CHANNEL_MESSAGE ? "message" : result == CHANNEL_EMPTY ? "empty" : "garbage");
         } else if (strcmp(line, "receive") == 0) {
-            receive();
+            receive(channel_receive);
+        } else if (strcmp(line, "newest") == 0) {
+            receive(channel_receive_newest);
         } else if (strcmp(line, "area") == 0) {
             print_hex(area, sizeof area);
             puts("");
