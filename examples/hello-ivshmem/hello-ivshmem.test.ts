@@ -49,7 +49,7 @@ describe("hello-ivshmem", () => {
     expect(report.ended).toBe("script");
   });
 
-  it.each<Revision>([8, 9, 10, 12, 14])(
+  it.each<Revision>([3, 4, 8, 9, 10, 12, 14])(
     "the same image on the links of the board, revision %d",
     async (revision) => {
       const image = readFileSync(here("hello-ivshmem.bin"));
@@ -60,6 +60,10 @@ describe("hello-ivshmem", () => {
             config: { ...demoCell("ivshmem-demo", revision), name: "hello-ivshmem" },
             load: [
               { image, address: 0 },
+              // CPUs of the oldest start there, not at 0: jmp 0:0
+              ...(revision < 8
+                ? [{ image: Uint8Array.of(0xea, 0, 0, 0, 0), address: 0xffff0 }]
+                : []),
               { commandLine: "con-base=0x3f8", address: 0x1000 },
             ],
           },

@@ -319,6 +319,30 @@ describe("MSI-X (2.5)", () => {
     expect(guest.load(TABLE + 0x100)).toBe(0);
   });
 
+  test("what is masked is lost, by each of the switches", () => {
+    const { a, b } = pair();
+    const ring = () => {
+      a.store(DOORBELL, 0x0002_0003);
+      return b.interrupts();
+    };
+    const entry = TABLE + 16 * 3;
+    const switches: [() => void, () => void][] = [
+      [() => b.store(entry + 12, 1), () => b.store(entry + 12, 0)],
+      [() => b.configWrite(0x62, 0xc000, 2), () => b.configWrite(0x62, 0x8000, 2)],
+      [() => b.configWrite(0x62, 0, 2), () => b.configWrite(0x62, 0x8000, 2)],
+      [() => b.configWrite(0x04, 2, 2), () => b.configWrite(0x04, 6, 2)],
+      [() => b.store(entry, 0xfed0_2000), () => b.store(entry, 0xfee0_2000)],
+    ];
+    for (const [off, on] of switches) {
+      off();
+      expect(ring()).toEqual([]);
+      expect(b.load(TABLE + 0x100)).toBe(0);
+      on();
+      expect(b.interrupts()).toEqual([]);
+      expect(ring()).toEqual([0x43]);
+    }
+  });
+
   test("a destination outside the cell", () => {
     const guest = open(single());
     expect(guest.store(TABLE + 32, 0xfee0_3000)).toEqual([
