@@ -6,6 +6,8 @@ import type { Board } from "./board.ts";
 
 const IA32_TSC = 0x10;
 const IA32_TSC_ADJUST = 0x3b;
+/** Leaf 1, EDX. */
+const CPUID_APIC = 1 << 9;
 const PAGE = 4096;
 
 export class BareModerator implements Moderator {
@@ -56,6 +58,10 @@ export class BareModerator implements Moderator {
       case "hypercall":
         return "undefined";
       case "cpuid":
+        // a local APIC that is disabled looks absent (SDM vol. 3, 11.4.3)
+        if (exit.leaf !== 1 || localApics[vcpu.index].enabled) return "native";
+        exit.edx = (exit.edx & ~CPUID_APIC) >>> 0;
+        return "done";
       case "xsetbv":
       case "special-instruction":
         return "native";

@@ -10,7 +10,7 @@ describe("setUpAsFirmware", () => {
       if (taken.length > 0) board.portBus.write(0x20, 1, 0x20);
       return HLT;
     });
-    const board = new Board({ memory: new GuestMemory(65536), vcpus: [vcpu] });
+    const board = new Board({ memory: new GuestMemory(0x100000), vcpus: [vcpu] });
     setUpAsFirmware(board);
     board.scheduler.run(10e9);
     expect(new Set(vcpu.taken.map(({ vector }) => vector))).toEqual(new Set([8]));

@@ -9,6 +9,7 @@ import { WasmEngine } from "../engine/wasm/engine.ts";
 import { type InspectedInstruction, instructionAtRip } from "../engine/x86/inspect.ts";
 import { Board, type BoardState } from "../machine/board.ts";
 import type { ByteSink } from "../machine/device.ts";
+import { setUpAsFirmware } from "../machine/firmware.ts";
 import { FW_CFG_PORTS, FwCfg, type FwCfgState } from "../machine/fw-cfg.ts";
 import { PcTestdev, type PcTestdevState } from "../machine/pc-testdev.ts";
 import { DEFAULT_FLAT_ADDRESS, enterFlatMode, FLAT_TABLE_BYTES, type FlatMode } from "./flat.ts";
@@ -214,11 +215,12 @@ export class BareMachine {
   }
 
   /**
-   * A kernel with a multiboot header, entered as the specification says.
+   * A kernel with a multiboot header, entered as the specification says, on a board set up by firmware.
    * @throws MultibootError or ElfError
    */
   loadMultiboot(file: Uint8Array, commandLine: string): void {
     const image = readMultiboot(file);
+    setUpAsFirmware(this.board);
     placeMultiboot(image, this.board.memory);
     enterMultiboot(image, this.registers, this.board.memory, commandLine);
   }

@@ -53,6 +53,7 @@ const CONTINUE: Row = {
   reg: -1,
   rm: -1,
   form: "any",
+  ignoresMod: false,
   hasModrm: false,
   mnemonic: "CONTINUE",
   operands: [],

@@ -11,7 +11,7 @@ import {
 } from "../vcpu.ts";
 import { EFLAGS_IF, EFLAGS_RF, EFLAGS_TF } from "../x86/control-bits.ts";
 import { ABANDON, Core, pushesErrorCode } from "../x86/core.ts";
-import { DR6, hasBreakpoints, instructionBreakpoints } from "../x86/debug.ts";
+import { hasBreakpoints, instructionBreakpoints, noteDebugCauses } from "../x86/debug.ts";
 import { deliver, type EventSource } from "../x86/interrupts.ts";
 import type { Level } from "../x86/mode.ts";
 import { codeLinear, instructionRip, instructionsLeft } from "../x86/position.ts";
@@ -41,6 +41,11 @@ const STOPPED: Stop = { kind: "stopped" };
 /** DR6.BS: single step. */
 const SINGLE_STEP = 1 << 14;
 
+/** What waits for one instruction: nothing; interrupts, after STI; those and #DB, after MOV SS and POP SS. */
+const NO_SHADOW = 0;
+const INTERRUPT_SHADOW = 1;
+const STACK_SHADOW = 2;
+
 /** A vCPU of the software engine: its registers in linear memory, and the loop that runs it. */
 export class WasmVcpu implements Vcpu {
   readonly index: number;
@@ -55,8 +60,7 @@ export class WasmVcpu implements Vcpu {
   private reserve = 0;
   private running = false;
   private yielding = false;
-  /** Interrupts wait for one instruction: after STI, MOV SS, POP SS. */
-  private shadow = false;
+  private shadow: number = NO_SHADOW;
   /** What `run` returns when an event could not be delivered. */
   private undelivered: Stop = STOPPED;
 
@@ -144,7 +148,7 @@ export class WasmVcpu implements Vcpu {
     core.halted = false;
     core.nmiPending = core.nmiBlocked = false;
     core.debugPending = 0;
-    this.shadow = false;
+    this.shadow = NO_SHADOW;
     core.modeChanged();
     core.flushTlb();
     if (this.running) this.yield();
@@ -202,18 +206,26 @@ export class WasmVcpu implements Vcpu {
     for (;;) {
       core.set(ATTENTION, 0);
       if (this.yielding || core.budget <= 0) return BUDGET_STOP;
-      const shadow = this.shadow;
-      this.shadow = false;
+      const { shadow } = this;
+      this.shadow = NO_SHADOW;
       try {
-        if (!shadow && !this.takeEvents()) return this.undelivered;
+        if (!this.takeEvents(shadow)) return this.undelivered;
         if (core.halted) return HALTED;
         if (core.budget <= 0) return BUDGET_STOP; // the delivery took the last of it
-        const stepping = (core.get(EFLAGS) & EFLAGS_TF) !== 0;
+        const eflags = core.get(EFLAGS);
+        core.singleStep = (eflags & EFLAGS_TF) !== 0;
         const breakpoints = hasBreakpoints(core);
-        const leave = stepping || shadow || breakpoints ? this.step(breakpoints) : this.enter();
+        if (breakpoints && shadow !== STACK_SHADOW && !(eflags & EFLAGS_RF))
+          this.breakAtInstruction();
+        // RF is for one instruction; what faults saves it as set anyway
+        if (eflags & EFLAGS_RF) core.set(EFLAGS, eflags & ~EFLAGS_RF);
+        const single = core.singleStep || shadow !== NO_SHADOW || breakpoints;
+        const leave = single ? this.runAtMost(1) : this.enter();
         const stop = this.handle(leave);
         if (stop !== undefined) return stop;
-        if (stepping && leave !== Leave.exception) core.debugPending |= SINGLE_STEP;
+        // the trap of an instruction that loads SS is lost
+        if (core.singleStep && leave !== Leave.exception && leave !== Leave.stackShadow)
+          core.debugPending |= SINGLE_STEP;
       } catch (problem) {
         // Raised outside guest code: by fetching or decoding at RIP.
         if (problem !== ABANDON) throw problem;
@@ -224,14 +236,14 @@ export class WasmVcpu implements Vcpu {
   }
 
   /** Deliver what is pending between instructions (SDM vol. 3, table 6-2). False: it could not be. */
-  private takeEvents(): boolean {
+  private takeEvents(shadow: number): boolean {
     const { core } = this;
+    if (shadow === STACK_SHADOW) return true;
     if (core.debugPending !== 0) {
-      core.set(DR6, core.get(DR6) | core.debugPending);
-      core.debugPending = 0;
+      noteDebugCauses(core);
       core.halted = false;
       if (!this.deliver(1, "exception", -1)) return false;
-    }
+    } else if (shadow === INTERRUPT_SHADOW) return true;
     if (core.nmiPending && !core.nmiBlocked) {
       core.nmiPending = false;
       core.nmiBlocked = true;
@@ -322,20 +334,14 @@ export class WasmVcpu implements Vcpu {
     return leave;
   }
 
-  /** Run exactly one instruction. */
-  private step(breakpoints: boolean): Leave {
+  /** Raise #DB if a breakpoint is at RIP. */
+  private breakAtInstruction(): void {
     const { core } = this;
-    const resume = core.get(EFLAGS) & EFLAGS_RF;
-    if (breakpoints && !resume) {
-      const hits = instructionBreakpoints(core, codeLinear(core, core.address(RIP)));
-      if (hits !== 0) {
-        core.set(DR6, core.get(DR6) | hits);
-        core.raise(1);
-      }
-    }
-    const leave = this.runAtMost(1);
-    if (resume && leave !== Leave.exception) core.set(EFLAGS, core.get(EFLAGS) & ~EFLAGS_RF);
-    return leave;
+    const hits = instructionBreakpoints(core, codeLinear(core, core.address(RIP)));
+    if (hits === 0) return;
+    core.debugPending |= hits;
+    noteDebugCauses(core);
+    core.raise(1);
   }
 
   /** Run a block of at most `count` instructions. */
@@ -359,7 +365,10 @@ export class WasmVcpu implements Vcpu {
         core.halted = true;
         return undefined;
       case Leave.shadow:
-        this.shadow = true;
+        this.shadow = INTERRUPT_SHADOW;
+        return undefined;
+      case Leave.stackShadow:
+        this.shadow = STACK_SHADOW;
         return undefined;
       default:
         return undefined;
@@ -399,7 +408,7 @@ export class WasmVcpu implements Vcpu {
     core.nmiPending = view.getUint8(TLB_SETS) !== 0;
     core.nmiBlocked = view.getUint8(TLB_SETS + 1) !== 0;
     core.halted = view.getUint8(TLB_SETS + 2) !== 0;
-    this.shadow = view.getUint8(TLB_SETS + 3) !== 0;
+    this.shadow = view.getUint8(TLB_SETS + 3);
     core.debugPending = view.getUint32(TLB_SETS + 4, true);
     this.retiredBefore = view.getFloat64(TLB_SETS + 8, true);
     this.stalledBefore = view.getFloat64(TLB_SETS + 16, true);

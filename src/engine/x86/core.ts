@@ -124,6 +124,11 @@ export class Core {
   ripIsArchitectural = false;
   /** #DB causes pending for DR6, 0 if none. */
   debugPending = 0;
+  /**
+   * Whether a single-step trap follows the present instruction: if TF was set when it began. Interrupts
+   * by instructions take it back, and SYSCALL and SYSRET go by the TF that they load.
+   */
+  singleStep = false;
   /** CS base and limit that the jump cache's entries for 16-bit and 32-bit code were made with. */
   private codeBase = 0;
   private codeLimit = 0;

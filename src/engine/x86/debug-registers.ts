@@ -1,5 +1,5 @@
 import type { Core } from "./core.ts";
-import { DR6, DR7, updateWatching } from "./debug.ts";
+import { DR6, DR7, noteDebugCauses, updateWatching } from "./debug.ts";
 import { CR4, DR } from "./state.ts";
 
 /** MOV to and from debug registers (Intel SDM vol. 3, 18.2). */
@@ -23,7 +23,8 @@ export function debugRegister(core: Core, index: number): number {
   }
   if (core.get(DR7) & GENERAL_DETECT) {
     core.set(DR7, core.get(DR7) & ~GENERAL_DETECT);
-    core.set(DR6, core.get(DR6) | ACCESS_DETECTED);
+    core.debugPending |= ACCESS_DETECTED;
+    noteDebugCauses(core);
     core.raise(1);
   }
   return number <= 3 ? DR + 8 * number : number === 6 ? DR6 : DR7;

@@ -33,6 +33,15 @@ export function hitDataBreakpoint(core: Core, linear: number, size: number, writ
   core.debugPending |= matches(core, linear, size, (type) => type === 3 || (writes && type === 1));
 }
 
+/** B0 to B3 of DR6: those of the last #DB. Nothing but software clears the other causes. */
+const BREAKPOINTS = 0xf;
+
+/** Move the pending causes of a #DB that is being delivered to DR6 (SDM vol. 3, 18.2.3). */
+export function noteDebugCauses(core: Core): void {
+  core.set(DR6, (core.get(DR6) & ~BREAKPOINTS) | core.debugPending);
+  core.debugPending = 0;
+}
+
 /** DR6 bits of instruction breakpoints at a linear address. */
 export function instructionBreakpoints(core: Core, linear: number): number {
   return matches(core, linear, 1, (type) => type === 0);

@@ -162,7 +162,7 @@ export class Decoder {
       else this.operandBits = options.default64 ? 64 : 32;
     } else this.operandBits = (this.code === 32) !== sizePrefix ? 32 : 16;
     const specs = row.operands;
-    if (row.hasModrm && this.modrm < 0xc0) {
+    if (row.hasModrm && this.modrm < 0xc0 && !row.ignoresMod) {
       const spec = specs.find((s) => "EMWQ".includes(s.method) || s.method === "vm");
       const memory = this.decodeMemory(
         spec === undefined ? 0 : this.sizeOf(spec.size),
@@ -262,7 +262,7 @@ export class Decoder {
     if (!row.hasModrm) return true;
     if (row.reg >= 0 && ((this.modrm >> 3) & 7) !== row.reg) return false;
     if (row.form === "mem" && this.modrm >= 0xc0) return false;
-    if (row.form === "reg" && this.modrm < 0xc0) return false;
+    if (row.form === "reg" && this.modrm < 0xc0 && !row.ignoresMod) return false;
     return row.rm < 0 || (this.modrm & 7) === row.rm;
   }
 

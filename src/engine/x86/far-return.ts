@@ -9,7 +9,14 @@ import {
   isNullSelector,
 } from "./descriptor.ts";
 import { stackBits } from "./mode.ts";
-import { setCpl, setFromDescriptor, setNull, setRealMode, setVirtual8086 } from "./segments.ts";
+import {
+  makeUnusable,
+  setCpl,
+  setFromDescriptor,
+  setNull,
+  setRealMode,
+  setVirtual8086,
+} from "./segments.ts";
 import {
   CS,
   DS,
@@ -126,16 +133,16 @@ export function commitSame(core: Core, selector: number): void {
   setFromDescriptor(core, CS, selector, code);
 }
 
-/** Data segments of an inner level must not stay usable (Intel SDM vol. 3, 5.8.6). */
+/**
+ * Data segments of an inner level must not stay usable (Intel SDM vol. 3, 5.8.6). Their bases stay,
+ * which matters for FS and GS in 64-bit mode.
+ */
 function forgetInnerSegment(core: Core, index: number): void {
+  if (isNullSelector(core.get(segmentField(index, SEGMENT_SELECTOR)))) return;
   const attributes = core.get(segmentField(index, SEGMENT_ATTRIBUTES));
   const isConformingCode =
     (attributes & (ATTRIBUTE_CODE | ATTRIBUTE_CONFORMING)) ===
     (ATTRIBUTE_CODE | ATTRIBUTE_CONFORMING);
-  const isNull = isNullSelector(core.get(segmentField(index, SEGMENT_SELECTOR)));
-  if (
-    isNull ||
-    (!(attributes & ATTRIBUTE_UNUSABLE) && !isConformingCode && ((attributes >> 5) & 3) < core.cpl)
-  )
-    setNull(core, index, 0);
+  if (!(attributes & ATTRIBUTE_UNUSABLE) && !isConformingCode && ((attributes >> 5) & 3) < core.cpl)
+    makeUnusable(core, index);
 }

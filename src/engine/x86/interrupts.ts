@@ -89,6 +89,7 @@ export function deliverSoftware(
   core.setAddress(RIP, returnAddress);
   try {
     deliverOnce(core, vector, source, -1);
+    core.singleStep = false;
   } catch (problem) {
     // After a task switch a fault belongs to the new task.
     if (!core.ripIsArchitectural) core.setAddress(RIP, before);

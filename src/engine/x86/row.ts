@@ -26,6 +26,8 @@ export interface Row {
   readonly rm: number;
   /** Whether ModRM must name memory or a register. */
   readonly form: "any" | "mem" | "reg";
+  /** ModRM.rm is a register whatever mod says: MOV to and from control and debug registers. */
+  readonly ignoresMod: boolean;
   readonly hasModrm: boolean;
   readonly mnemonic: string;
   readonly operands: readonly OperandSpec[];
@@ -287,6 +289,7 @@ export function row(
       reg,
       rm,
       form,
+      ignoresMod: operands.some(({ method }) => method === "C" || method === "D"),
       hasModrm,
       mnemonic,
       operands,

@@ -187,6 +187,13 @@ export function setNull(core: Core, index: number, selector: number): void {
   setSegment(core, index, cache);
 }
 
+/** Make the selector null and the segment unusable; its base stays. */
+export function makeUnusable(core: Core, index: number): void {
+  core.set(segmentField(index, SEGMENT_SELECTOR), 0);
+  core.set(segmentField(index, SEGMENT_ATTRIBUTES), ATTRIBUTE_UNUSABLE);
+  refreshAccessLimits(core, index);
+}
+
 /** Load a segment register as real mode does: only selector and base change. */
 export function setRealMode(core: Core, index: number, selector: number): void {
   const attributes = core.get(segmentField(index, SEGMENT_ATTRIBUTES));

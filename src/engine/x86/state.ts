@@ -161,5 +161,7 @@ export const Leave = {
   halt: 7,
   /** As dispatch, with interrupts inhibited for one instruction. */
   shadow: 8,
+  /** As dispatch, with interrupts and debug exceptions inhibited for one instruction. */
+  stackShadow: 9,
 } as const;
 export type Leave = (typeof Leave)[keyof typeof Leave];

@@ -1,8 +1,9 @@
 import { isCanonical } from "./access.ts";
-import { EFER_SCE, EFLAGS_IF, EFLAGS_RF, EFLAGS_VM } from "./control-bits.ts";
+import { EFER_SCE, EFLAGS_IF, EFLAGS_RF, EFLAGS_TF, EFLAGS_VM } from "./control-bits.ts";
 import type { Core } from "./core.ts";
 import { isNullSelector } from "./descriptor.ts";
 import {
+  IA32_CSTAR,
   IA32_FMASK,
   IA32_LSTAR,
   IA32_STAR,
@@ -12,7 +13,7 @@ import {
   msrOffset,
 } from "./msr.ts";
 import { type SegmentCache, setCpl, setSegment } from "./segments.ts";
-import { CS, EFER, GPR, RIP, SS } from "./state.ts";
+import { CS, EFER, EFLAGS, GPR, RIP, SS } from "./state.ts";
 import { RSP } from "./transfer-stack.ts";
 
 /** SYSCALL, SYSRET, SYSENTER, SYSEXIT (Intel SDM vol. 2): flat segments without descriptors. */
@@ -21,6 +22,7 @@ const RCX = GPR + 1 * 8;
 const RDX = GPR + 2 * 8;
 const R11 = GPR + 11 * 8;
 const STAR = msrOffset(IA32_STAR);
+const CSTAR = msrOffset(IA32_CSTAR);
 const LSTAR = msrOffset(IA32_LSTAR);
 const FMASK = msrOffset(IA32_FMASK);
 const SYSENTER_CS = msrOffset(IA32_SYSENTER_CS);
@@ -55,20 +57,26 @@ function enterUser(core: Core, codeSelector: number, stackSelector: number, is64
   setCpl(core, 3);
 }
 
-/** #UD outside 64-bit mode and with EFER.SCE clear. */
+/**
+ * #UD outside IA-32e mode and with EFER.SCE clear. From compatibility mode it enters at CSTAR, as on
+ * AMD's CPUs (APM vol. 3, SYSCALL): software that knows them relies on that, and none on the #UD of
+ * Intel's.
+ */
 export function syscall(core: Core, returnAddress: number): void {
-  if (!core.is64 || !(core.get(EFER) & EFER_SCE)) core.raise(6);
+  if (!core.isLong || !(core.get(EFER) & EFER_SCE)) core.raise(6);
+  const entry = core.is64 ? LSTAR : CSTAR;
   const flags = core.rflags();
   core.setAddress(RCX, returnAddress);
   core.setAddress(R11, flags);
   core.setRflags(flags & ~(core.get(FMASK) | EFLAGS_RF));
   enterSupervisor(core, core.get(STAR + 4) & 0xfffc, CODE_64);
-  core.setAddress(RIP, core.address(LSTAR));
+  core.setAddress(RIP, core.address(entry));
+  core.singleStep = (core.get(EFLAGS) & EFLAGS_TF) !== 0;
 }
 
 /** @param is64 REX.W: back to 64-bit mode, otherwise to compatibility mode */
 export function sysret(core: Core, is64: boolean): void {
-  if (!core.is64 || !(core.get(EFER) & EFER_SCE)) core.raise(6);
+  if (!core.isLong || !(core.get(EFER) & EFER_SCE)) core.raise(6);
   if (core.cpl !== 0) core.generalProtection();
   const target = core.address(RCX);
   if (is64 && !isCanonical(target)) core.generalProtection();
@@ -76,6 +84,7 @@ export function sysret(core: Core, is64: boolean): void {
   const base = core.get(STAR + 4) >>> 16;
   enterUser(core, is64 ? base + 16 : base, base + 8, is64);
   core.setAddress(RIP, is64 ? target : target >>> 0);
+  core.singleStep = (core.get(EFLAGS) & EFLAGS_TF) !== 0;
 }
 
 export function sysenter(core: Core): void {

@@ -1,4 +1,5 @@
 import type { Core } from "../core.ts";
+import { noteDebugCauses } from "../debug.ts";
 import { farReturn } from "../far-return.ts";
 import { farCall, farJump } from "../far-transfer.ts";
 import { interruptReturn } from "../interrupt-return.ts";
@@ -45,7 +46,12 @@ export const FAR_HELPERS: Helpers = {
 
   software_interrupt: (core, record) => interrupt(core, record, "software"),
   breakpoint: (core, record) => interrupt(core, record, "int3-into"),
-  icebp: (core, record) => interrupt(core, record, "icebp"),
+  icebp: (core, record) => {
+    const leave = interrupt(core, record, "icebp");
+    // it is a #DB itself: what waited since MOV SS comes with it
+    if (core.debugPending !== 0) noteDebugCauses(core);
+    return leave;
+  },
 
   syscall: (core, record) => {
     syscall(core, nextRip(core, record));

@@ -29,11 +29,11 @@ function setZero(core: Core, zero: boolean): number {
   return Leave.none;
 }
 
-/** After SS was loaded interrupts wait for one instruction, so that the stack pointer can follow. */
+/** After SS was loaded interrupts and #DB wait for one instruction, so that the stack pointer can follow. */
 function afterLoading(core: Core, index: number, next: number): number {
   if (index !== SS) return Leave.none;
   core.setAddress(RIP, next);
-  return Leave.shadow;
+  return Leave.stackShadow;
 }
 
 /** System descriptors that LAR tells about, by mode. */

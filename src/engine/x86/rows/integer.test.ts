@@ -78,7 +78,7 @@ describe.skipIf(silicon === undefined)("integer instructions against the host CP
       !options.repeats &&
       !options.only64 &&
       operands.every(({ method }) => "EGBZISMfixedone".includes(method)) &&
-      !/^(PUSH|POP|LEAVE|ENTER|MONITOR|XLAT|V|INVLPG|CLFLUSH|CLWB|UD|LEA|S.DT|L.DT|SLDT|STR|SMSW|LMSW|LAR|LSL|VERR|VERW|L[A-Z]S|CLI|STI|IN|OUT|RD|WR|MOVS?_?SEG|NOP|PREFETCH|XSAVE|XRSTOR|XGETBV|XSETBV)/.test(
+      !/^(PUSH|POP|LEAVE|ENTER|MONITOR|XLAT|V|INVLPG|CLFLUSH|CLWB|UD|LEA|S.DT|L.DT|SLDT|STR|SMSW|LMSW|LAR|LSL|VERR|VERW|L[A-Z]S|CLI|STI|CLAC|STAC|IN|OUT|RD|WR|MOVS?_?SEG|NOP|PREFETCH|XSAVE|XRSTOR|XGETBV|XSETBV)/.test(
         mnemonic,
       ),
   );

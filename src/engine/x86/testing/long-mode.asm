@@ -963,11 +963,9 @@ start64:
   btr rax, 20
   btr rax, 21
   mov cr4, rax
-%ifdef EXACT
   TRY
-  clac
+  clac                              ; needs CPUID's SMAP, not that of CR4
   END
-%endif
 
   ; extended state
   TRY
