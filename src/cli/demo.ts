@@ -28,6 +28,7 @@ const EXAMPLES: Readonly<Record<string, { readonly summary: string }>> = {
   "hello-ivshmem": {
     summary: "a program at the root cell and an inmate greet each other through shared memory",
   },
+  ethernet: { summary: "two cells exchange packets over a virtual wire" },
 };
 
 const DEMOS: Partial<Record<DemoName, Demo>> = {

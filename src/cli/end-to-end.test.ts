@@ -42,6 +42,7 @@ describe("gaoler", () => {
     ["smp-demo", /Hello from CPU 3!/, 0],
     ["32-bit-demo", /This runs in 32-bit mode/, 0],
     ["hello-ivshmem", /^IRQ Received\nCell's message : "Hello From IVSHMEM "$/m, 0],
+    ["ethernet", /^\[ping\] Answer from 52:54:00:12:34:56 to packet 5 after \d+ ns$/m, 0],
     ["fault-demo", /Parking CPU 2 \(Cell: "fault-demo"\).*^ {2}at {2}pxor {3}xmm/ms, 1],
   ])("demo %s", (name, line, expected) => {
     const { status, stdout } = gaoler("demo", name);
