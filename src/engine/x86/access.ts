@@ -226,6 +226,23 @@ export function writeGuest64(
   moveChecked(core, linear, 8, true, stack);
 }
 
+/**
+ * Byte in linear memory of a range that lies in one page of RAM, at the present privilege; -1: it has
+ * to be moved by the functions below. To be written at once, all of it.
+ */
+export function guestRange(
+  core: Core,
+  linear: number,
+  size: number,
+  access: "read" | "write",
+): number {
+  if (core.is64) checkCanonical(core, linear, size, false);
+  if (core.watching || (linear & 0xfff) + size > 4096) return -1;
+  const host = translate(core, linear, access, currentSet(core));
+  if (host >= 0 && access === "write") writeNotice(core, host, size);
+  return host;
+}
+
 /** Copy up to 512 bytes out of guest memory at the present privilege. */
 export function readGuestBytes(
   core: Core,

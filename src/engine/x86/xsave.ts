@@ -1,5 +1,5 @@
 import { OPERAND } from "../x87/layout.ts";
-import { probe, readGuestBytes, writeGuestBytes } from "./access.ts";
+import { guestRange, probe, readGuestBytes, writeGuestBytes } from "./access.ts";
 import type { Core } from "./core.ts";
 import type { Level } from "./mode.ts";
 import { MXCSR_MASK, setMxcsr } from "./sse/mxcsr.ts";
@@ -96,21 +96,29 @@ function checkAligned(core: Core, linear: number, alignment: number): void {
 /** @param wide 64-bit x87 pointers instead of selectors and offsets */
 export function fxsave(core: Core, linear: number, wide: boolean): void {
   checkAligned(core, linear, 16);
+  const host = guestRange(core, linear, LEGACY_BYTES, "write");
   // What is not saved stays as it is in memory.
-  readGuestBytes(core, linear, image);
-  saveX87(core, wide);
-  saveMxcsr(core);
-  image.set(xmmBytes(core), XMM_AT);
-  writeGuestBytes(core, linear, image);
+  if (host < 0) readGuestBytes(core, linear, image);
+  const area = host < 0 ? image : core.linearMemory.subarray(host, host + LEGACY_BYTES);
+  core.x87.storeExtended(wide);
+  core.set(X87 + OPERAND + MXCSR_AT, core.get(MXCSR));
+  core.set(X87 + OPERAND + MXCSR_MASK_AT, MXCSR_MASK);
+  area.set(operand(core));
+  area.set(xmmBytes(core), XMM_AT);
+  if (host < 0) writeGuestBytes(core, linear, image);
 }
 
 export function fxrstor(core: Core, linear: number, wide: boolean): void {
   checkAligned(core, linear, 16);
-  readGuestBytes(core, linear, image);
-  checkMxcsr(core);
-  restoreX87(core, wide);
-  setMxcsr(core, view.getUint32(MXCSR_AT, true));
-  xmmBytes(core).set(image.subarray(XMM_AT, XMM_AT + 16 * registers(core)));
+  const host = guestRange(core, linear, LEGACY_BYTES, "read");
+  if (host < 0) readGuestBytes(core, linear, image);
+  const area = host < 0 ? image : core.linearMemory.subarray(host, host + LEGACY_BYTES);
+  operand(core).set(area.subarray(0, X87_BYTES));
+  const mxcsr = core.get(X87 + OPERAND + MXCSR_AT);
+  if (mxcsr & ~MXCSR_MASK) core.generalProtection();
+  core.x87.loadExtended(wide);
+  setMxcsr(core, mxcsr);
+  xmmBytes(core).set(area.subarray(XMM_AT, XMM_AT + 16 * registers(core)));
 }
 
 /** @param components of XCR0 and EDX:EAX both */

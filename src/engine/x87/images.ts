@@ -150,7 +150,7 @@ export function storeExtended(state: X87State, wide: boolean): void {
     const at = AT_16 + 16 + 8 * i;
     state.read(i, x);
     storeNumber(half, at);
-    half.fill(0, at + 5, at + 8);
+    half[at + 5] = half[at + 6] = half[at + 7] = 0;
   }
 }
 
