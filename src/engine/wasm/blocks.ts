@@ -3,7 +3,7 @@ import type { MemoryFetch } from "../vcpu.ts";
 import type { Core } from "../x86/core.ts";
 import { type Decoded, Decoder, endsBlock, OutOfBytes } from "../x86/decoder.ts";
 import { MODE_CODE_32, MODE_CODE_64, MODE_COUNT } from "../x86/mode.ts";
-import { currentSet, moderated, translate, watchWrites } from "../x86/paging.ts";
+import { moderated, translate } from "../x86/paging.ts";
 import { codeLinear, packPosition } from "../x86/position.ts";
 import { operandWords, RECORD_HEADER_WORDS } from "../x86/record.ts";
 import type { Row } from "../x86/row.ts";
@@ -145,7 +145,7 @@ export class Blocks {
   private fetchAddress(core: Core, linear: number): number {
     if (core.is64 && (linear >= 0x8000_0000_0000 || linear < -0x8000_0000_0000))
       core.generalProtection();
-    const host = translate(core, linear, "fetch", currentSet(core));
+    const host = translate(core, linear, "fetch", core.tlbSet);
     if (host < 0) {
       fetchExit.address = moderated.physical;
       core.exit(fetchExit);
@@ -303,7 +303,7 @@ export class Blocks {
   private markBytes(start: number, size: number): void {
     const page = Math.floor(start / 4096);
     if (this.codeMap[page * 2] === 0 && this.codeMap[page * 2 + 1] === 0)
-      for (const core of this.cores) if (core !== undefined) watchWrites(core, page);
+      for (const core of this.cores) core?.tlb.watchWrites(this.memory.ramOffset + page * 4096);
     for (
       let granule = Math.floor(start / 64);
       granule <= Math.floor((start + size - 1) / 64);

@@ -21,8 +21,6 @@ import {
   ATTENTION,
   EFLAGS,
   ERROR_CODE,
-  JUMP_CACHE,
-  JUMP_CACHE_ENTRIES,
   Leave,
   MODE,
   RECORD,
@@ -219,7 +217,7 @@ export class WasmVcpu implements Vcpu {
           this.breakAtInstruction();
         // RF is for one instruction; what faults saves it as set anyway
         if (eflags & EFLAGS_RF) core.set(EFLAGS, eflags & ~EFLAGS_RF);
-        const single = core.singleStep || shadow !== NO_SHADOW || breakpoints;
+        const single = core.singleStep || breakpoints || (shadow !== NO_SHADOW && this.hasEvents());
         const leave = single ? this.runAtMost(1) : this.enter();
         const stop = this.handle(leave);
         if (stop !== undefined) return stop;
@@ -233,6 +231,16 @@ export class WasmVcpu implements Vcpu {
         if (!this.exception()) return this.undelivered;
       }
     }
+  }
+
+  /** Whether something waits for the end of a shadow. */
+  private hasEvents(): boolean {
+    const { core } = this;
+    return (
+      core.debugPending !== 0 ||
+      (core.nmiPending && !core.nmiBlocked) ||
+      ((core.get(EFLAGS) & EFLAGS_IF) !== 0 && core.interrupts.pending() >= 0)
+    );
   }
 
   /** Deliver what is pending between instructions (SDM vol. 3, table 6-2). False: it could not be. */
@@ -311,12 +319,7 @@ export class WasmVcpu implements Vcpu {
   private find(): Block {
     const { core } = this;
     const block = this.engine.blocks.find(core);
-    const lo = core.get(RIP);
-    const entry = (JUMP_CACHE >> 2) + ((lo ^ (lo >>> 12)) & (JUMP_CACHE_ENTRIES - 1)) * 4;
-    core.i32[entry] = lo;
-    core.i32[entry + 1] = core.get(RIP + 4);
-    core.i32[entry + 2] = core.get(MODE);
-    core.i32[entry + 3] = block.record;
+    core.jumpCache.add(core.get(RIP), core.get(RIP + 4), core.get(MODE), block.record);
     return block;
   }
 

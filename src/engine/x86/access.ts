@@ -2,7 +2,7 @@ import type { MemoryRead, MemoryWrite, Width } from "../vcpu.ts";
 import { CR0_AM, EFLAGS_AC } from "./control-bits.ts";
 import type { Core } from "./core.ts";
 import { hitDataBreakpoint } from "./debug.ts";
-import { currentSet, implicitSet, moderated, translate, writeNotice } from "./paging.ts";
+import { moderated, translate, writeNotice } from "./paging.ts";
 import { ADDRESS, CR0, EFLAGS, Leave, VALUE } from "./state.ts";
 
 /**
@@ -36,35 +36,48 @@ function checkCanonical(core: Core, linear: number, size: number, stack: boolean
     core.raiseWithCode(stack ? 12 : 13, 0);
 }
 
+/** Move one naturally aligned piece between a view and a moderated physical address. */
+function moderatePiece(
+  core: Core,
+  physical: number,
+  width: Width,
+  writes: boolean,
+  view: DataView,
+  at: number,
+): void {
+  if (writes) {
+    write.address = physical;
+    write.width = width;
+    write.lo =
+      width === 1
+        ? view.getUint8(at)
+        : width === 2
+          ? view.getUint16(at, true)
+          : view.getUint32(at, true);
+    write.hi = width === 8 ? view.getUint32(at + 4, true) : 0;
+    core.exit(write);
+    return;
+  }
+  read.address = physical;
+  read.width = width;
+  read.lo = read.hi = 0;
+  core.exit(read);
+  if (width === 1) view.setUint8(at, read.lo);
+  else if (width === 2) view.setUint16(at, read.lo, true);
+  else view.setUint32(at, read.lo, true);
+  if (width === 8) view.setUint32(at + 4, read.hi, true);
+}
+
 /** Move `size` bytes between BYTES[at] and a moderated physical address, in naturally aligned pieces. */
 function moderate(core: Core, physical: number, at: number, size: number, writes: boolean): void {
   for (let done = 0; done < size; ) {
     let width: Width = 8;
-    while (width > size - done || (width > 1 && (physical + done) % width !== 0 && size !== width))
+    while (
+      width > size - done ||
+      (width > 1 && ((physical + done) & (width - 1)) !== 0 && size !== width)
+    )
       width = (width >> 1) as Width;
-    const offset = at + done;
-    const exit = writes ? write : read;
-    exit.address = physical + done;
-    exit.width = width;
-    if (writes) {
-      exit.lo =
-        width === 1
-          ? (BYTES[offset] as number)
-          : width === 2
-            ? BYTES_VIEW.getUint16(offset, true)
-            : BYTES_VIEW.getUint32(offset, true);
-      exit.hi = width === 8 ? BYTES_VIEW.getUint32(offset + 4, true) : 0;
-      core.exit(exit);
-    } else {
-      exit.lo = exit.hi = 0;
-      core.exit(exit);
-      if (width === 1) BYTES[offset] = exit.lo;
-      else if (width === 2) BYTES_VIEW.setUint16(offset, exit.lo, true);
-      else {
-        BYTES_VIEW.setUint32(offset, exit.lo, true);
-        if (width === 8) BYTES_VIEW.setUint32(offset + 4, exit.hi, true);
-      }
-    }
+    moderatePiece(core, physical + done, width, writes, BYTES_VIEW, at + done);
     done += width;
   }
 }
@@ -122,7 +135,7 @@ export function probe(
   linear: number,
   size: number,
   access: "read" | "write",
-  set = currentSet(core),
+  set = core.tlbSet,
 ): void {
   translate(core, linear, access, set);
   const last = linear + size - 1;
@@ -148,9 +161,9 @@ function moveChecked(
       core.get(EFLAGS) & EFLAGS_AC
     )
       core.raiseWithCode(17, 0);
-    move(core, linear, size, writes, currentSet(core));
+    move(core, linear, size, writes, core.tlbSet);
     hitDataBreakpoint(core, linear, size, writes);
-  } else move(core, linear, size, writes, currentSet(core));
+  } else move(core, linear, size, writes, core.tlbSet);
 }
 
 /** The `slow_access` function of templates: returns 0 or the reason to leave. */
@@ -160,6 +173,14 @@ export function slowAccess(core: Core, kind: number): number {
   const value = core.base + VALUE;
   const memory = core.linearMemory;
   const stack = (kind & SLOW_STACK) !== 0;
+  if (size <= 8 && (linear & (size - 1)) === 0 && !(kind & SLOW_UPDATE)) {
+    const writes = (kind & SLOW_WRITE) !== 0;
+    const device = core.tlb.device(linear, writes, core.tlbSet);
+    if (device >= 0) {
+      moderatePiece(core, device, size as Width, writes, core.linearView, value);
+      return Leave.none;
+    }
+  }
   if (kind & SLOW_WRITE) {
     for (let k = 0; k < size; k++) BYTES[k] = memory[value + k] as number;
     moveChecked(core, linear, size, true, stack);
@@ -174,6 +195,15 @@ export function slowAccess(core: Core, kind: number): number {
   return Leave.none;
 }
 
+function crossesPage(linear: number, size: number): boolean {
+  return (linear & 0xfff) > 4096 - size;
+}
+
+/** Byte in linear memory of a read at the present privilege that the TLB allows at once, or -1. */
+function readable(core: Core, linear: number, size: number): number {
+  return crossesPage(linear, size) ? -1 : core.tlb.read(linear, core.tlbSet);
+}
+
 /** Read at the present privilege; `stack` makes non-canonical addresses #SS. */
 export function readGuest8(core: Core, linear: number): number {
   moveChecked(core, linear, 1, false, false);
@@ -186,18 +216,30 @@ export function readGuest16(core: Core, linear: number, stack = false): number {
 }
 
 export function readGuest32(core: Core, linear: number, stack = false): number {
+  const host = readable(core, linear, 4);
+  if (host >= 0) return core.linearView.getUint32(host, true);
   moveChecked(core, linear, 4, false, stack);
   return BYTES_VIEW.getUint32(0, true);
 }
 
 /** A 64-bit value as a sign-extended number: exact for addresses. Its halves are in {@link lastRead}. */
 export function readGuest64(core: Core, linear: number, stack = false): number {
-  moveChecked(core, linear, 8, false, stack);
-  lastRead.lo = BYTES_VIEW.getUint32(0, true);
-  lastRead.hi = BYTES_VIEW.getUint32(4, true);
-  return BYTES_VIEW.getInt32(4, true) * 4294967296 + lastRead.lo;
+  const host = readable(core, linear, 8);
+  if (host < 0) moveChecked(core, linear, 8, false, stack);
+  return pair(core, host);
 }
+
+/** Halves of the last 64-bit value read, unsigned. */
 export const lastRead = { lo: 0, hi: 0 };
+
+/** The 64-bit value at a byte in linear memory, or in BYTES if that is negative. */
+function pair(core: Core, host: number): number {
+  const view = host < 0 ? BYTES_VIEW : core.linearView;
+  const at = host < 0 ? 0 : host;
+  lastRead.lo = view.getUint32(at, true);
+  lastRead.hi = view.getUint32(at + 4, true);
+  return (lastRead.hi | 0) * 4294967296 + lastRead.lo;
+}
 
 export function writeGuest8(core: Core, linear: number, value: number): void {
   BYTES[0] = value;
@@ -251,7 +293,7 @@ export function readGuestBytes(
   size = into.length,
 ): void {
   if (core.is64) checkCanonical(core, linear, size, false);
-  move(core, linear, size, false, currentSet(core));
+  move(core, linear, size, false, core.tlbSet);
   into.set(BYTES.subarray(0, size));
 }
 
@@ -263,33 +305,49 @@ export function writeGuestBytes(
 ): void {
   if (core.is64) checkCanonical(core, linear, size, false);
   BYTES.set(from.subarray(0, size));
-  move(core, linear, size, true, currentSet(core));
+  move(core, linear, size, true, core.tlbSet);
 }
 
-/** Implicit supervisor accesses: descriptor tables, TSS, interrupt stacks. */
-export function readSystem(core: Core, linear: number, size: 1 | 2 | 4 | 8): number {
-  move(core, linear, size, false, implicitSet(core));
-  switch (size) {
-    case 1:
-      return BYTES[0] as number;
-    case 2:
-      return BYTES_VIEW.getUint16(0, true);
-    case 4:
-      return BYTES_VIEW.getUint32(0, true);
-    default:
-      return BYTES_VIEW.getInt32(4, true) * 4294967296 + BYTES_VIEW.getUint32(0, true);
-  }
+/**
+ * Implicit supervisor accesses: descriptor tables, TSS, interrupt stacks.
+ *
+ * @returns a byte in linear memory that holds the bytes, or -1: they are in BYTES
+ */
+function readSystemBytes(core: Core, linear: number, size: number): number {
+  const set = core.implicitSet;
+  const host = crossesPage(linear, size) ? -1 : core.tlb.read(linear, set);
+  if (host < 0) move(core, linear, size, false, set);
+  return host;
 }
 
-/** `value` is an address or a number below 2^53; the bytes written are its two's complement. */
+export function readSystem(core: Core, linear: number, size: 1 | 2 | 4): number {
+  const host = readSystemBytes(core, linear, size);
+  const view = host < 0 ? BYTES_VIEW : core.linearView;
+  const at = host < 0 ? 0 : host;
+  if (size === 4) return view.getUint32(at, true);
+  return size === 2 ? view.getUint16(at, true) : view.getUint8(at);
+}
+
+/** As {@link readGuest64}. */
+export function readSystem64(core: Core, linear: number): number {
+  return pair(core, readSystemBytes(core, linear, 8));
+}
+
+/** Write the low `size` bytes of `lo` and `hi`. */
 export function writeSystem(
   core: Core,
   linear: number,
   size: 1 | 2 | 4 | 8,
-  value: number,
-  set = implicitSet(core),
+  lo: number,
+  hi = 0,
+  set = core.implicitSet,
 ): void {
-  BYTES_VIEW.setUint32(0, value >>> 0, true);
-  BYTES_VIEW.setInt32(4, Math.floor(value / 4294967296), true);
-  move(core, linear, size, true, set);
+  const host = crossesPage(linear, size) ? -1 : core.tlb.writeData(linear, set);
+  const view = host < 0 ? BYTES_VIEW : core.linearView;
+  const at = host < 0 ? 0 : host;
+  if (size === 1) view.setUint8(at, lo);
+  else if (size === 2) view.setUint16(at, lo, true);
+  else view.setUint32(at, lo, true);
+  if (size === 8) view.setUint32(at + 4, hi, true);
+  if (host < 0) move(core, linear, size, true, set);
 }

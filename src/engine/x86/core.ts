@@ -14,6 +14,7 @@ import {
   EFLAGS_VM,
 } from "./control-bits.ts";
 import { updateWatching } from "./debug.ts";
+import { JumpCache } from "./jump-cache.ts";
 import {
   type Level,
   levelBits,
@@ -44,8 +45,6 @@ import {
   FLAGS_AUX,
   FLAGS_RESULT,
   GPR,
-  JUMP_CACHE,
-  JUMP_CACHE_BYTES,
   Leave,
   MISSING_LEVELS,
   MODE,
@@ -58,7 +57,6 @@ import {
   segmentField,
   TLB,
   TLB_SET_BYTES,
-  TLB_SET_COUNT,
   TLB_SETS,
   VCPU_BYTES,
   VCPUS_START,
@@ -66,6 +64,22 @@ import {
   X87 as X87_STATE,
   XCR0,
 } from "./state.ts";
+import { SUPERVISOR, SUPERVISOR_SMAP, Tlb, USER } from "./tlb.ts";
+
+/** V8 folds no imported constants: hot paths have their own. */
+const MODE_WORD = MODE >> 2;
+const IS_64 = MODE_CODE_64;
+const IS_PROTECTED = MODE_PROTECTED;
+const BUDGET_WORD = BUDGET >> 2;
+const CPL_WORD = CPL >> 2;
+const EFER_WORD = EFER >> 2;
+const LMA = EFER_LMA;
+const EFLAGS_WORD = EFLAGS >> 2;
+const RESULT_WORD = FLAGS_RESULT >> 2;
+const AUX_WORD = FLAGS_AUX >> 2;
+const GPR_WORD = GPR >> 2;
+/** Bits of RFLAGS that the mode, or the TLB set, follows from. */
+const IN_MODE = EFLAGS_VM | EFLAGS_AC;
 
 /**
  * Thrown inside TypeScript parts of an instruction to abandon it: an
@@ -102,6 +116,8 @@ export class Core {
   readonly linearMemory: Uint8Array;
   readonly linearView: DataView;
   readonly x87: X87;
+  readonly tlb: Tlb;
+  readonly jumpCache: JumpCache;
   map: MemoryMap;
   moderator: Moderator;
   interrupts: InterruptController;
@@ -110,6 +126,9 @@ export class Core {
   time: () => number = () => 0;
   /** Told before anything is written to a page that holds decoded code: host-physical address and size. */
   codeWritten: (hostAddress: number, size: number) => void = () => {};
+  /** TLB set of ordinary accesses, and of implicit supervisor accesses: descriptor tables, TSS, interrupt stacks. */
+  tlbSet = SUPERVISOR;
+  implicitSet = SUPERVISOR;
   /** Every data access must be looked at (data breakpoints, alignment checks): the TLB stays empty. */
   watching = false;
   nmiPending = false;
@@ -151,6 +170,8 @@ export class Core {
     this.u32 = new Uint32Array(buffer, this.base, VCPU_BYTES / 4);
     this.u64 = new BigUint64Array(buffer, this.base, VCPU_BYTES / 8);
     this.x87 = new X87(buffer, this.base + X87_STATE);
+    this.tlb = new Tlb(this.i32, this.u32);
+    this.jumpCache = new JumpCache(this.i32);
     this.linearMemory = new Uint8Array(buffer);
     this.linearView = new DataView(buffer);
   }
@@ -184,22 +205,22 @@ export class Core {
 
   /** General register, low 32 bits. */
   register(index: number): number {
-    return this.u32[(GPR >> 2) + index * 2] as number;
+    return this.u32[GPR_WORD + index * 2] as number;
   }
 
   /** Write a 32-bit general register: the upper half becomes 0. */
   setRegister(index: number, value: number): void {
-    this.u32[(GPR >> 2) + index * 2] = value;
-    this.u32[(GPR >> 2) + index * 2 + 1] = 0;
+    this.u32[GPR_WORD + index * 2] = value;
+    this.u32[GPR_WORD + index * 2 + 1] = 0;
   }
 
   /** Instructions left of the present call of `run`; negative when a stall overdrew it. */
   get budget(): number {
-    return this.i32[BUDGET >> 2] as number;
+    return this.i32[BUDGET_WORD] as number;
   }
 
   set budget(instructions: number) {
-    this.i32[BUDGET >> 2] = instructions;
+    this.i32[BUDGET_WORD] = instructions;
   }
 
   /** What instructions there are. */
@@ -213,20 +234,20 @@ export class Core {
   }
 
   get cpl(): number {
-    return this.get(CPL);
+    return this.u32[CPL_WORD] as number;
   }
 
   get isLong(): boolean {
-    return (this.get(EFER) & EFER_LMA) !== 0;
+    return ((this.u32[EFER_WORD] as number) & LMA) !== 0;
   }
 
   /** 64-bit code segment in IA-32e mode. */
   get is64(): boolean {
-    return (this.get(MODE) & MODE_CODE_64) !== 0;
+    return ((this.u32[MODE_WORD] as number) & IS_64) !== 0;
   }
 
   get isProtected(): boolean {
-    return (this.get(MODE) & MODE_PROTECTED) !== 0;
+    return ((this.u32[MODE_WORD] as number) & IS_PROTECTED) !== 0;
   }
 
   get isVirtual8086(): boolean {
@@ -239,15 +260,15 @@ export class Core {
 
   /** RFLAGS, all bits. */
   rflags(): number {
-    const resultLow = this.get(FLAGS_RESULT);
-    const resultHigh = this.get(FLAGS_RESULT + 4);
-    const aux = this.get(FLAGS_AUX);
+    const resultLow = this.u32[RESULT_WORD] as number;
+    const resultHigh = this.u32[RESULT_WORD + 1] as number;
+    const aux = this.u32[AUX_WORD] as number;
     const carry = aux >>> 31;
     const zero = resultLow === 0 && resultHigh === 0 ? 1 : 0;
     const sign = (resultHigh >>> 31) ^ (aux & 1);
     const overflow = carry ^ ((aux >>> 30) & 1);
     return (
-      this.get(EFLAGS) |
+      (this.u32[EFLAGS_WORD] as number) |
       2 |
       carry |
       (evenParity(resultLow ^ (aux >>> 8)) << 2) |
@@ -261,20 +282,23 @@ export class Core {
   /** Set all of RFLAGS; nothing is checked. The mode follows. */
   setRflags(value: number): void {
     const carry = value & 1;
-    this.set(FLAGS_RESULT, value & 0x40 ? 0 : 0x100);
-    this.set(FLAGS_RESULT + 4, 0);
+    this.u32[RESULT_WORD] = value & 0x40 ? 0 : 0x100;
+    this.u32[RESULT_WORD + 1] = 0;
     const overflow = (value >> 11) & 1;
-    this.set(
-      FLAGS_AUX,
+    this.u32[AUX_WORD] =
       (carry << 31) |
-        ((carry ^ overflow) << 30) |
-        (((value >> 4) & 1) << 3) |
-        ((value & 4 ? 0 : 1) << 8) |
-        ((value >> 7) & 1),
-    );
-    const before = this.get(EFLAGS);
-    this.set(EFLAGS, value & 0x3f_7700);
-    if ((before ^ value) & (EFLAGS_VM | EFLAGS_AC)) this.modeChanged();
+      ((carry ^ overflow) << 30) |
+      (((value >> 4) & 1) << 3) |
+      ((value & 4 ? 0 : 1) << 8) |
+      ((value >> 7) & 1);
+    this.setSystemFlags(value);
+  }
+
+  /** Set TF, IF, DF, IOPL, NT, RF, VM, AC, VIF, VIP, ID of RFLAGS and leave the arithmetic flags. */
+  setSystemFlags(value: number): void {
+    const before = this.u32[EFLAGS_WORD] as number;
+    this.u32[EFLAGS_WORD] = value & 0x3f_7700;
+    if ((before ^ value) & IN_MODE) this.modeChanged();
   }
 
   /**
@@ -305,20 +329,20 @@ export class Core {
     if (cr4 & CR4_OSXSAVE && (this.get(XCR0) & XCR0_AVX) === XCR0_AVX) mode |= MODE_AVX;
     mode |= levelBits(this.level);
     this.set(MODE, mode);
-    const set = cpl === 3 ? 1 : cr4 & CR4_SMAP && !(eflags & EFLAGS_AC) ? 2 : 0;
-    this.set(TLB, this.base + TLB_SETS + set * TLB_SET_BYTES);
+    this.implicitSet = cr4 & CR4_SMAP ? SUPERVISOR_SMAP : SUPERVISOR;
+    this.tlbSet = cpl === 3 ? USER : eflags & EFLAGS_AC ? SUPERVISOR : this.implicitSet;
+    this.set(TLB, this.base + TLB_SETS + this.tlbSet * TLB_SET_BYTES);
     updateWatching(this);
   }
 
   /** Forget every cached translation, and the jump cache, which depends on them. */
   flushTlb(): void {
-    this.i32.fill(-1, TLB_SETS >> 2, (TLB_SETS + TLB_SET_COUNT * TLB_SET_BYTES) >> 2);
+    this.tlb.flush();
     this.flushJumpCache();
   }
 
   flushJumpCache(): void {
-    // A mode of -1 never matches.
-    this.i32.fill(-1, JUMP_CACHE >> 2, (JUMP_CACHE + JUMP_CACHE_BYTES) >> 2);
+    this.jumpCache.flush();
     this.codeBase = this.address(segmentField(CS, SEGMENT_BASE));
     this.codeLimit = this.get(segmentField(CS, SEGMENT_LIMIT));
   }

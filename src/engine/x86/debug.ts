@@ -56,7 +56,7 @@ export function hasBreakpoints(core: Core): boolean {
 export function updateWatching(core: Core): void {
   const dr7 = core.get(DR7);
   let watching = false;
-  for (let k = 0; k < 4; k++)
+  for (let k = 0; k < 4 && hasBreakpoints(core); k++)
     if ((dr7 >> (2 * k)) & 3 && ((dr7 >> (16 + 4 * k)) & 3) !== 0) watching = true;
   if (core.cpl === 3 && core.get(CR0) & CR0_AM && core.get(EFLAGS) & EFLAGS_AC) watching = true;
   if (watching && !core.watching) core.flushTlb();

@@ -1,4 +1,4 @@
-import { readSystem, writeSystem } from "./access.ts";
+import { lastRead, readSystem, readSystem64, writeSystem } from "./access.ts";
 import type { Core } from "./core.ts";
 import {
   GDTR_BASE,
@@ -48,6 +48,10 @@ export function isNullSelector(selector: number): boolean {
   return (selector & 0xfffc) === 0;
 }
 
+/** V8 folds no imported constants. */
+const GLOBAL_BASE = GDTR_BASE;
+const GLOBAL_LIMIT = GDTR_LIMIT;
+
 /** An entry of the GDT or LDT, or a gate (Intel SDM vol. 3, 3.4.5 and 5.8.3). Reused, so that reading one allocates nothing. */
 export class Descriptor {
   /** Linear address of its first byte. */
@@ -95,8 +99,8 @@ export class Descriptor {
       base = core.address(segmentField(LDTR, SEGMENT_BASE));
       limit = core.get(segmentField(LDTR, SEGMENT_LIMIT));
     } else {
-      base = core.address(GDTR_BASE);
-      limit = core.get(GDTR_LIMIT);
+      base = core.address(GLOBAL_BASE);
+      limit = core.get(GLOBAL_LIMIT);
     }
     const offset = selector & 0xfff8;
     this.address = base + offset;
@@ -104,8 +108,9 @@ export class Descriptor {
   }
 
   #load(core: Core): true {
-    this.lo = readSystem(core, this.address, 4);
-    this.hi = readSystem(core, this.address + 4, 4);
+    readSystem64(core, this.address);
+    this.lo = lastRead.lo;
+    this.hi = lastRead.hi;
     return true;
   }
 

@@ -8,7 +8,8 @@ import {
   load,
 } from "../testing/run-code.ts";
 import { instructionAtRip, linearBytes, linearToPhysical } from "./inspect.ts";
-import { SUPERVISOR, translate } from "./paging.ts";
+import { translate } from "./paging.ts";
+import { SUPERVISOR } from "./tlb.ts";
 
 /** Behind the paging structures of all tests. */
 const TABLES_END = 0x5000;

@@ -2,6 +2,7 @@ import { EFLAGS_IF, EFLAGS_NT, EFLAGS_RF, EFLAGS_TF, EFLAGS_VM } from "./control
 import type { Core } from "./core.ts";
 import type { Descriptor } from "./descriptor.ts";
 import type { EventSource } from "./interrupts.ts";
+import { EFLAGS } from "./state.ts";
 
 /** What delivery through an IDT gate does alike in protected and IA-32e mode. */
 
@@ -31,8 +32,11 @@ export function savedFlags(core: Core, vector: number, source: EventSource): num
   return source === "exception" && FAULTS.has(vector) ? flags | EFLAGS_RF : flags;
 }
 
+const CLEARED_BY_TRAP = EFLAGS_TF | EFLAGS_NT | EFLAGS_RF | EFLAGS_VM;
+const CLEARED_BY_INTERRUPT = CLEARED_BY_TRAP | EFLAGS_IF;
+
 /** RFLAGS in the handler; bit 0 of a gate's type tells trap from interrupt gates. */
 export function enterHandlerFlags(core: Core, gate: Descriptor): void {
-  const cleared = EFLAGS_TF | EFLAGS_NT | EFLAGS_RF | EFLAGS_VM | (gate.type & 1 ? 0 : EFLAGS_IF);
-  core.setRflags(core.rflags() & ~cleared);
+  const cleared = gate.type & 1 ? CLEARED_BY_TRAP : CLEARED_BY_INTERRUPT;
+  core.setSystemFlags(core.get(EFLAGS) & ~cleared);
 }

@@ -18,6 +18,14 @@ import { setCpl, setFromDescriptor } from "./segments.ts";
 import { CS, IDTR_BASE, IDTR_LIMIT, RIP, SEGMENT_SELECTOR, SS, segmentField } from "./state.ts";
 import { RSP, TransferStack } from "./transfer-stack.ts";
 
+/** V8 folds no imported constants. */
+const INSTRUCTION_POINTER = RIP;
+const STACK_POINTER = RSP;
+const TABLE_BASE = IDTR_BASE;
+const TABLE_LIMIT = IDTR_LIMIT;
+const CODE_SELECTOR = segmentField(CS, SEGMENT_SELECTOR);
+const STACK_SELECTOR = segmentField(SS, SEGMENT_SELECTOR);
+
 const gate = new Descriptor();
 const code = new Descriptor();
 const stack = new TransferStack();
@@ -30,8 +38,8 @@ export function deliverLong(
   errorCode: number,
 ): void {
   const external = externalBit(source);
-  if (vector * 16 + 15 > core.get(IDTR_LIMIT)) core.generalProtection(gateCode(vector, external));
-  gate.readAt(core, core.address(IDTR_BASE) + vector * 16);
+  if (vector * 16 + 15 > core.get(TABLE_LIMIT)) core.generalProtection(gateCode(vector, external));
+  gate.readAt(core, core.address(TABLE_BASE) + vector * 16);
   gate.readUpper(core);
   if (!gate.isSystem || !(gate.type === TYPE_INTERRUPT_GATE_32 || gate.type === TYPE_TRAP_GATE_32))
     core.generalProtection(gateCode(vector, external));
@@ -50,11 +58,11 @@ export function deliverLong(
   const ist = gate.hi & 7;
   stack.use64(core, ist !== 0 ? ist + 3 : privilege < cpl ? privilege : -1, privilege, external);
   stack.align();
-  stack.push(core, 8, core.get(segmentField(SS, SEGMENT_SELECTOR)));
-  stack.push64(core, RSP);
+  stack.push(core, 8, core.get(STACK_SELECTOR));
+  stack.push64(core, STACK_POINTER);
   stack.push(core, 8, savedFlags(core, vector, source));
-  stack.push(core, 8, core.get(segmentField(CS, SEGMENT_SELECTOR)));
-  stack.push64(core, RIP);
+  stack.push(core, 8, core.get(CODE_SELECTOR));
+  stack.push64(core, INSTRUCTION_POINTER);
   if (errorCode >= 0) stack.push(core, 8, errorCode);
   const target = gate.gateOffset64;
   if (!isCanonical(target)) core.generalProtection(external);
@@ -64,5 +72,5 @@ export function deliverLong(
   setFromDescriptor(core, CS, (selector & 0xfffc) | privilege, code);
   setCpl(core, privilege);
   stack.commit(core);
-  core.setAddress(RIP, target);
+  core.setAddress(INSTRUCTION_POINTER, target);
 }

@@ -1,6 +1,9 @@
 import type { Core } from "./core.ts";
 import { CS, RIP, SEGMENT_BASE, segmentField } from "./state.ts";
 
+/** V8 folds no imported constants. */
+const BLOCK_START = RIP;
+
 /**
  * Where the instruction of a record is. Word 1 of a record: distance from the
  * block's start in bits 15:0, length in 19:16, instructions left in the block
@@ -20,12 +23,12 @@ function wrapped(core: Core, rip: number): number {
 }
 
 export function instructionRip(core: Core, record: number): number {
-  return wrapped(core, core.address(RIP) + (position(core, record) & 0xffff));
+  return wrapped(core, core.address(BLOCK_START) + (position(core, record) & 0xffff));
 }
 
 export function nextRip(core: Core, record: number): number {
   const word = position(core, record);
-  return wrapped(core, core.address(RIP) + (word & 0xffff) + ((word >> 16) & 15));
+  return wrapped(core, core.address(BLOCK_START) + (word & 0xffff) + ((word >> 16) & 15));
 }
 
 /** Instructions of the block not yet retired, this one included. */

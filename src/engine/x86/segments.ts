@@ -25,6 +25,7 @@ import {
   MODE,
   SEGMENT_ATTRIBUTES,
   SEGMENT_BASE,
+  SEGMENT_BYTES,
   SEGMENT_LIMIT,
   SEGMENT_READ_LIMIT,
   SEGMENT_SELECTOR,
@@ -52,15 +53,31 @@ export const REAL_MODE_ATTRIBUTES = 0x93;
 const VIRTUAL_8086_ATTRIBUTES = 0xf3;
 const REAL_MODE_LIMIT = 0xffff;
 
+/** V8 folds no imported constants. The base comes first. */
+const FIRST = segmentField(0, SEGMENT_BASE);
+const BYTES = SEGMENT_BYTES;
+const SELECTOR = SEGMENT_SELECTOR;
+const LIMIT = SEGMENT_LIMIT;
+const ATTRIBUTES = SEGMENT_ATTRIBUTES;
+
 const descriptor = new Descriptor();
 const cache: SegmentCache = { selector: 0, base: 0, limit: 0, attributes: 0 };
 
 /** Fill a segment register; nothing is checked. The mode follows CS and SS. */
 export function setSegment(core: Core, index: number, segment: SegmentCache): void {
-  core.set(segmentField(index, SEGMENT_SELECTOR), segment.selector);
-  core.setAddress(segmentField(index, SEGMENT_BASE), segment.base);
-  core.set(segmentField(index, SEGMENT_LIMIT), segment.limit);
-  core.set(segmentField(index, SEGMENT_ATTRIBUTES), segment.attributes);
+  const at = FIRST + index * BYTES;
+  // Transfers within a privilege level load what is there already.
+  if (
+    core.get(at + SELECTOR) === segment.selector &&
+    core.get(at + ATTRIBUTES) === segment.attributes &&
+    core.get(at + LIMIT) === segment.limit &&
+    core.address(at) === segment.base
+  )
+    return;
+  core.set(at + SELECTOR, segment.selector);
+  core.setAddress(at, segment.base);
+  core.set(at + LIMIT, segment.limit);
+  core.set(at + ATTRIBUTES, segment.attributes);
   refreshAccessLimits(core, index);
   if (index === CS) {
     core.modeChanged();
@@ -159,6 +176,7 @@ export function segmentLinear(
 
 /** Change the privilege level; the mode and the TLB set follow. */
 export function setCpl(core: Core, cpl: number): void {
+  if (core.get(CPL) === cpl) return;
   core.set(CPL, cpl);
   core.modeChanged();
 }

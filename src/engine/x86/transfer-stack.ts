@@ -4,13 +4,13 @@ import {
   readGuest32,
   readGuest64,
   readSystem,
+  readSystem64,
   writeSystem,
 } from "./access.ts";
 import { CR4_SMAP, EFLAGS_AC } from "./control-bits.ts";
 import type { Core } from "./core.ts";
 import { ATTRIBUTE_UNUSABLE, Descriptor, isNullSelector } from "./descriptor.ts";
 import { stackBits } from "./mode.ts";
-import { SUPERVISOR, SUPERVISOR_SMAP, USER } from "./paging.ts";
 import {
   isInside,
   type SegmentCache,
@@ -31,9 +31,15 @@ import {
   segmentField,
   TR,
 } from "./state.ts";
+import { SUPERVISOR, SUPERVISOR_SMAP, USER } from "./tlb.ts";
 
 /** State offset of RSP. */
 export const RSP = GPR + 4 * 8;
+
+/** V8 folds no imported constants. */
+const POINTER = RSP;
+const STACK = SS;
+const TASK_BASE = segmentField(TR, SEGMENT_BASE);
 
 /** Where a stack stands after {@link TransferStack.commit}. */
 type Origin = "current" | "descriptor" | "null";
@@ -119,11 +125,11 @@ export class TransferStack {
    */
   use64(core: Core, slot: number, privilege: number, external: number): void {
     this.bits = 64;
-    if (slot < 0) this.pointer = core.address(RSP);
+    if (slot < 0) this.pointer = core.address(POINTER);
     else {
       const offset = 4 + slot * 8;
       checkTaskLimit(core, offset + 7, external);
-      this.pointer = readSystem(core, core.address(segmentField(TR, SEGMENT_BASE)) + offset, 8);
+      this.pointer = readSystem64(core, core.address(TASK_BASE) + offset);
     }
     this.#origin = privilege === core.cpl ? "current" : "null";
     this.segment.selector = privilege;
@@ -133,7 +139,7 @@ export class TransferStack {
 
   /** Interrupts in IA-32e mode align the stack to 16 bytes. */
   align(): void {
-    this.pointer = Math.floor(this.pointer / 16) * 16;
+    this.pointer -= this.pointer & 15;
   }
 
   #setPrivilege(core: Core, privilege: number): void {
@@ -149,13 +155,14 @@ export class TransferStack {
 
   /** Make room for `size` bytes and give their linear address. */
   #reserve(core: Core, size: number): number {
+    if (this.bits === 64) {
+      this.pointer -= size;
+      if (!isCanonical(this.pointer) || !isCanonical(this.pointer + size - 1))
+        core.raiseWithCode(12, this.#faultCode);
+      return this.pointer;
+    }
     this.#setPointer(this.pointer - size);
     const { pointer, segment } = this;
-    if (this.bits === 64) {
-      if (!isCanonical(pointer) || !isCanonical(pointer + size - 1))
-        core.raiseWithCode(12, this.#faultCode);
-      return pointer;
-    }
     if (
       segment.attributes & ATTRIBUTE_UNUSABLE ||
       !isInside(segment.attributes, segment.limit, pointer, size)
@@ -166,14 +173,14 @@ export class TransferStack {
 
   /** @param value below 2^53; the low `size` bytes are pushed */
   push(core: Core, size: 2 | 4 | 8, value: number): void {
-    writeSystem(core, this.#reserve(core, size), size, value, this.#tlbSet);
+    const hi = size === 8 ? Math.floor(value / 4294967296) : 0;
+    writeSystem(core, this.#reserve(core, size), size, value >>> 0, hi, this.#tlbSet);
   }
 
   /** Push a 64-bit field of the state, all bits of it. */
   push64(core: Core, offset: number): void {
     const linear = this.#reserve(core, 8);
-    writeSystem(core, linear + 4, 4, core.get(offset + 4), this.#tlbSet);
-    writeSystem(core, linear, 4, core.get(offset), this.#tlbSet);
+    writeSystem(core, linear, 8, core.get(offset), core.get(offset + 4), this.#tlbSet);
   }
 
   /** SS and RSP become this stack. CPL must have changed before. */
@@ -197,7 +204,7 @@ function taskLinear(core: Core, linear: number): number {
 
 /** Change SP, ESP or RSP. */
 export function setStackPointer(core: Core, pointer: number, bits: 16 | 32 | 64): void {
-  if (bits === 64) core.setAddress(RSP, pointer);
+  if (bits === 64) core.setAddress(POINTER, pointer);
   else if (bits === 32) core.setAddress(RSP, pointer >>> 0);
   else core.set(RSP, ((core.get(RSP) & 0xffff_0000) | (pointer & 0xffff)) >>> 0);
 }
@@ -207,10 +214,12 @@ export function setStackPointer(core: Core, pointer: number, bits: 16 | 32 | 64)
  * 8 bytes sign-extended, its halves in `lastRead`.
  */
 export function peek(core: Core, offset: number, size: 2 | 4 | 8): number {
-  const bits = stackBits(core.get(MODE));
-  const pointer = core.address(RSP) + offset;
-  const wrapped = bits === 64 ? pointer : bits === 32 ? pointer >>> 0 : pointer & 0xffff;
-  const linear = segmentLinear(core, SS, wrapped, size, false);
+  const pointer = core.address(POINTER) + offset;
+  let linear = pointer;
+  if (!core.is64) {
+    const wrapped = stackBits(core.get(MODE)) === 32 ? pointer >>> 0 : pointer & 0xffff;
+    linear = segmentLinear(core, STACK, wrapped, size, false);
+  }
   if (size === 2) return readGuest16(core, linear, true);
   return size === 4 ? readGuest32(core, linear, true) : readGuest64(core, linear, true);
 }

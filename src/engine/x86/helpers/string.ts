@@ -13,7 +13,7 @@ import {
 import { EFLAGS_DF } from "../control-bits.ts";
 import type { Core } from "../core.ts";
 import { WRITES } from "../instruction.ts";
-import { currentSet, translate, writeNotice } from "../paging.ts";
+import { translate, writeNotice } from "../paging.ts";
 import { instructionRip } from "../position.ts";
 import { segmentViolation } from "../segments.ts";
 import {
@@ -216,7 +216,7 @@ function moveRun(core: Core, count: number): number {
   let elements = run(core, repeat.source, from, count, false);
   elements = Math.min(elements, run(core, destination(core), to, count, true));
   if (elements < 2) return 0;
-  const set = currentSet(core);
+  const set = core.tlbSet;
   const source = translate(core, linear(core, repeat.source, from, false), "read", set);
   const target = translate(core, linear(core, destination(core), to, true), "write", set);
   if (source < 0 || target < 0) return 0;
@@ -234,12 +234,7 @@ function fillRun(core: Core, count: number): number {
   const to = index(core, RDI);
   const elements = run(core, destination(core), to, count, true);
   if (elements < 2) return 0;
-  const target = translate(
-    core,
-    linear(core, destination(core), to, true),
-    "write",
-    currentSet(core),
-  );
+  const target = translate(core, linear(core, destination(core), to, true), "write", core.tlbSet);
   if (target < 0) return 0;
   const { bytes } = repeat;
   const size = elements * bytes;

@@ -1,0 +1,214 @@
+import { EntryLog } from "./entry-log.ts";
+import {
+  TLB_ADDEND,
+  TLB_DEVICE_PAGE,
+  TLB_DEVICE_TAG,
+  TLB_ENTRIES,
+  TLB_ENTRY_BYTES,
+  TLB_READ_TAG,
+  TLB_SET_BYTES,
+  TLB_SET_COUNT,
+  TLB_SETS,
+  TLB_WRITE_TAG,
+} from "./state.ts";
+
+const WORD = 2;
+const ENTRY_WORDS = TLB_ENTRY_BYTES >> WORD;
+const FIRST = TLB_SETS >> WORD;
+const SET_WORDS = TLB_SET_BYTES >> WORD;
+const ENTRY_MASK = (TLB_ENTRIES - 1) * ENTRY_WORDS;
+const READ_TAG = TLB_READ_TAG >> WORD;
+const WRITE_TAG = TLB_WRITE_TAG >> WORD;
+const DEVICE_TAG = TLB_DEVICE_TAG >> WORD;
+const DEVICE_PAGE = TLB_DEVICE_PAGE >> WORD;
+const ADDEND = TLB_ADDEND >> WORD;
+
+/** Sets, by who accesses. */
+export const SUPERVISOR = 0;
+export const USER = 1;
+/** Supervisor that may not touch user pages: SMAP with EFLAGS.AC clear, or an implicit access. */
+export const SUPERVISOR_SMAP = 2;
+
+/** Bit 0 of a write tag: the page holds code as well, stores to it must be looked at. */
+const HOLDS_CODE = 1;
+/** Bits 0 and 1 of a device tag: which accesses the moderator decides. */
+const DEVICE_READ = 1;
+const DEVICE_WRITE = 2;
+
+/** Fetches of so many pages are remembered; a power of two. */
+const FETCH_ENTRIES = 256;
+/** Pages whose code may be known by linear address, by the low bits of their number. */
+const CODE_PAGE_BITS = 1024;
+
+/**
+ * Cached translations of one vCPU (Intel SDM vol. 3, 4.10). Those of data lie in the vCPU's state,
+ * where generated code looks them up; those of code only TypeScript asks for.
+ *
+ * Linear addresses are canonical.
+ */
+export class Tlb {
+  readonly #i32: Int32Array;
+  readonly #u32: Uint32Array;
+  readonly #filled = new EntryLog();
+  /** Linear page number * 4 + set, and the page's address in linear memory. */
+  readonly #fetchTags = new Float64Array(FETCH_ENTRIES).fill(-1);
+  readonly #fetchPages = new Float64Array(FETCH_ENTRIES);
+  readonly #codePages = new Uint32Array(CODE_PAGE_BITS / 32);
+
+  constructor(i32: Int32Array, u32: Uint32Array) {
+    this.#i32 = i32;
+    this.#u32 = u32;
+  }
+
+  #entry(linear: number, set: number): number {
+    return FIRST + set * SET_WORDS + ((linear >>> 9) & ENTRY_MASK);
+  }
+
+  /** @param bits low bits of the tag that do not belong to the address */
+  #matches(tag: number, linear: number, bits: number): boolean {
+    return (
+      ((this.#i32[tag] as number) & ~bits) === (linear & 0xffff_f000) &&
+      this.#i32[tag + 1] === Math.floor(linear / 4294967296)
+    );
+  }
+
+  #empty(tag: number): void {
+    this.#i32[tag] = this.#i32[tag + 1] = -1;
+  }
+
+  #host(entry: number, linear: number): number {
+    return (linear + (this.#i32[entry + ADDEND] as number)) >>> 0;
+  }
+
+  /** Byte in linear memory of a read that does not cross a page; -1: not known. */
+  read(linear: number, set: number): number {
+    const entry = this.#entry(linear, set);
+    return this.#matches(entry + READ_TAG, linear, 0) ? this.#host(entry, linear) : -1;
+  }
+
+  /** Byte in linear memory of a write that does not cross a page; -1: not known. The page may hold code. */
+  write(linear: number, set: number): number {
+    const entry = this.#entry(linear, set);
+    return this.#matches(entry + WRITE_TAG, linear, HOLDS_CODE) ? this.#host(entry, linear) : -1;
+  }
+
+  /** As {@link write}, for pages without code only. */
+  writeData(linear: number, set: number): number {
+    const entry = this.#entry(linear, set);
+    return this.#matches(entry + WRITE_TAG, linear, 0) ? this.#host(entry, linear) : -1;
+  }
+
+  /** Guest-physical address of an access that is known to be the moderator's; -1: not known. */
+  device(linear: number, writes: boolean, set: number): number {
+    const entry = this.#entry(linear, set);
+    const tag = entry + DEVICE_TAG;
+    return (this.#i32[tag] as number) & (writes ? DEVICE_WRITE : DEVICE_READ) &&
+      this.#matches(tag, linear, DEVICE_READ | DEVICE_WRITE)
+      ? (this.#u32[entry + DEVICE_PAGE] as number) * 4096 + (linear & 0xfff)
+      : -1;
+  }
+
+  /** Byte in linear memory of code; -1: not known. */
+  fetch(linear: number, set: number): number {
+    const page = Math.floor(linear / 4096);
+    const at = page & (FETCH_ENTRIES - 1);
+    return this.#fetchTags[at] === page * 4 + set
+      ? (this.#fetchPages[at] as number) + (linear & 0xfff)
+      : -1;
+  }
+
+  /**
+   * Remember where a page of RAM is.
+   * @param host byte in linear memory
+   * @param holdsCode decoded code: stores must be seen
+   */
+  fill(
+    linear: number,
+    set: number,
+    host: number,
+    readable: boolean,
+    writable: boolean,
+    holdsCode: boolean,
+  ): void {
+    const i32 = this.#i32;
+    const entry = this.#entry(linear, set);
+    this.#filled.add(entry);
+    const low = linear & 0xffff_f000;
+    const high = Math.floor(linear / 4294967296);
+    if (readable) {
+      i32[entry + READ_TAG] = low;
+      i32[entry + READ_TAG + 1] = high;
+    } else this.#empty(entry + READ_TAG);
+    if (writable) {
+      i32[entry + WRITE_TAG] = holdsCode ? low | HOLDS_CODE : low;
+      i32[entry + WRITE_TAG + 1] = high;
+    } else this.#empty(entry + WRITE_TAG);
+    i32[entry + ADDEND] = (host - (linear >>> 0)) | 0;
+  }
+
+  /** Remember that reads, or writes, of a page are the moderator's. */
+  fillDevice(linear: number, writes: boolean, set: number, physical: number): void {
+    const entry = this.#entry(linear, set);
+    const tag = entry + DEVICE_TAG;
+    this.#filled.add(entry);
+    const known = this.#matches(tag, linear, DEVICE_READ | DEVICE_WRITE)
+      ? (this.#i32[tag] as number) & (DEVICE_READ | DEVICE_WRITE)
+      : 0;
+    this.#i32[tag] = (linear & 0xffff_f000) | known | (writes ? DEVICE_WRITE : DEVICE_READ);
+    this.#i32[tag + 1] = Math.floor(linear / 4294967296);
+    this.#u32[entry + DEVICE_PAGE] = Math.floor(physical / 4096);
+  }
+
+  /** Remember where code is. @param host byte in linear memory */
+  fillFetch(linear: number, set: number, host: number): void {
+    const page = Math.floor(linear / 4096);
+    const at = page & (FETCH_ENTRIES - 1);
+    this.#fetchTags[at] = page * 4 + set;
+    this.#fetchPages[at] = host - (linear & 0xfff);
+    const bit = page & (CODE_PAGE_BITS - 1);
+    this.#codePages[bit >> 5] = (this.#codePages[bit >> 5] as number) | (1 << (bit & 31));
+  }
+
+  /** Forget one page in every set. @returns whether code of it may be known by its linear address */
+  forgetPage(linear: number): boolean {
+    for (let set = 0; set < TLB_SET_COUNT; set++) {
+      const entry = this.#entry(linear, set);
+      for (const [tag, bits] of PAGE_TAGS)
+        if (this.#matches(entry + tag, linear, bits)) this.#empty(entry + tag);
+    }
+    const page = Math.floor(linear / 4096);
+    const at = page & (FETCH_ENTRIES - 1);
+    if (Math.floor((this.#fetchTags[at] as number) / 4) === page) this.#fetchTags[at] = -1;
+    const bit = page & (CODE_PAGE_BITS - 1);
+    return (((this.#codePages[bit >> 5] as number) >>> (bit & 31)) & 1) !== 0;
+  }
+
+  /** A page of RAM now holds decoded code: stores to it must be seen. @param host its first byte in linear memory */
+  watchWrites(host: number): void {
+    const i32 = this.#i32;
+    const end = (TLB_SETS + TLB_SET_COUNT * TLB_SET_BYTES) >> WORD;
+    for (let entry = TLB_SETS >> WORD; entry < end; entry += ENTRY_WORDS) {
+      const tag = entry + WRITE_TAG;
+      if (i32[tag] === -1 && i32[tag + 1] === -1) continue;
+      const page = (i32[tag] as number) & ~HOLDS_CODE;
+      if (this.#host(entry, page) === host) i32[tag] = page | HOLDS_CODE;
+    }
+  }
+
+  flush(): void {
+    this.#filled.clear(
+      this.#i32,
+      TLB_SETS >> WORD,
+      (TLB_SETS + TLB_SET_COUNT * TLB_SET_BYTES) >> WORD,
+      ENTRY_WORDS,
+    );
+    this.#fetchTags.fill(-1);
+    this.#codePages.fill(0);
+  }
+}
+
+const PAGE_TAGS = [
+  [READ_TAG, 0],
+  [WRITE_TAG, HOLDS_CODE],
+  [DEVICE_TAG, DEVICE_READ | DEVICE_WRITE],
+] as const;
