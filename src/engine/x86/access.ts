@@ -280,7 +280,7 @@ export function guestRange(
 ): number {
   if (core.is64) checkCanonical(core, linear, size, false);
   if (core.watching || (linear & 0xfff) + size > 4096) return -1;
-  const host = translate(core, linear, access, currentSet(core));
+  const host = translate(core, linear, access, core.tlbSet);
   if (host >= 0 && access === "write") writeNotice(core, host, size);
   return host;
 }
