@@ -8,7 +8,7 @@ import { inspect, parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import type { Progress, Task } from "./fuzz/worker.ts";
 
-const TARGETS = ["code", "config", "elf"] as const;
+const TARGETS = ["code", "config", "elf", "channels"] as const;
 /** No run takes longer than some milliseconds; reports come every thousand. */
 const SILENCE_MS = 60_000;
 
