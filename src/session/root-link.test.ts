@@ -130,6 +130,20 @@ describe("root's end of a link", () => {
     expect(() => link.section("common").getUint8(0)).toThrow("link 01:0e.0: taken away");
   });
 
+  it("gives arrays, copied, from any offset", () => {
+    const link = new RootLinkEnd(new FakeDevice(2), machineWith().machine);
+    [1.5, -2, Math.PI].forEach((value, index) => {
+      link.output.setFloat32(4 + 4 * index, value);
+    });
+    const samples = link.output.array(Float32Array, 4, 3);
+    expect(samples).toEqual(Float32Array.of(1.5, -2, Math.PI));
+    link.output.setFloat32(4, 0);
+    expect(samples[0]).toBe(1.5);
+    expect(() => link.output.array(Float64Array, 8, 16)).toThrow(
+      'read of 128 bytes at 8: section "output" has 128 bytes',
+    );
+  });
+
   it("tells the hypervisor what was written, relative to the whole section", () => {
     const device = new FakeDevice(1);
     const link = new RootLinkEnd(device, machineWith().machine);

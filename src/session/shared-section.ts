@@ -21,6 +21,12 @@ export interface SharedMemory {
   accessed?(direction: Direction, offset: number, size: number): void;
 }
 
+/** Float32Array and its like. */
+export interface ArrayType<T> {
+  new (buffer: ArrayBuffer): T;
+  readonly BYTES_PER_ELEMENT: number;
+}
+
 /** An access that cannot be: outside its section, or against the configuration. */
 export class LinkError extends Error {
   override readonly name = "LinkError";
@@ -172,6 +178,14 @@ export class SharedSection {
   readInto(offset: number, target: Uint8Array): void {
     const at = this.#reading(offset, target.length);
     target.set(new Uint8Array(this.#view.buffer, this.#view.byteOffset + at, target.length));
+  }
+
+  /**
+   * A copy of the elements of an array: `array(Float32Array, 0, 1000)`. Little-endian as in the guest,
+   * so the host must be that, too.
+   */
+  array<T>(Type: ArrayType<T>, offset: number, length: number): T {
+    return new Type(this.read(offset, length * Type.BYTES_PER_ELEMENT).buffer);
   }
 
   write(offset: number, bytes: Uint8Array): void {
