@@ -97,11 +97,21 @@ function movePiece(
     return;
   }
   const memory = core.linearMemory;
-  if (writes) {
-    writeNotice(core, host, size);
-    if (size > LOOP_BYTES) memory.set(BYTES.subarray(at, at + size), host);
-    else for (let k = 0; k < size; k++) memory[host + k] = BYTES[at + k] as number;
-  } else if (size > LOOP_BYTES) BYTES.set(memory.subarray(host, host + size), at);
+  if (writes) writeNotice(core, host, size);
+  if (size === 8) {
+    // most of all: stacks of interrupts, descriptors
+    const view = core.linearView;
+    if (writes) {
+      view.setUint32(host, BYTES_VIEW.getUint32(at, true), true);
+      view.setUint32(host + 4, BYTES_VIEW.getUint32(at + 4, true), true);
+    } else {
+      BYTES_VIEW.setUint32(at, view.getUint32(host, true), true);
+      BYTES_VIEW.setUint32(at + 4, view.getUint32(host + 4, true), true);
+    }
+  } else if (size > LOOP_BYTES) {
+    if (writes) memory.set(BYTES.subarray(at, at + size), host);
+    else BYTES.set(memory.subarray(host, host + size), at);
+  } else if (writes) for (let k = 0; k < size; k++) memory[host + k] = BYTES[at + k] as number;
   else for (let k = 0; k < size; k++) BYTES[at + k] = memory[host + k] as number;
 }
 

@@ -56,15 +56,20 @@ export class RootSection {
    * @param offset bytes from the start of the section
    */
   refusal(direction: "read" | "write", offset: number, size: number): string | undefined {
-    const range = `${direction} of ${size} bytes at ${hex(offset)} of the ${this.kind} section`;
+    const because = (rule: string) =>
+      `${direction} of ${size} bytes at ${hex(offset)} of the ${this.kind} section: ${rule}`;
     if (!(offset >= 0 && size >= 0 && offset + size <= this.size))
-      return `${range}: it has ${hex(this.size)} bytes`;
+      return because(`it has ${hex(this.size)} bytes`);
     if (!(direction === "read" ? this.readable : this.writable))
-      return `${range}: root's configuration does not grant ${direction === "read" ? "READ" : "WRITE"}`;
+      return because(
+        `root's configuration does not grant ${direction === "read" ? "READ" : "WRITE"}`,
+      );
     const missing = this.#unmapped(this.#guest + offset, size);
     return missing === undefined
       ? undefined
-      : `${range}: ${hex(missing)} is not mapped in the root cell; a cell lists it without ROOTSHARED`;
+      : because(
+          `${hex(missing)} is not mapped in the root cell; a cell lists it without ROOTSHARED`,
+        );
   }
 
   /** Bytes of the view were written: code that a cell may have there is decoded anew. */
