@@ -258,6 +258,18 @@ describe("many programs on one machine", () => {
   });
 });
 
+describe("no form of an instruction", () => {
+  it("is #UD even where its operand would be beyond the segment", () => {
+    const { bare } = machine();
+    bare.loadFlat(new Uint8Array([0x8e, 0x0f]), 16); // mov cs, [bx]
+    bare.write(6 * 4, new Uint8Array([0x06, 0, 0, 0]));
+    bare.write(13 * 4, new Uint8Array([0x0d, 0, 0, 0]));
+    setRegister(bare.registers, "bx", 0xffffn);
+    bare.step();
+    expect(bare.registers.get("rip")).toBe(6n);
+  });
+});
+
 describe("a multiboot kernel", () => {
   it("finds the magic, the memory map and its command line, and prints on COM1", async () => {
     const { bare, text } = machine();

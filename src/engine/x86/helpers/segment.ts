@@ -14,7 +14,7 @@ import {
 import { stackBits } from "../mode.ts";
 import { nextRip } from "../position.ts";
 import { loadSegment } from "../segments.ts";
-import { CS, Leave, MODE, RIP, SEGMENT_BYTES, SEGMENTS, SS, VALUE } from "../state.ts";
+import { Leave, MODE, RIP, SEGMENT_BYTES, SEGMENTS, SS, VALUE } from "../state.ts";
 import { peek, RSP, setStackPointer } from "../transfer-stack.ts";
 import type { Helpers } from "./helpers.ts";
 
@@ -79,7 +79,6 @@ const never = (): boolean => false;
 export const SEGMENT_HELPERS: Helpers = {
   mov_to_segment: (core, record) => {
     const index = (core.linearView.getInt32(record + 8, true) - SEGMENTS) / SEGMENT_BYTES;
-    if (index === CS) core.raise(6);
     const next = nextRip(core, record);
     loadSegment(core, index, core.get(VALUE) & 0xffff);
     return afterLoading(core, index, next);

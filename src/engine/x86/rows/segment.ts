@@ -21,16 +21,18 @@ function selectorOf(i: Instruction, index: number): Value {
 // To memory always 16 bits.
 row("8c mem", "MOV Ew,Sw", (i) => i.write(0, selectorOf(i, 1)));
 row("8c reg", "MOV Rv,Sw", (i) => i.write(0, selectorOf(i, 1)));
-row(
-  "8e",
-  "MOV Sw,Ew",
-  (i) => {
-    i.storeState(VALUE, "i64", i.read(1));
-    i.helper("mov_to_segment");
-    i.finish();
-  },
-  ENDS,
-);
+// CS and numbers above 5 are no forms at all: #UD before the operand is looked at.
+for (const segment of [0, 2, 3, 4, 5])
+  row(
+    `8e /${segment}`,
+    "MOV Sw,Ew",
+    (i) => {
+      i.storeState(VALUE, "i64", i.read(1));
+      i.helper("mov_to_segment");
+      i.finish();
+    },
+    ENDS,
+  );
 
 function push(segment: number): Semantics {
   return (i) => {
