@@ -1,0 +1,53 @@
+/**
+ * Public test suites against the engine: `npm run suites [-- NAME ...] [--only REGEX] [--all]`.
+ * Each is run if the environment variable that names its folder is set, and reported as skipped
+ * if not. Exit status 1 if a case failed.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { FLAT_SUITE } from "./suites/flat.ts";
+import { SINGLE_STEP_SUITE } from "./suites/single-step.ts";
+
+import type { Suite } from "./suites/suite.ts";
+import { Tally } from "./suites/tally.ts";
+
+const SUITES: readonly Suite[] = [FLAT_SUITE, SINGLE_STEP_SUITE];
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: {
+    only: { type: "string", default: "" },
+    /** Print every failure, not only the first ones of a group. */
+    all: { type: "boolean", default: false },
+  },
+});
+
+function whyNot({ variable, folder, needs }: Suite): string | undefined {
+  const path = process.env[variable];
+  if (path === undefined) return `set ${variable} to ${folder}`;
+  if (!existsSync(path)) return `${variable}=${path}: there is no such folder`;
+  if (needs !== undefined && spawnSync(needs, ["--version"]).error !== undefined)
+    return `needs ${needs}`;
+  return undefined;
+}
+
+const unknown = positionals.filter((name) => !SUITES.some((suite) => suite.name === name));
+if (unknown.length > 0) {
+  console.error(`suites: ${unknown.join(", ")}? There are ${SUITES.map((s) => s.name).join(", ")}`);
+  process.exit(2);
+}
+const only = new RegExp(values.only);
+for (const suite of SUITES) {
+  if (positionals.length > 0 && !positionals.includes(suite.name)) continue;
+  const reason = whyNot(suite);
+  if (reason !== undefined) {
+    console.log(`${suite.name}: skipped, ${reason}`);
+    continue;
+  }
+  const tally = new Tally();
+  const folder = process.env[suite.variable] as string;
+  for await (const result of suite.run(folder, only)) tally.add(result);
+  console.log(tally.text(suite.name, values.all).join("\n"));
+  if (tally.failed > 0) process.exitCode = 1;
+}
