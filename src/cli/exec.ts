@@ -20,12 +20,12 @@ export async function exec(file: string, options: ExecOptions): Promise<number> 
   const machine = createMachine(options, (byte) => serial.put(byte));
   const kernel = isElf(image) || findMultibootHeader(image) !== undefined;
   if (kernel) {
-    if (options.mode !== undefined || options.at !== undefined)
-      throw new UsageError(`${file} is a kernel image: --mode and --at are for flat code`);
+    if (options.mode !== undefined || options.at !== undefined || options.user)
+      throw new UsageError(`${file} is a kernel image: --mode, --at and --user are for flat code`);
     machine.loadMultiboot(image, options.cmdline);
   } else if (options.cpus > 1)
     throw new UsageError(`${file} is flat code, which runs on one CPU: --cpus is for kernels`);
-  else machine.loadFlat(image, flatMode(options.mode), options.at);
+  else machine.loadFlat(image, flatMode(options.mode), options.at, options.user ? 3 : 0);
   for (const { address, bytes } of options.poke) machine.write(address, bytes);
   setRegisters(machine, options.set);
 

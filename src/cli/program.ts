@@ -41,6 +41,7 @@ export interface DemoOptions extends RunOptions {
 export interface ExecOptions {
   mode?: string;
   at?: number;
+  user?: true;
   set: { name: string; value: bigint }[];
   memory: number;
   map: { address: number; size: number }[];
@@ -155,6 +156,7 @@ ${examples(
     .argument("<image>", "flat code, or an ELF file with a multiboot header")
     .option("--mode <bits>", "flat code: 16 (real mode), 32 or 64 (default: 64)")
     .option("--at <address>", "flat code: where it is loaded and entered", address)
+    .option("--user", "flat code: at privilege level 3, as programs of an operating system")
     .option(
       "--set <register=value>",
       "a register to set before (repeatable)",

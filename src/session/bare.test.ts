@@ -258,6 +258,32 @@ describe("many programs on one machine", () => {
   });
 });
 
+describe("privilege level 3", () => {
+  it.each([
+    [32 as const, "0x0023"],
+    [64 as const, "0x0033"],
+  ])("%i bits: HLT ends, IF stays as it is", async (mode, selector) => {
+    const { bare } = machine();
+    bare.loadFlat(new Uint8Array([0x6a, 0, 0x9d, 0x9c, 0x58, 0xf4]), mode, undefined, 3); // push 0; popf; pushf; pop rax; hlt
+    const { ended, instructions, registers } = await bare.run();
+    expect(ended).toBe("halt");
+    expect(instructions).toBe(5);
+    expect(registers.privilegeLevel).toBe(3);
+    expect(registers.general.rax).toBe("0x0000000000000202");
+    expect(registers.general.rip).toBe("0x0000000000100006");
+    expect(registers.segments.cs.selector).toBe(selector);
+  });
+
+  it("other privileged instructions end in a triple fault", async () => {
+    const { bare } = machine();
+    bare.loadFlat(new Uint8Array([0x0f, 0x20, 0xc0, 0xf4]), 64, undefined, 3); // mov rax, cr0
+    expect(await bare.run()).toMatchObject({
+      ended: "triple-fault",
+      instruction: { bytes: "0f 20 c0" },
+    });
+  });
+});
+
 describe("no form of an instruction", () => {
   it("is #UD even where its operand would be beyond the segment", () => {
     const { bare } = machine();

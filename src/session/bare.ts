@@ -12,7 +12,13 @@ import type { ByteSink } from "../machine/device.ts";
 import { setUpAsFirmware } from "../machine/firmware.ts";
 import { FW_CFG_PORTS, FwCfg, type FwCfgState } from "../machine/fw-cfg.ts";
 import { PcTestdev, type PcTestdevState } from "../machine/pc-testdev.ts";
-import { DEFAULT_FLAT_ADDRESS, enterFlatMode, FLAT_TABLE_BYTES, type FlatMode } from "./flat.ts";
+import {
+  DEFAULT_FLAT_ADDRESS,
+  enterFlatMode,
+  FLAT_TABLE_BYTES,
+  type FlatMode,
+  type FlatPrivilege,
+} from "./flat.ts";
 import { enterMultiboot, placeMultiboot, readMultiboot } from "./multiboot.ts";
 import { type RegisterReport, registerReport } from "./registers.ts";
 import { ScenarioError } from "./scenario.ts";
@@ -178,10 +184,18 @@ export class BareMachine {
   }
 
   /**
-   * Flat code, entered at its first byte in the given mode. The first HLT ends it.
+   * Flat code, entered at its first byte in the given mode. The first HLT ends it, at privilege
+   * level 3 too, where no CPU executes it.
    * @throws ScenarioError if it does not fit, or lies where the mode keeps its tables
    */
-  loadFlat(code: Uint8Array, mode: FlatMode, at = DEFAULT_FLAT_ADDRESS[mode]): void {
+  loadFlat(
+    code: Uint8Array,
+    mode: FlatMode,
+    at = DEFAULT_FLAT_ADDRESS[mode],
+    privilege: FlatPrivilege = 0,
+  ): void {
+    if (mode === 16 && privilege !== 0)
+      throw new ScenarioError("16-bit mode is real mode: there are no privilege levels");
     const { memory } = this.board;
     const end = at + code.length;
     const where = `code of ${code.length} bytes at 0x${at.toString(16)}`;
@@ -198,7 +212,7 @@ export class BareMachine {
           `0x${tables.toString(16)} to 0x${(this.#ramBytes - 1).toString(16)}`,
       );
     this.write(at, code);
-    enterFlatMode(this.registers, memory, mode, at, this.#ramBytes, this.#ranges);
+    enterFlatMode(this.registers, memory, mode, at, this.#ramBytes, this.#ranges, privilege);
     this.#haltEnds = true;
     const interrupts = this.#interrupts;
     this.#vcpu.interrupts = {
@@ -275,7 +289,7 @@ export class BareMachine {
 
   #ending(): BareReport["ended"] | undefined {
     if (this.#exitStatus !== undefined) return "exit";
-    if (this.#tripleFault !== undefined) return "triple-fault";
+    if (this.#tripleFault !== undefined) return this.#userHalt() ? "halt" : "triple-fault";
     const { powerRequest } = this.board;
     if (powerRequest !== undefined) return powerRequest.kind === "reset" ? "reset" : "power-off";
     if (this.#haltEnds && this.#vcpu.halted) return "halt";
@@ -286,6 +300,19 @@ export class BareMachine {
         (halted && (registers.get("rflags") & RFLAGS_IF) === 0n),
     );
     return over ? "halt" : undefined;
+  }
+
+  /** Whether flat code at privilege level 3 came to a HLT; RIP is then behind it, as at level 0. */
+  #userHalt(): boolean {
+    const { registers } = this.#vcpu;
+    if (!this.#haltEnds || registers.privilegeLevel !== 3) return false;
+    const instruction = instructionAtRip(this.#vcpu, this.board.memory);
+    if (instruction?.text !== "hlt") return false;
+    const length = instruction.bytes.split(" ").length;
+    registers.set("rip", registers.get("rip") + BigInt(length));
+    this.#tripleFault = undefined;
+    this.#vcpu.halted = true;
+    return true;
   }
 
   report(ended: BareReport["ended"]): BareReport {

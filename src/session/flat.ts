@@ -24,11 +24,32 @@ const PAGE_TABLES_OFFSET = 0x1000;
  */
 export const FLAT_TABLE_BYTES = PAGE_TABLES_OFFSET + 6 * 0x1000;
 
-const SELECTOR_CODE = 0x08;
-const SELECTOR_DATA = 0x10;
+/** Privilege level of flat code. */
+export type FlatPrivilege = 0 | 3;
+
 /** Present, accessed, code readable or data writable, DPL 0; limit 4 GiB. Code is 32 bit (D) or 64 bit (L). */
 const CODE_DESCRIPTOR = { 32: 0x00cf9b000000ffffn, 64: 0x00af9b000000ffffn };
 const DATA_DESCRIPTOR = 0x00cf93000000ffffn;
+const DPL_3 = 3n << 45n;
+
+/** By privilege level; those of level 3 are where Linux has them. */
+const SELECTORS = {
+  0: { code: { 32: 0x08, 64: 0x08 }, data: 0x10 },
+  3: { code: { 32: 0x23, 64: 0x33 }, data: 0x2b },
+} as const;
+const GDT_LIMIT = 7 * 8 - 1;
+
+/** The global descriptor table as pairs of selector and descriptor. */
+function descriptors(mode: 32 | 64): readonly (readonly [selector: number, bigint])[] {
+  const { code, data } = SELECTORS[3];
+  return [
+    [SELECTORS[0].code[mode], CODE_DESCRIPTOR[mode]],
+    [SELECTORS[0].data, DATA_DESCRIPTOR],
+    [code[32], CODE_DESCRIPTOR[32] | DPL_3],
+    [code[64], CODE_DESCRIPTOR[64] | DPL_3],
+    [data, DATA_DESCRIPTOR | DPL_3],
+  ];
+}
 
 const GiB = 1024 ** 3;
 
@@ -58,10 +79,16 @@ function segmentOf(selector: number, descriptor: bigint): Segment {
 }
 
 /** Flat 32-bit segments, as the multiboot specification also asks for. */
-export function loadFlatSegments(registers: Registers, bits: 32 | 64): void {
-  registers.setSegment("cs", segmentOf(SELECTOR_CODE, CODE_DESCRIPTOR[bits]));
+export function loadFlatSegments(
+  registers: Registers,
+  bits: 32 | 64,
+  privilege: FlatPrivilege = 0,
+): void {
+  const { code, data } = SELECTORS[privilege];
+  const level = privilege === 3 ? DPL_3 : 0n;
+  registers.setSegment("cs", segmentOf(code[bits], CODE_DESCRIPTOR[bits] | level));
   for (const name of ["ss", "ds", "es", "fs", "gs"] as const)
-    registers.setSegment(name, segmentOf(SELECTOR_DATA, DATA_DESCRIPTOR));
+    registers.setSegment(name, segmentOf(data, DATA_DESCRIPTOR | level));
 }
 
 /**
@@ -69,6 +96,7 @@ export function loadFlatSegments(registers: Registers, bits: 32 | 64): void {
  * every mode: x87 and vector instructions enabled, interrupts on.
  * @param ramBytes where RAM ends that begins at 0
  * @param ranges further RAM: in 64-bit mode the GiB around it are mapped to themselves too
+ * @param privilege not looked at in real mode
  */
 export function enterFlatMode(
   registers: Registers,
@@ -77,6 +105,7 @@ export function enterFlatMode(
   address: number,
   ramBytes: number,
   ranges: readonly RamRange[] = [],
+  privilege: FlatPrivilege = 0,
 ): void {
   registers.set("rflags", RFLAGS);
   registers.set("rsp", BigInt(STACK_TOP));
@@ -94,10 +123,10 @@ export function enterFlatMode(
     return;
   }
   const gdt = ramBytes - FLAT_TABLE_BYTES;
-  memory.view.setBigUint64(gdt, 0n, true);
-  memory.view.setBigUint64(gdt + SELECTOR_CODE, CODE_DESCRIPTOR[mode], true);
-  memory.view.setBigUint64(gdt + SELECTOR_DATA, DATA_DESCRIPTOR, true);
-  registers.setGdtr({ base: BigInt(gdt), limit: 3 * 8 - 1 });
+  memory.bytes(gdt, GDT_LIMIT + 1).fill(0);
+  for (const [selector, descriptor] of descriptors(mode))
+    memory.view.setBigUint64(gdt + (selector & ~7), descriptor, true);
+  registers.setGdtr({ base: BigInt(gdt), limit: GDT_LIMIT });
   registers.setIdtr({ base: 0n, limit: 0 });
   if (mode === 64) {
     const tables = gdt + PAGE_TABLES_OFFSET;
@@ -107,7 +136,7 @@ export function enterFlatMode(
     registers.set("efer", EFER_LME | EFER_LMA);
     registers.set("cr0", CR0_SYSTEM | CR0_ET | CR0_PE | CR0_PG);
   } else registers.set("cr0", CR0_SYSTEM | CR0_ET | CR0_PE);
-  loadFlatSegments(registers, mode);
+  loadFlatSegments(registers, mode, privilege);
   registers.set("rip", BigInt(address));
 }
 
