@@ -284,6 +284,14 @@ describe("privilege level 3", () => {
   });
 });
 
+it("ENTER makes a frame", async () => {
+  const report = await run(64, [0xc8, 0x10, 0, 0, 0xf4]); // enter 16, 0
+  expect(report.registers.general).toMatchObject({
+    rbp: "0x0000000000006ff8",
+    rsp: "0x0000000000006fe8",
+  });
+});
+
 describe("no form of an instruction", () => {
   it("is #UD even where its operand would be beyond the segment", () => {
     const { bare } = machine();

@@ -172,7 +172,7 @@ export function buildBaseModule(
   const enter = new Bytes();
   get(get(enter, 0), 1);
   load(get(enter, 1), I32_LOAD, 0).byte(0x11).u32(template).byte(0x00);
-  module.exportFunction("enter", module.addFunction(TEMPLATE, [], enter));
+  module.exportFunction("enter_record", module.addFunction(TEMPLATE, [], enter));
   module.exportFunction("jump", jumpFunction);
   module.tableEntries(HEADER_SLOT, [headerFunction, staleFunction, indirectFunction]);
   return module.build(memoryPages, tableSlots);

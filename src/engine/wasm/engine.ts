@@ -68,11 +68,11 @@ export class WasmEngine {
         access_in_typescript: access_in_typescript as WebAssembly.ImportValue,
       },
     });
-    this.code = base.exports as unknown as GuestCode;
-    this.templates = new Templates(memory.memory, table, {
-      ...functions,
-      ...base.exports,
-    });
+    const { enter_record: enter, jump } = base.exports;
+    this.code = { enter, jump } as GuestCode;
+    for (const name of Object.keys(base.exports))
+      if (name in functions) throw new Error(`templates have two functions to call by "${name}"`);
+    this.templates = new Templates(memory.memory, table, { ...functions, ...base.exports });
     this.blocks = new Blocks(memory, this.templates, this.cores);
   }
 
