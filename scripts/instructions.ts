@@ -21,10 +21,16 @@ Every instruction form the engine executes. Whatever is not here raises #UD.
 A form is its encoding and its operands in the notation of the Intel manual's opcode
 maps (SDM volume 2, appendix A). \`/4\` is the value of ModRM.reg, \`mem\` or \`reg\` what
 ModRM must name, \`+r\` a register and \`+cc\` a condition in the opcode's low bits, \`NP\` that
-no mandatory prefix may stand before it, \`VEX\` a VEX prefix of 128 bits. Marks:
+no mandatory prefix may stand before it. \`VEX\` is a VEX prefix: \`L0\` and \`L1\` say what its
+L must be, \`LIG\` that it is ignored; otherwise it makes vectors (operand type x, ps, pd) of 128
+or 256 bits. \`W0\` and \`W1\` say what its W must be. An operand H is the vector register that
+VEX.vvvv names, L one that the upper half of an immediate byte names, vm memory at an address for
+each element of an XMM (x) or YMM (y) register. Marks:
 **64** valid in 64-bit mode only, **no64** not valid in it, **prot** not valid in real and
 virtual-8086 mode, **L** may be locked, **rep** may be repeated, **0** only at privilege
-level 0. A name stands for every operand size: CBW is CWDE and CDQE, too.
+level 0; **v2**, **v3** on CPUs of that level of the x86-64 ABI (what a scenario says by
+\`features\`), VEX forms always from v3 on. A name stands for every operand size: CBW is CWDE and
+CDQE, too.
 `;
 
 /** Sections, by the unit that an instruction needs. */
@@ -32,7 +38,8 @@ const SECTIONS: readonly [title: string, unit: Row["options"]["unit"]][] = [
   ["General-purpose and system instructions", undefined],
   ["x87", "x87"],
   ["MMX", "mmx"],
-  ["SSE to SSE4.2, AES-NI, PCLMULQDQ", "sse"],
+  ["SSE to SSE4.2, AES-NI, PCLMULQDQ, SHA", "sse"],
+  ["AVX, AVX2, FMA, F16C", "avx"],
 ];
 
 const MARKS: readonly [option: keyof Row["options"], mark: string][] = [
@@ -68,7 +75,7 @@ function encoding(row: Row): string {
       : byte(row.opcode);
   const isStackRegister = isX87(row) && operands(row).includes("(i)");
   return [
-    row.map >= 4 ? "VEX" : "",
+    vex(row),
     row.prefix ?? "",
     `${MAPS[row.map & 3]}${opcode}`,
     row.reg >= 0 ? `/${row.reg}` : "",
@@ -76,6 +83,12 @@ function encoding(row: Row): string {
   ]
     .filter((part) => part !== "")
     .join(" ");
+}
+
+function vex({ vex }: Row): string {
+  if (vex === undefined) return "";
+  const length = vex.length === "any" ? "" : ` ${vex.length}`;
+  return `VEX${length}${vex.w === undefined ? "" : ` W${vex.w}`}`;
 }
 
 function operands(row: Row): string {
@@ -87,6 +100,7 @@ function operands(row: Row): string {
 
 function formText(row: Row): string {
   const marks = MARKS.filter(([option]) => row.options[option]).map(([, mark]) => mark);
+  if (row.level > 1 && row.vex === undefined) marks.push(`v${row.level}`);
   const text = [`\`${encoding(row)}\``, operands(row)].filter((part) => part !== "").join(" ");
   return marks.length === 0 ? text : `${text} **${marks.join(" ")}**`;
 }

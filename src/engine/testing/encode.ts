@@ -117,6 +117,7 @@ function encodeVex(row: Row, choose: Choose, limits: EncodingLimits): number[] {
     code.push(0xc5, (second & 0x80) | third);
   else code.push(0xc4, second | (row.map - 4), (w << 7) | third);
   code.push(row.opcode);
+  if (!row.hasModrm) return code;
   if (gathers)
     code.push(
       0x44 | ((reg & 7) << 3),

@@ -1,26 +1,45 @@
 import type { Cpuid } from "../vcpu.ts";
 import { CR4_OSXSAVE } from "./control-bits.ts";
 import type { Core } from "./core.ts";
+import type { Level } from "./mode.ts";
 import { PHYSICAL_ADDRESS_BITS } from "./paging.ts";
-import { CR4 } from "./state.ts";
+import { CR4, XCR0 } from "./state.ts";
 import { TSC_KILOHERTZ } from "./time-stamp.ts";
+import { AVX_AT, AVX_BYTES, COMPONENT_AVX, stateComponents, xsaveBytes } from "./xsave.ts";
 
 /** Family 6, model 5eh, stepping 3. */
 export const PROCESSOR_SIGNATURE = 0x0005_06e3;
 
 const LINEAR_ADDRESS_BITS = 48;
 const BRAND = "Gaoler virtual CPU";
-/** x87 and SSE: legacy area of 512 bytes and the header of 64. */
-export const XSAVE_BYTES = 576;
-
 function bits(...numbers: readonly number[]): number {
   let word = 0;
   for (const bit of numbers) word += 2 ** bit;
   return word;
 }
 
-/** Leaf 1 ECX (Intel SDM vol. 2, table 3-10): SSE3, PCLMULQDQ, SSSE3, CX16, PCID, SSE4.1, SSE4.2, x2APIC, MOVBE, POPCNT, TSC-deadline, AES, XSAVE. */
-const FEATURES_1_ECX = bits(0, 1, 9, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26);
+/** A word of features for each level of the x86-64 ABI, by what each has beyond the one before. */
+function byLevel(
+  first: readonly number[],
+  second: readonly number[],
+  third: readonly number[],
+): Readonly<Record<Level, number>> {
+  return {
+    1: bits(...first),
+    2: bits(...first, ...second),
+    3: bits(...first, ...second, ...third),
+  };
+}
+
+/** Leaf 1 ECX (Intel SDM vol. 2, table 3-10). */
+const FEATURES_1_ECX = byLevel(
+  // PCID, x2APIC, TSC-deadline, XSAVE
+  [17, 21, 24, 26],
+  // SSE3, SSSE3, CX16, SSE4.1, SSE4.2, POPCNT
+  [0, 9, 13, 19, 20, 23],
+  // PCLMULQDQ, FMA, MOVBE, AES, AVX, F16C, RDRAND
+  [1, 12, 22, 25, 28, 29, 30],
+);
 const OSXSAVE = bits(27);
 /** Leaf 1 EDX (table 3-11): FPU, DE, PSE, TSC, MSR, PAE, MCE, CX8, APIC, SEP, MTRR, PGE, MCA, CMOV, PAT, PSE-36, CLFSH, MMX, FXSR, SSE, SSE2, SS. */
 const FEATURES_1_EDX = bits(
@@ -47,12 +66,17 @@ const FEATURES_1_EDX = bits(
   26,
   27,
 );
-/** FSGSBASE, TSC_ADJUST, BMI1, SMEP, BMI2, ERMS, INVPCID, ADX, SMAP, CLFLUSHOPT, CLWB. */
-const FEATURES_7_EBX = bits(0, 1, 3, 7, 8, 9, 10, 19, 20, 23, 24);
+const FEATURES_7_EBX = byLevel(
+  // FSGSBASE, TSC_ADJUST, SMEP, ERMS, INVPCID, SMAP, CLFLUSHOPT, CLWB
+  [0, 1, 7, 9, 10, 20, 23, 24],
+  [],
+  // BMI1, AVX2, BMI2, RDSEED, ADX, SHA
+  [3, 5, 8, 18, 19, 29],
+);
 /** UMIP. */
 const FEATURES_7_ECX = bits(2);
-/** LAHF and SAHF in 64-bit mode, LZCNT, PREFETCHW. */
-const FEATURES_81_ECX = bits(0, 5, 8);
+/** PREFETCHW; LAHF and SAHF in 64-bit mode; LZCNT. */
+const FEATURES_81_ECX = byLevel([8], [0], [5]);
 /** SYSCALL in 64-bit mode, NX, 1-GByte pages, RDTSCP, Intel 64. */
 const FEATURES_81_EDX = bits(11, 20, 26, 27, 29);
 const FEATURES_87_EDX = bits(8);
@@ -93,7 +117,7 @@ function answer(core: Core, leaf: number, result: Cpuid): void {
         PROCESSOR_SIGNATURE,
         // Initial APIC id, one logical processor, cache lines of 8 quadwords.
         (core.index * 2 ** 24 + 0x1_0800) >>> 0,
-        FEATURES_1_ECX + (core.get(CR4) & CR4_OSXSAVE ? OSXSAVE : 0),
+        FEATURES_1_ECX[core.level] + (core.get(CR4) & CR4_OSXSAVE ? OSXSAVE : 0),
         FEATURES_1_EDX,
       );
       break;
@@ -105,16 +129,14 @@ function answer(core: Core, leaf: number, result: Cpuid): void {
       cache(result);
       break;
     case 7:
-      if (result.subleaf === 0) set(result, 0, FEATURES_7_EBX, FEATURES_7_ECX, 0);
+      if (result.subleaf === 0) set(result, 0, FEATURES_7_EBX[core.level], FEATURES_7_ECX, 0);
       else set(result, 0, 0, 0, 0);
       break;
     case 0xb:
       topology(core, result);
       break;
     case 0xd:
-      if (result.subleaf === 0) set(result, 3, XSAVE_BYTES, XSAVE_BYTES, 0);
-      // XSAVEOPT.
-      else set(result, result.subleaf === 1 ? 1 : 0, 0, 0, 0);
+      extendedState(core, result);
       break;
     case 0x15:
       // The counter runs at the crystal's frequency.
@@ -127,7 +149,7 @@ function answer(core: Core, leaf: number, result: Cpuid): void {
       set(result, HIGHEST_EXTENDED, 0, 0, 0);
       break;
     case 0x8000_0001:
-      set(result, 0, 0, FEATURES_81_ECX, FEATURES_81_EDX);
+      set(result, 0, 0, FEATURES_81_ECX[core.level], FEATURES_81_EDX);
       break;
     case 0x8000_0002:
     case 0x8000_0003:
@@ -167,6 +189,16 @@ function cache(result: Cpuid): void {
     default:
       set(result, 0, 0, 0, 0);
   }
+}
+
+/** Leaf 0dh: components of XSAVE areas, the size of one for those in XCR0 and for all; XSAVEOPT; AVX state. */
+function extendedState(core: Core, result: Cpuid): void {
+  const components = stateComponents(core.level);
+  if (result.subleaf === 0)
+    set(result, components, xsaveBytes(core.get(XCR0)), xsaveBytes(components), 0);
+  else if (result.subleaf === 1) set(result, 1, 0, 0, 0);
+  else if (result.subleaf === 2 && components & COMPONENT_AVX) set(result, AVX_BYTES, AVX_AT, 0, 0);
+  else set(result, 0, 0, 0, 0);
 }
 
 /** Leaf 0bh: every vCPU is a core of its own; the x2APIC id is the vCPU's number. */

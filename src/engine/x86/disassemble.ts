@@ -118,7 +118,8 @@ function address(operand: MemoryOperand, spec: OperandSpec, decoded: Decoded): s
   const base = decoded.row.mnemonic === "XLAT" ? 3 : operand.base;
   const registers: string[] = [];
   if (base >= 0 && base < RIP_BASE) registers.push(generalName(base, addressBits / 8));
-  if (index >= 0)
+  if (operand.vsib) registers.push(`${spec.text[4]}mm${index}*${1 << shift}`);
+  else if (index >= 0)
     registers.push(
       generalName(index, addressBits / 8) + (addressBits === 16 ? "" : `*${1 << shift}`),
     );

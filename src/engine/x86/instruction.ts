@@ -176,22 +176,34 @@ export class Instruction extends Lift {
     } else throw new Error("operand cannot be written");
   }
 
-  /** Effective address (offset in its segment) of a memory operand. */
-  effective(index: number): Value {
+  /**
+   * Effective address (offset in its segment) of a memory operand.
+   * @param element index of an element, if it is one for each of a vector's
+   */
+  effective(index: number, element?: Value): Value {
     const { operand, word } = this.at(index);
-    if (operand.kind !== "memory") throw new Error("not a memory operand");
+    if (operand.kind !== "memory" || operand.vsib !== (element !== undefined))
+      throw new Error("not such a memory operand");
     let at = word;
     let sum: Value | undefined;
     if (operand.base === RIP_BASE) sum = this.loadState(RIP, "i64");
     else if (operand.base >= 0) sum = this.loadState({ word: at++ }, "i64");
     if (operand.index >= 0) {
-      const scaled = this.shl(this.loadState({ word: at }, "i64"), this.word(at + 1, "i64.32u"));
+      const factor = element ?? this.loadState({ word: at }, "i64");
+      const scaled = this.shl(factor, this.word(at + 1, "i64.32u"));
       at += 2;
       sum = sum === undefined ? scaled : this.add(sum, scaled);
     }
     const displacement = this.word(at, isWide(operand.displacement) ? "i64" : "i64.32s");
     sum = sum === undefined ? displacement : this.add(sum, displacement);
     return this.truncate(sum, this.decoded.addressBits);
+  }
+
+  /** Where the vector register of a VSIB operand stands. */
+  vectorIndex(index: number): Place {
+    const { operand, word } = this.at(index);
+    if (operand.kind !== "memory" || !operand.vsib) throw new Error("not a VSIB operand");
+    return { word: operand.base < 0 ? word : word + 1 };
   }
 
   /** Record word that holds the state offset of a memory operand's segment, or -1. */

@@ -101,9 +101,31 @@ describe("CPUID", () => {
     expect(ask(1).ecx & (1 << 27)).not.toBe(0);
   });
 
-  test("hides what the engine does not have: VMX, FMA, AVX, F16C, RDRAND, AVX2, RDSEED", () => {
-    expect(ask(1).ecx & ((1 << 5) | (1 << 12) | (7 << 28))).toBe(0);
-    expect(ask(7).ebx & ((1 << 5) | (1 << 18))).toBe(0);
+  test("hides what the engine does not have: VMX, SSE4A's and AVX-512's", () => {
+    expect(ask(1).ecx & (1 << 5)).toBe(0);
+    expect(ask(7).ebx & (1 << 16)).toBe(0);
+    expect(ask(0x8000_0001).ecx & (1 << 6)).toBe(0);
+  });
+
+  // FMA, AVX, F16C; AVX2, BMI1, BMI2; LZCNT. SSE3, SSSE3, CX16, SSE4.1, SSE4.2, POPCNT; LAHF.
+  const third = { leaf1: 0x3000_1000, leaf7: 0x128, leaf81: 0x20 };
+  const second = { leaf1: 0x98_2201, leaf7: 0, leaf81: 1 };
+  test.each([
+    ["x86-64-v1", [], [second, third], 3, 576],
+    ["x86-64-v2", [second], [third], 3, 576],
+    ["x86-64-v3", [second, third], [], 7, 832],
+  ] as const)("shows what %s has", (features, shown, hidden, components, bytes) => {
+    machine.vcpu.features = features;
+    expect(machine.vcpu.features).toBe(features);
+    const isWhole = { leaf1: ask(1).ecx, leaf7: ask(7).ebx, leaf81: ask(0x8000_0001).ecx };
+    for (const leaf of ["leaf1", "leaf7", "leaf81"] as const) {
+      for (const level of shown) expect(isWhole[leaf] & level[leaf]).toBe(level[leaf]);
+      for (const level of hidden) expect(isWhole[leaf] & level[leaf]).toBe(0);
+    }
+    expect(ask(0xd)).toMatchObject({ eax: components, ebx: 576, ecx: bytes, edx: 0 });
+    machine.vcpu.registers.set("xcr0", BigInt(components));
+    expect(ask(0xd).ebx).toBe(bytes);
+    expect(ask(0xd, 2)).toMatchObject(components === 7 ? { eax: 256, ebx: 576 } : { eax: 0 });
   });
 
   test("answers beyond the highest leaf as for the highest", () => {

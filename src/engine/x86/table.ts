@@ -29,6 +29,14 @@ import "./rows/ssse3.ts";
 import "./rows/sse4.ts";
 import "./rows/aes.ts";
 import "./rows/sse-approximate.ts";
+import "./rows/avx-permute.ts";
+import "./rows/avx-shift.ts";
+import "./rows/avx-masked.ts";
+import "./rows/avx-gather.ts";
+import "./rows/fma.ts";
+import "./rows/f16c.ts";
+import "./rows/sha.ts";
+import "./rows/random.ts";
 import "./rows/x87.ts";
 
 /** The instruction table: every row, and the rows of each opcode in order of declaration. */

@@ -1,6 +1,8 @@
 import { AES_HELPERS } from "./aes.ts";
 import { EXTENDED_STATE_HELPERS } from "./extended-state.ts";
+import { F16C_HELPERS } from "./f16c.ts";
 import { FAR_HELPERS } from "./far.ts";
+import { FMA_HELPERS } from "./fma.ts";
 import type { Helpers } from "./helpers.ts";
 import { INTEGER_HELPERS } from "./integer.ts";
 import { IO_HELPERS } from "./io.ts";
@@ -16,7 +18,9 @@ import { X87_HELPERS } from "./x87.ts";
 export const HELPERS: Helpers = {
   ...AES_HELPERS,
   ...EXTENDED_STATE_HELPERS,
+  ...F16C_HELPERS,
   ...FAR_HELPERS,
+  ...FMA_HELPERS,
   ...INTEGER_HELPERS,
   ...IO_HELPERS,
   ...SEGMENT_HELPERS,

@@ -105,6 +105,14 @@ export const SSE_STRING_HELPERS: Helpers = {
     probe(core, core.address(ADDRESS), 32, "write");
     return 0;
   },
+  /** Check that the elements at ADDRESS may be written that the bits 7:0 of SSE_INTEGER choose; bits 15:8 are their size. */
+  probe_elements: (core) => {
+    const chosen = core.get(SSE_INTEGER);
+    const size = chosen >>> 8;
+    for (let k = 0; k < 8; k++)
+      if ((chosen >> k) & 1) probe(core, core.address(ADDRESS) + k * size, size, "write");
+    return 0;
+  },
   mxcsr_changed: (core) => {
     mxcsrChanged(core);
     return 0;

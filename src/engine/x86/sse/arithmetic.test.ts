@@ -28,7 +28,7 @@ interface Operation {
   readonly code: readonly number[];
   readonly source: Format;
   /** Where the result is: XMM0's low bits, EAX or RAX, or ZF, PF, CF. */
-  readonly result: 32 | 64 | "eax" | "rax" | "flags";
+  readonly result: 16 | 32 | 64 | "eax" | "rax" | "flags";
   readonly integer?: boolean;
   compute(e: Environment, a: bigint, b: bigint): bigint;
 }

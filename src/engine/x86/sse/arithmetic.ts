@@ -10,7 +10,7 @@ import {
   isZero,
   significand,
 } from "./format.ts";
-import { DOWN, ZE } from "./mxcsr.ts";
+import { DOWN, IE, ZE } from "./mxcsr.ts";
 import { EQUAL, GREATER, LESS, SIGNALING, UNORDERED } from "./predicates.ts";
 
 /**
@@ -64,6 +64,48 @@ export const multiply: Binary = (e, f, first, second) => {
   const product = significand(f, a) * significand(f, b);
   return e.round(f, sign !== 0n, product, exponent(f, a) + exponent(f, b), false);
 };
+
+/** The signs that turn a * b + c into its variants. */
+export interface FusedSigns {
+  readonly negatesProduct: boolean;
+  readonly negatesAddend: boolean;
+}
+
+/** a * b + c, rounded once. The sign of a NaN is not changed. */
+export function fuse(
+  e: Environment,
+  f: Format,
+  operands: readonly [bigint, bigint, bigint],
+  { negatesProduct, negatesAddend }: FusedSigns,
+): bigint {
+  const [a, b, addend] = operands.map((x) => e.operand(f, x)) as [bigint, bigint, bigint];
+  const isInvalid = (isInfinite(f, a) && isZero(f, b)) || (isZero(f, a) && isInfinite(f, b));
+  const nan = e.nan(f, a, b) ?? (isInvalid ? undefined : e.nan(f, addend, addend));
+  if (nan !== undefined) {
+    if (isSignaling(f, addend)) e.before |= IE;
+    return nan;
+  }
+  if (isInvalid) return isNan(f, addend) ? (e.nan(f, addend, addend) ?? addend) : e.invalid(f);
+  const sign = (a ^ b ^ (negatesProduct ? f.sign : 0n)) & f.sign;
+  const c = negatesAddend ? addend ^ f.sign : addend;
+  const isInfiniteProduct = isInfinite(f, a) || isInfinite(f, b);
+  if (isInfiniteProduct && isInfinite(f, c) && sign !== (c & f.sign)) return e.invalid(f);
+  noteDenormals(e, f, a, b);
+  e.noteDenormal(f, c);
+  if (isInfiniteProduct) return sign | f.infinity;
+  if (isInfinite(f, c)) return c;
+  const ep = exponent(f, a) + exponent(f, b);
+  const ec = exponent(f, c);
+  const unit = Math.min(ep, ec);
+  const product = (significand(f, a) * significand(f, b)) << BigInt(ep - unit);
+  const rest = significand(f, c) << BigInt(ec - unit);
+  const sum = (sign !== 0n ? -product : product) + (isNegative(f, c) ? -rest : rest);
+  if (sum === 0n) {
+    if (sign === (c & f.sign)) return sign;
+    return e.rounding === DOWN ? f.sign : 0n;
+  }
+  return e.round(f, sum < 0n, sum < 0n ? -sum : sum, unit, false);
+}
 
 export const divide: Binary = (e, f, first, second) => {
   const a = e.operand(f, first);

@@ -1,54 +1,13 @@
 import { describe, expect, it } from "vitest";
-import {
-  type Bare,
-  bare,
-  enterLongMode,
-  enterProtectedMode,
-  load,
-} from "../../testing/run-code.ts";
 import { STATUS_WORD, TAGS } from "../../x87/layout.ts";
 import { CR4_OSFXSR, CR4_OSXMMEXCPT } from "../control-bits.ts";
 import { X87 } from "../state.ts";
+import { CODE, machineIn, step } from "./testing/machine.ts";
 
-const CODE = 0x10000;
 const DATA = 0x20000;
-const IDT = 0x30000;
-const HANDLERS = 0x31000;
-const GDT = 0x38000;
 const ADDPS = [0x0f, 0x58, 0xc1];
 const DIVSD = [0xf2, 0x0f, 0x5e, 0xc1];
 const PADDB_MMX = [0x0f, 0xfc, 0xc1];
-
-/** A machine in long (or protected) mode with a handler of NOPs for each exception. */
-function machineIn(mode: 32 | 64): Bare {
-  const machine = bare();
-  const { memory, vcpu } = machine;
-  if (mode === 64) enterLongMode(machine);
-  else enterProtectedMode(machine);
-  for (let vector = 0; vector < 32; vector++) {
-    const handler = HANDLERS + 16 * vector;
-    memory.u8.fill(0x90, handler, handler + 16);
-    const gate = IDT + (mode === 64 ? 16 : 8) * vector;
-    memory.view.setUint32(gate, 0x8_0000 | (handler & 0xffff), true);
-    memory.view.setUint32(gate + 4, (handler & 0xffff_0000) | 0x8e00, true);
-  }
-  memory.view.setUint32(GDT + 8, 0x0000_ffff, true);
-  memory.view.setUint32(GDT + 12, mode === 64 ? 0x00af_9b00 : 0x00cf_9b00, true);
-  vcpu.registers.setGdtr({ base: BigInt(GDT), limit: 0xff });
-  vcpu.registers.setIdtr({ base: BigInt(IDT), limit: 0x1ff });
-  vcpu.registers.set("rsp", 0x28000n);
-  return machine;
-}
-
-/** Execute one instruction; the vector it raises, or -1. */
-function step(machine: Bare, code: readonly number[]): number {
-  load(machine, CODE, [...code, 0x90, 0x90]);
-  machine.vcpu.run(1);
-  const rip = Number(machine.vcpu.registers.get("rip"));
-  if (rip === CODE + code.length) return -1;
-  expect(rip).toBeGreaterThanOrEqual(HANDLERS);
-  return (rip - HANDLERS) >> 4;
-}
 
 describe("availability (Intel SDM vol. 3, table 2-2)", () => {
   const forbidden = (cr0: bigint, cr4: bigint, code: readonly number[]): number => {

@@ -1,7 +1,7 @@
 /** A binary interchange format of IEEE 754, as the SSE instructions know them. Encodings are bigints. */
 export interface Format {
   /** Width of an encoding. */
-  readonly bits: 32 | 64;
+  readonly bits: 16 | 32 | 64;
   /** Stored significand bits: precision less one. */
   readonly fraction: number;
   /** Greatest and least exponent of a normal number. */
@@ -16,7 +16,7 @@ export interface Format {
   readonly largest: bigint;
 }
 
-function format(bits: 32 | 64, fraction: number): Format {
+function format(bits: 16 | 32 | 64, fraction: number): Format {
   const maximum = 2 ** (bits - fraction - 2) - 1;
   const sign = 1n << BigInt(bits - 1);
   const infinity = BigInt(2 * maximum + 1) << BigInt(fraction);
@@ -34,6 +34,8 @@ function format(bits: 32 | 64, fraction: number): Format {
   };
 }
 
+/** Only converted from and to. */
+export const HALF = format(16, 10);
 export const SINGLE = format(32, 23);
 export const DOUBLE = format(64, 52);
 

@@ -18,14 +18,19 @@ export function firstSource(i: Instruction): 0 | 1 {
   return i.decoded.row.operands.some(({ method }) => method === "H") ? 1 : 0;
 }
 
-/** Where bits 255:128 of a register stand. */
-export function upperHalf(place: Place): Place {
-  return "word" in place
-    ? { word: place.word, plus: YMM_UPPER }
-    : { offset: place.offset + YMM_UPPER };
+/** Where a register's byte `offset` (0..31) and what follows in its lane stand. */
+export function byteOf(place: Place, offset: number): Place {
+  const plus = offset < 16 ? offset : YMM_UPPER + offset - 16;
+  return "word" in place ? { word: place.word, plus } : { offset: place.offset + plus };
 }
 
-function isStack(i: Instruction, index: number): boolean {
+/** Where bits 255:128 of a register stand. */
+export function upperHalf(place: Place): Place {
+  return byteOf(place, 16);
+}
+
+/** Whether a memory operand is in the stack segment: faults of its address are #SS then. */
+export function isStack(i: Instruction, index: number): boolean {
   const operand = i.decoded.operands[index];
   return operand?.kind === "memory" && operand.segment === SS;
 }
@@ -33,6 +38,12 @@ function isStack(i: Instruction, index: number): boolean {
 /** #GP(0) unless a linear address is a multiple of `bytes`. */
 function checkAligned(i: Instruction, address: Value, bytes: number): void {
   i.if(i.op("i32.and", i.wrap(address), i.i32(bytes - 1)), () => i.raise(13));
+}
+
+/** Whether `bytes` bytes from a linear address are in two pages. */
+export function crossesPage(i: Instruction, address: Value, bytes: number): Value {
+  const inPage = i.op("i32.and", i.wrap(address), i.i32(0xfff));
+  return i.op("i32.gt_u", inPage, i.i32(4096 - bytes));
 }
 
 /** The linear address 16 bytes further. */
@@ -73,8 +84,10 @@ export function readXmm(i: Instruction, index: number, aligned = !isVex(i)): Val
       return i.op("f64x2.splat", load(i, index, 8, "f64"));
     case 32:
       return i.op("f32x4.splat", load(i, index, 4, "f32"));
-    default:
+    case 16:
       return i.op("i16x8.splat", load(i, index, 2, "i32.16u"));
+    default:
+      return i.op("i8x16.splat", load(i, index, 1, "i32.8u"));
   }
 }
 
@@ -123,8 +136,7 @@ export function writeVector(
   if (aligned) checkAligned(i, address, 32);
   else {
     // Both pages must be writable before anything is written.
-    const inPage = i.op("i32.and", i.wrap(address), i.i32(0xfff));
-    i.if(i.op("i32.gt_u", inPage, i.i32(4096 - 32)), () => {
+    i.if(crossesPage(i, address, 32), () => {
       i.storeState(ADDRESS, "i64", address);
       i.helper("probe_vector");
     });

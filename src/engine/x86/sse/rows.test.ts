@@ -41,6 +41,10 @@ const GENERAL = [
 const ARITHMETIC_FLAGS = 0x8d5;
 /** Approximations that processors make each in their own way. */
 const APPROXIMATE = /^V?(RCP|RSQRT)/;
+/** AMD's processors do not want their memory operands aligned; Intel's manual does (SDM vol. 2, table 2-21). */
+const UNALIGNED_ON_AMD = /^SHA/;
+/** AMD's processors have a bit of MXCSR that Intel's manual reserves: 17, MM. */
+const MISALIGNED_MASK = 2;
 /** IDT with a gate to some NOPs for every vector, to see which exception was raised. */
 const IDT = 0x30000;
 const HANDLERS = 0x31000;
@@ -236,6 +240,17 @@ function differences(ours: SiliconRecord, vector: number, theirs: SiliconRecord)
   return found;
 }
 
+/** Fill the index register of a gather so that its addresses are inside the memory. */
+function nearIndices(random: Random, record: SiliconRecord, row: Row): void {
+  const [, second = 0, , , , sib = 0] = record.code;
+  const index = ((sib >> 3) & 7) | (second & 0x40 ? 0 : 8);
+  const size = row.operands[1]?.text.startsWith("vm32") ? 4 : 8;
+  for (const lane of [record.xmm(index), record.upper(index)]) {
+    lane.fill(0);
+    for (let at = 0; at < 16; at += size) lane[at] = random.below(8);
+  }
+}
+
 /** Tries of one row: the records and the row's generator are the same in every run. */
 function prepare(row: Row): SiliconRecord[] {
   const random = new Random(row.id + 1);
@@ -248,9 +263,14 @@ function prepare(row: Row): SiliconRecord[] {
     if (k % 4 === 0)
       code = encodeRow(row, choose, {
         ...limits,
-        displacement: random.below(4) === 0 ? 47 : 0,
+        displacement: random.below(4) === 0 && !UNALIGNED_ON_AMD.test(row.mnemonic) ? 47 : 0,
       }) as number[];
     randomRecord(random, record, code);
+    if (row.mnemonic.endsWith("LDMXCSR")) {
+      const at = (record.code.at(-1) as number) + 2;
+      record.memory[at] = (record.memory[at] as number) & ~MISALIGNED_MASK;
+    }
+    if (row.operands.some(({ method }) => method === "vm")) nearIndices(random, record, row);
   });
   return records;
 }
