@@ -124,6 +124,16 @@ export class Lift {
     );
   }
 
+  loadIndexed(index: Value, offset: number, load: Load): Value {
+    this.use(index);
+    return this.record({ kind: "indexed-load", index, offset, load }, LOADS[load]);
+  }
+
+  storeIndexed(index: Value, offset: number, store: Store, value: Value): void {
+    this.use(index, value);
+    this.record({ kind: "indexed-store", index, offset, store, value }, "i32");
+  }
+
   /** Load from guest-linear `address` (i64). May leave with an exception. */
   loadGuest(
     address: Value,

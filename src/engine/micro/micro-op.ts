@@ -78,6 +78,20 @@ export type MicroOp =
       readonly store: Store;
       readonly value: Value;
     }
+  /** A field of the state at `offset` and a computed number of bytes (i32): the x87's stack. */
+  | {
+      readonly kind: "indexed-load";
+      readonly index: Value;
+      readonly offset: number;
+      readonly load: Load;
+    }
+  | {
+      readonly kind: "indexed-store";
+      readonly index: Value;
+      readonly offset: number;
+      readonly store: Store;
+      readonly value: Value;
+    }
   /** Load through the TLB. `stack` chooses #SS over #GP for a non-canonical address. */
   | {
       readonly kind: "guest-load";

@@ -15,7 +15,9 @@ import {
   TLB_WRITE_TAG,
   VALUE,
 } from "../x86/state.ts";
+import { QUICK_FUNCTIONS } from "../x87/quick/index.ts";
 import { Bytes } from "./bytes.ts";
+import { FunctionEmitter, signatureOf } from "./function-emitter.ts";
 import { ModuleBuilder, type Signature } from "./module-builder.ts";
 import { stringRuns } from "./string-runs.ts";
 
@@ -168,6 +170,11 @@ export function buildBaseModule(
 
   for (const { name, locals, code } of stringRuns())
     module.exportFunction(name, module.addFunction(TEMPLATE, locals, code));
+
+  for (const f of QUICK_FUNCTIONS) {
+    const { locals, code } = new FunctionEmitter(f);
+    module.exportFunction(f.name, module.addFunction(signatureOf(f), locals, code));
+  }
 
   const enter = new Bytes();
   get(get(enter, 0), 1);

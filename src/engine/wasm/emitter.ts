@@ -154,6 +154,7 @@ export abstract class Emitter {
         return;
       case "word":
       case "state-load":
+      case "indexed-load":
       case "variable-get":
         // Reads happen here, before whatever is written later.
         if (value.uses > 0) this.keep(value);
@@ -169,6 +170,11 @@ export abstract class Emitter {
         return;
       case "state-store":
         this.stateStore(op);
+        return;
+      case "indexed-store":
+        this.indexed(op.index);
+        this.value(op.value);
+        this.access(STORE_CODES[op.store], op.offset);
         return;
       case "variable-set":
         if (op.variable.local < 0) op.variable.local = this.newLocal(op.variable.type);
@@ -252,12 +258,23 @@ export abstract class Emitter {
       case "state-load":
         this.stateLoad(op);
         return;
+      case "indexed-load":
+        this.indexed(op.index);
+        this.access(LOAD_CODES[op.load], op.offset);
+        return;
       case "variable-get":
         this.get(op.variable.local);
         return;
       default:
         throw new Error(`${op.kind} has no value here`);
     }
+  }
+
+  /** Push the vCPU's base and a number of bytes, added up. */
+  private indexed(index: Value): void {
+    this.get(CPU);
+    this.value(index);
+    this.code.byte(0x6a);
   }
 
   protected constant(type: ValueType, value: number | bigint): void {

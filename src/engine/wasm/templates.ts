@@ -3,17 +3,22 @@ import { type Decoded, endsBlock } from "../x86/decoder.ts";
 import { Instruction } from "../x86/instruction.ts";
 import { MODE_COUNT } from "../x86/mode.ts";
 import { memoryShape } from "../x86/record.ts";
+import { QUICK_FUNCTIONS } from "../x87/quick/index.ts";
 import { FIRST_FREE_SLOT, JUMP, SLOW_ACCESS, TEMPLATE } from "./base-module.ts";
+import { signatureOf } from "./function-emitter.ts";
 import { ModuleBuilder, type Signature } from "./module-builder.ts";
 import { TemplateEmitter } from "./template-emitter.ts";
 
-/** Functions that templates may call, other than helpers, with their signatures. */
+/** Functions that every module of templates imports. */
 const BASE_FUNCTIONS: Record<string, Signature> = {
   jump: JUMP,
   interrupted: TEMPLATE,
   slow_access: SLOW_ACCESS,
   segment_violation: { parameters: ["i32", "i32", "i32", "i32"], results: ["i32"] },
 };
+
+/** Signatures of the others that are not those of helpers. */
+const SIGNATURES = new Map(QUICK_FUNCTIONS.map((f) => [f.name, signatureOf(f)]));
 
 /** Everything a template depends on, as one number: equal keys, equal code. */
 export function templateKey(decoded: Decoded): number {
@@ -94,7 +99,10 @@ export class Templates {
       if (indices.has(name)) return;
       const value = this.functions[name];
       if (value === undefined) throw new Error(`no function ${name} for templates`);
-      indices.set(name, module.importFunction(name, BASE_FUNCTIONS[name] ?? TEMPLATE));
+      indices.set(
+        name,
+        module.importFunction(name, BASE_FUNCTIONS[name] ?? SIGNATURES.get(name) ?? TEMPLATE),
+      );
       imports[name] = value as WebAssembly.ImportValue;
     };
     for (const name of Object.keys(BASE_FUNCTIONS)) declare(name);

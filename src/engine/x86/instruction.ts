@@ -405,4 +405,10 @@ export class Instruction extends Lift {
     const word = this.segmentWord(index);
     return word < 0 ? this.i32(-1) : this.word(word, "i32");
   }
+
+  /** A field of the segment of a memory operand, or undefined if it has none to speak of. */
+  segmentField(index: number, field: number): Place | undefined {
+    const word = this.segmentWord(index);
+    return word < 0 ? undefined : { word, plus: field };
+  }
 }

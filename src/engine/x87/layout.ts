@@ -35,4 +35,6 @@ export const EFLAGS = 0xb0;
 export const OPERAND = 0xc0;
 /** The x87 part of an FXSAVE image is the largest operand. */
 export const OPERAND_BYTES = 160;
+/** Where the quick functions have a number of 16 bytes that is in no register; images do without them. */
+export const NUMBER = 0xd0;
 export const WINDOW_BYTES = 0x160;

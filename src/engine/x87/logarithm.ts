@@ -176,7 +176,10 @@ export function logarithmPlus1(context: Context, out: Float80, y: Float80, x: Fl
     const addend = magnitude << (FRACTION_BITS + BigInt(scale));
     log = binaryLog(ONE + (logSign === 0 ? addend : -addend), FIXED);
   }
-  deliverProduct(context, out, sign, y, log, FIXED, false);
+  // exact where 1 + x is a power of two, but inexact to silicon as in FYL2X
+  const exact = (log & (ONE - 1n)) === 0n;
+  deliverProduct(context, out, sign, y, log, FIXED, exact);
+  if (exact) context.raised |= PE;
 }
 
 /** y * (log * 2^scale), y finite and not zero. */

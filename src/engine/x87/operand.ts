@@ -104,6 +104,15 @@ function write(words: Int32Array, x: Float80): true {
 }
 
 export type NumberKind = Exclude<MemoryKind, "m2byte" | "m14/28byte" | "m94/108byte">;
+
+/** What fits into a register. */
+export type WordKind = NumberKind | "m2byte";
+
+/** FSTENV's and FSAVE's. */
+export function isImage(kind: MemoryKind): kind is Exclude<MemoryKind, WordKind> {
+  return kind === "m14/28byte" || kind === "m94/108byte";
+}
+
 export type IntegerKind = "m16int" | "m32int" | "m64int";
 
 export const READERS: Readonly<Record<NumberKind, Reader>> = {

@@ -8,8 +8,8 @@ const TAGS = layout.TAGS >> 2;
 const TOP_SHIFT = 11;
 const TOP_MASK = 7 << TOP_SHIFT;
 /** Bits of the control word that can be written; bit 6 reads as one. */
-const CONTROL_WRITABLE = 0x1f3f;
-const CONTROL_FIXED = 0x0040;
+export const CONTROL_WRITABLE = 0x1f3f;
+export const CONTROL_FIXED = 0x0040;
 
 /** The registers of the FPU in their window (see layout.ts), as a stack. */
 export class X87State {

@@ -1,31 +1,12 @@
-import {
-  DATA_POINTER,
-  DATA_SELECTOR,
-  EFLAGS,
-  INSTRUCTION_POINTER,
-  INSTRUCTION_SELECTOR,
-  LAST_OPCODE,
-  OPERAND,
-} from "../../x87/layout.ts";
+import { EFLAGS, OPERAND } from "../../x87/layout.ts";
+import { isImage } from "../../x87/operand.ts";
 import { operandBytes } from "../../x87/row.ts";
 import { x87Row } from "../../x87/table.ts";
 import { readGuestBytes, writeGuestBytes } from "../access.ts";
 import { ARITHMETIC_FLAGS, CR0_MP, CR0_NE, CR0_TS } from "../control-bits.ts";
 import type { Core } from "../core.ts";
-import { instructionRip } from "../position.ts";
 import { IMAGE_FORMATS } from "../rows/x87.ts";
-import {
-  ADDRESS,
-  CR0,
-  CS,
-  DS,
-  GPR,
-  SEGMENT_BASE,
-  SEGMENT_SELECTOR,
-  segmentField,
-  VALUE,
-  X87,
-} from "../state.ts";
+import { ADDRESS, CR0, GPR, VALUE, X87 } from "../state.ts";
 import type { Helpers } from "./helpers.ts";
 
 /** #MF, if an unmasked exception is pending. Without CR0.NE it would be IRQ 13, which no board here has wired. */
@@ -33,33 +14,22 @@ export function checkPending(core: Core): void {
   if (core.x87.pendingException() && core.get(CR0) & CR0_NE) core.raise(16);
 }
 
-/**
- * The data pointer: the operand's offset in its segment.
- * @param segment its place in the state, or -1 for a flat one
- */
-function recordOperand(core: Core, linear: number, segment: number): void {
-  const place = segment < 0 ? segmentField(DS, 0) : segment;
-  const offset = segment < 0 ? linear : linear - core.address(place + SEGMENT_BASE);
-  core.setAddress(X87 + DATA_POINTER, core.is64 ? offset : offset >>> 0);
-  core.set(X87 + DATA_SELECTOR, core.get(place + SEGMENT_SELECTOR));
-}
-
 export const X87_HELPERS: Helpers = {
-  x87(core, record) {
+  x87(core) {
     const word = core.get(VALUE);
     const modrm = word & 0xff;
     const opcode = (word >> 8) & 0xff;
     const form = x87Row(opcode, modrm);
     const format = IMAGE_FORMATS[word >> 16];
     if (form === undefined || format === undefined) return core.raise(6);
-    if (form.waits) checkPending(core);
     const fpu = core.x87;
     const window = core.linearMemory.subarray(
       core.base + X87 + OPERAND,
       core.base + X87 + OPERAND + 160,
     );
     const linear = core.address(ADDRESS);
-    if (form.memory !== null && form.access === "load") {
+    // numbers and control words have been loaded already
+    if (form.memory !== null && form.access === "load" && isImage(form.memory)) {
       readGuestBytes(
         core,
         linear,
@@ -82,17 +52,9 @@ export const X87_HELPERS: Helpers = {
       // CF, PF and ZF; OF, SF and AF are cleared.
       core.setRflags((core.rflags() & ~ARITHMETIC_FLAGS) | (core.get(X87 + EFLAGS) & 0x45));
     }
-    if (form.recordsPointers) {
-      core.set(X87 + LAST_OPCODE, ((opcode & 7) << 8) | modrm);
-      core.setAddress(X87 + INSTRUCTION_POINTER, instructionRip(core, record));
-      core.set(X87 + INSTRUCTION_SELECTOR, core.get(segmentField(CS, SEGMENT_SELECTOR)));
-      if (form.memory !== null) {
-        recordOperand(core, linear, core.get(VALUE + 4) | 0);
-      }
-    }
     return 0;
   },
-  /** For MMX instructions, which wait as x87 ones do. */
+  /** What instructions that wait begin with, MMX ones too. */
   x87_check(core) {
     checkPending(core);
     return 0;

@@ -1,0 +1,59 @@
+import type { Lift } from "../../micro/lift.ts";
+import type { Value } from "../../micro/micro-op.ts";
+import type { MicroFunction } from "../../wasm/function-emitter.ts";
+import { X87 } from "../../x86/state.ts";
+import { C0, C1, C2, C3 } from "../context.ts";
+import { EFLAGS } from "../layout.ts";
+import { isNormal, isZero, Stack } from "./number.ts";
+
+const CONDITION_CODES = C0 | C1 | C2 | C3;
+
+/** ST(0) against a place, normal numbers and zeros: C0 if less, C3 if equal, 0 if greater. */
+function order(stack: Stack, place: Value): Value {
+  const { l } = stack;
+  const [top, at] = [stack.top(), stack.at(place)];
+  const full = l.op("i32.and", stack.isFull(top), stack.isFull(at));
+  stack.demand(l.op("i32.and", full, l.i32(1)));
+  const [a, b] = [stack.load(top), stack.load(at)];
+  const [zeroA, zeroB] = [isZero(l, a), isZero(l, b)];
+  const goodA = l.op("i32.or", zeroA, isNormal(l, a));
+  const goodB = l.op("i32.or", zeroB, isNormal(l, b));
+  stack.demand(l.op("i32.and", goodA, goodB));
+  const sameExponent = l.op("i32.eq", a.exponent, b.exponent);
+  const same = l.op("i32.and", sameExponent, l.eq(a.significand, b.significand));
+  const smaller = l.select(
+    sameExponent,
+    l.ltU(a.significand, b.significand),
+    l.op("i32.lt_u", a.exponent, b.exponent),
+  );
+  const sameSign = l.op("i32.eq", a.sign, b.sign);
+  const negative = l.op("i32.shr_u", a.sign, l.i32(15));
+  const equal = l.op("i32.or", l.op("i32.and", zeroA, zeroB), l.op("i32.and", same, sameSign));
+  const less = l.select(sameSign, l.op("i32.xor", smaller, negative), negative);
+  return l.select(equal, l.i32(C3), l.select(less, l.i32(C0), l.i32(0)));
+}
+
+export const COMPARISON: readonly MicroFunction[] = [
+  {
+    // FCOM: (place, pops)
+    name: "x87_compare",
+    parameters: ["i32", "i32"],
+    build(l: Lift, place, pops) {
+      const stack = new Stack(l);
+      const codes = order(stack, place as Value);
+      const rest = l.op("i32.and", stack.status, l.i32(~CONDITION_CODES));
+      stack.conclude(l.op("i32.or", rest, codes), pops as Value);
+    },
+  },
+  {
+    // FCOMI: (place, pops): ZF and CF into EFLAGS of the window
+    name: "x87_compare_flags",
+    parameters: ["i32", "i32"],
+    build(l: Lift, place, pops) {
+      const stack = new Stack(l);
+      const codes = order(stack, place as Value);
+      l.storeState(X87 + EFLAGS, "i32", l.op("i32.shr_u", codes, l.i32(8)));
+      stack.conclude(stack.status, pops as Value);
+    },
+  },
+];
