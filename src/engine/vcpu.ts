@@ -314,6 +314,8 @@ export interface Vcpu {
   run(budget: number): Stop;
   /** From inside an exit: leave `run` after the current instruction. */
   yield(): void;
+  /** From inside an exit: leave `run` after at most so many more instructions, the current one among them. */
+  shorten(budget: number): void;
   /** From inside an exit: it takes as long as this many instructions. */
   stall(instructions: number): void;
   /** Latch a non-maskable interrupt. */

@@ -25,28 +25,37 @@ export interface MmioHandler {
   write(cpu: Cpu, offset: number, width: Width, lo: number, hi: number): Violation | undefined;
 }
 
+/** A handler with its range beside it: objects of one shape, whatever the handlers are. */
+export interface Registration {
+  readonly start: number;
+  readonly end: number;
+  readonly handler: MmioHandler;
+}
+
 export class MmioDispatch {
   /** In order of registration: the first that holds an access answers it. */
-  readonly #handlers: MmioHandler[] = [];
+  readonly #registrations: Registration[] = [];
 
   get handlers(): readonly MmioHandler[] {
-    return this.#handlers;
+    return this.#registrations.map(({ handler }) => handler);
   }
 
   register(handler: MmioHandler): void {
-    this.#handlers.push(handler);
+    const { start, size } = handler.range;
+    this.#registrations.push({ start, end: start + size, handler });
   }
 
   unregister(handler: MmioHandler): void {
-    const index = this.#handlers.indexOf(handler);
-    if (index >= 0) this.#handlers.splice(index, 1);
+    const index = this.#registrations.findIndex((one) => one.handler === handler);
+    if (index >= 0) this.#registrations.splice(index, 1);
   }
 
   /** The handler whose range holds the whole access. */
-  find(address: number, width: number): MmioHandler | undefined {
-    for (const handler of this.#handlers) {
-      const { start, size } = handler.range;
-      if (address >= start && address + width <= start + size) return handler;
+  find(address: number, width: number): Registration | undefined {
+    const all = this.#registrations;
+    for (let n = 0; n < all.length; n++) {
+      const one = all[n];
+      if (address >= one.start && address + width <= one.end) return one;
     }
     return undefined;
   }

@@ -89,10 +89,10 @@ export class CellModerator implements Moderator {
       cpu.statistics.count(XAPIC);
       return this.#apicPage.read(cpu, address - APIC_PAGE, width, exit);
     }
-    const handler = cell.mmio.find(address, width);
-    if (handler !== undefined) {
+    const found = cell.mmio.find(address, width);
+    if (found !== undefined) {
       cpu.statistics.count(MMIO);
-      return handler.read(cpu, address - handler.range.start, width, exit);
+      return found.handler.read(cpu, address - found.start, width, exit);
     }
     const mapping = cell.map.lookup(address);
     if (mapping?.backing === "device" && (mapping.rights & READ) !== 0) {
@@ -111,10 +111,10 @@ export class CellModerator implements Moderator {
       cpu.statistics.count(XAPIC);
       return this.#apicPage.write(cpu, address - APIC_PAGE, width, exit.lo);
     }
-    const handler = cell.mmio.find(address, width);
-    if (handler !== undefined) {
+    const found = cell.mmio.find(address, width);
+    if (found !== undefined) {
       cpu.statistics.count(MMIO);
-      return handler.write(cpu, address - handler.range.start, width, exit.lo, exit.hi);
+      return found.handler.write(cpu, address - found.start, width, exit.lo, exit.hi);
     }
     const mapping = cell.map.lookup(address);
     if (mapping?.backing === "device" && (mapping.rights & WRITE) !== 0) {

@@ -5,6 +5,9 @@ import type { Stateful } from "./device.ts";
 
 export type Pin = 0 | 1;
 
+/** {@link apic.LVT_WRITABLE} by register number; 0: not of the table. */
+const WRITABLE = Uint32Array.from({ length: 256 }, (_, n) => apic.LVT_WRITABLE[n] ?? 0);
+
 export interface LocalVectorTableState {
   entries: Uint32Array;
   pins: [boolean, boolean];
@@ -28,7 +31,7 @@ export class LocalVectorTable implements Stateful<LocalVectorTableState> {
   }
 
   static has(register: number): boolean {
-    return apic.LVT_WRITABLE[register] !== undefined;
+    return WRITABLE[register] > 0;
   }
 
   read(register: number): number {
@@ -37,7 +40,7 @@ export class LocalVectorTable implements Stateful<LocalVectorTableState> {
 
   /** @param masked the APIC is software-disabled: the mask bit cannot be cleared */
   write(register: number, value: number, masked: boolean): void {
-    let entry = value & apic.LVT_WRITABLE[register];
+    let entry = value & WRITABLE[register];
     if (masked) entry |= apic.LVT_MASKED;
     // remote IRR means something only while the pin is level-triggered
     if ((entry & apic.LVT_LEVEL) !== 0) entry |= this.#entries[register] & apic.LVT_REMOTE_IRR;

@@ -361,7 +361,8 @@ export class Scheduler implements Stateful<SchedulerState> {
     if (toNs >= this.#horizon) return;
     const current = this.#current;
     if (current === undefined) return;
-    this.#horizon = Math.max(toNs, current.time());
-    current.vcpu.yield();
+    const now = current.time();
+    this.#horizon = Math.max(toNs, now);
+    current.vcpu.shorten(Math.ceil((this.#horizon - now) / current.nanosecondsPerInstruction));
   }
 }

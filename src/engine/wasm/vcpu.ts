@@ -44,6 +44,26 @@ const NO_SHADOW = 0;
 const INTERRUPT_SHADOW = 1;
 const STACK_SHADOW = 2;
 
+/** V8 folds no imported constants: the run loop has its own. */
+const LOOK = ATTENTION;
+const SYSTEM_FLAGS = EFLAGS;
+const STALL = STALLED;
+const CALLER = RECORD;
+const TRAP = EFLAGS_TF;
+const RESUME = EFLAGS_RF;
+const INTERRUPTS = EFLAGS_IF;
+const {
+  budget: LEAVE_BUDGET,
+  dispatch: LEAVE_DISPATCH,
+  exception: LEAVE_EXCEPTION,
+  halt: LEAVE_HALT,
+  link: LEAVE_LINK,
+  lookup: LEAVE_LOOKUP,
+  shadow: LEAVE_SHADOW,
+  stackShadow: LEAVE_STACK_SHADOW,
+  stopped: LEAVE_STOPPED,
+} = Leave;
+
 /** A vCPU of the software engine: its registers in linear memory, and the loop that runs it. */
 export class WasmVcpu implements Vcpu {
   readonly index: number;
@@ -81,14 +101,14 @@ export class WasmVcpu implements Vcpu {
   get retired(): number {
     if (!this.running) return this.retiredBefore;
     const { core } = this;
-    const used = this.granted - this.reserve - core.budget - core.get(STALLED);
+    const used = this.granted - this.reserve - core.budget - core.get(STALL);
     return (
-      this.retiredBefore + used - (core.inGuest ? instructionsLeft(core, core.get(RECORD)) : 0)
+      this.retiredBefore + used - (core.inGuest ? instructionsLeft(core, core.get(CALLER)) : 0)
     );
   }
 
   get stalled(): number {
-    return this.stalledBefore + (this.running ? this.core.get(STALLED) : 0);
+    return this.stalledBefore + (this.running ? this.core.get(STALL) : 0);
   }
 
   get map(): MemoryMap {
@@ -160,20 +180,31 @@ export class WasmVcpu implements Vcpu {
   yield(): void {
     this.yielding = true;
     const { core } = this;
-    core.set(ATTENTION, 1);
+    core.set(LOOK, 1);
     this.reserve += core.budget;
     core.budget = 0;
+  }
+
+  shorten(budget: number): void {
+    const { core } = this;
+    // the block that runs has been paid for
+    const left = budget - (core.inGuest ? instructionsLeft(core, core.get(CALLER)) : 0);
+    if (left < 0) this.yield();
+    else if (left < core.budget) {
+      this.reserve += core.budget - left;
+      core.budget = left;
+    }
   }
 
   stall(instructions: number): void {
     const { core } = this;
     core.budget -= instructions;
-    core.set(STALLED, core.get(STALLED) + instructions);
+    core.set(STALL, core.get(STALL) + instructions);
   }
 
   mapChanged(): void {
     this.core.flushTlb();
-    this.core.set(ATTENTION, 1);
+    this.core.set(LOOK, 1);
   }
 
   memoryChanged(hostAddress: number, size: number): void {
@@ -184,14 +215,14 @@ export class WasmVcpu implements Vcpu {
     const { core } = this;
     this.granted = Math.min(budget, 0x7fff_ffff);
     core.budget = this.granted;
-    core.set(STALLED, 0);
+    core.set(STALL, 0);
     this.reserve = 0;
     this.yielding = false;
     this.running = true;
     try {
       return this.loop();
     } finally {
-      const stalled = core.get(STALLED);
+      const stalled = core.get(STALL);
       this.retiredBefore += this.granted - this.reserve - core.budget - stalled;
       this.stalledBefore += stalled;
       this.running = false;
@@ -202,7 +233,7 @@ export class WasmVcpu implements Vcpu {
   private loop(): Stop {
     const { core } = this;
     for (;;) {
-      core.set(ATTENTION, 0);
+      core.set(LOOK, 0);
       if (this.yielding || core.budget <= 0) return BUDGET_STOP;
       const { shadow } = this;
       this.shadow = NO_SHADOW;
@@ -210,24 +241,23 @@ export class WasmVcpu implements Vcpu {
         if (!this.takeEvents(shadow)) return this.undelivered;
         if (core.halted) return HALTED;
         if (core.budget <= 0) return BUDGET_STOP; // the delivery took the last of it
-        const eflags = core.get(EFLAGS);
-        core.singleStep = (eflags & EFLAGS_TF) !== 0;
+        const eflags = core.get(SYSTEM_FLAGS);
+        core.singleStep = (eflags & TRAP) !== 0;
         const breakpoints = hasBreakpoints(core);
-        if (breakpoints && shadow !== STACK_SHADOW && !(eflags & EFLAGS_RF))
-          this.breakAtInstruction();
+        if (breakpoints && shadow !== STACK_SHADOW && !(eflags & RESUME)) this.breakAtInstruction();
         // RF is for one instruction; what faults saves it as set anyway
-        if (eflags & EFLAGS_RF) core.set(EFLAGS, eflags & ~EFLAGS_RF);
+        if (eflags & RESUME) core.set(SYSTEM_FLAGS, eflags & ~RESUME);
         const single = core.singleStep || breakpoints || (shadow !== NO_SHADOW && this.hasEvents());
         const leave = single ? this.runAtMost(1) : this.enter();
         const stop = this.handle(leave);
         if (stop !== undefined) return stop;
         // the trap of an instruction that loads SS is lost
-        if (core.singleStep && leave !== Leave.exception && leave !== Leave.stackShadow)
+        if (core.singleStep && leave !== LEAVE_EXCEPTION && leave !== LEAVE_STACK_SHADOW)
           core.debugPending |= SINGLE_STEP;
       } catch (problem) {
         // Raised outside guest code: by fetching or decoding at RIP.
         if (problem !== ABANDON) throw problem;
-        if (core.abandoned() === Leave.stopped) return STOPPED;
+        if (core.abandoned() === LEAVE_STOPPED) return STOPPED;
         if (!this.exception()) return this.undelivered;
       }
     }
@@ -239,7 +269,7 @@ export class WasmVcpu implements Vcpu {
     return (
       core.debugPending !== 0 ||
       (core.nmiPending && !core.nmiBlocked) ||
-      ((core.get(EFLAGS) & EFLAGS_IF) !== 0 && core.interrupts.pending() >= 0)
+      ((core.get(SYSTEM_FLAGS) & INTERRUPTS) !== 0 && core.interrupts.pending() >= 0)
     );
   }
 
@@ -258,7 +288,7 @@ export class WasmVcpu implements Vcpu {
       core.halted = false;
       if (!this.deliver(2, "nmi", -1)) return false;
     }
-    if (core.get(EFLAGS) & EFLAGS_IF && core.interrupts.pending() >= 0) {
+    if (core.get(SYSTEM_FLAGS) & INTERRUPTS && core.interrupts.pending() >= 0) {
       core.halted = false;
       return this.deliver(core.interrupts.acknowledge(), "external", -1);
     }
@@ -289,22 +319,22 @@ export class WasmVcpu implements Vcpu {
     let leave = this.enterAtRip();
     for (;;) {
       // What the next instruction may raise belongs to the next call of `run`.
-      if (core.budget <= 0 && (leave === Leave.lookup || leave === Leave.link))
-        return Leave.dispatch;
+      if (core.budget <= 0 && (leave === LEAVE_LOOKUP || leave === LEAVE_LINK))
+        return LEAVE_DISPATCH;
       switch (leave) {
-        case Leave.lookup:
+        case LEAVE_LOOKUP:
           // Nothing in the jump cache, or the header of an outdated block; RIP is at its start.
           leave = this.enterRecord(this.find().record);
           break;
-        case Leave.link: {
-          const word = core.get(RECORD);
+        case LEAVE_LINK: {
+          const word = core.get(CALLER);
           const { generation } = engine.blocks;
           const { record } = this.find();
           if (generation === engine.blocks.generation) core.linearView.setInt32(word, record, true);
           leave = this.enterRecord(record);
           break;
         }
-        case Leave.budget: {
+        case LEAVE_BUDGET: {
           const left = core.budget;
           if (left <= 0 || this.yielding) return leave;
           leave = this.runAtMost(left);
@@ -351,26 +381,26 @@ export class WasmVcpu implements Vcpu {
   private runAtMost(count: number): Leave {
     const leave = this.enterRecord(this.engine.blocks.once(this.core, count));
     // Linking is for blocks that stay; RIP is at the target already.
-    return leave === Leave.link ? Leave.dispatch : leave;
+    return leave === LEAVE_LINK ? LEAVE_DISPATCH : leave;
   }
 
   /** Act on why guest code left; a Stop ends `run`. */
   private handle(leave: Leave): Stop | undefined {
     const { core } = this;
     switch (leave) {
-      case Leave.exception:
+      case LEAVE_EXCEPTION:
         this.backToInstruction();
         return this.exception() ? undefined : this.undelivered;
-      case Leave.stopped:
+      case LEAVE_STOPPED:
         this.backToInstruction();
         return STOPPED;
-      case Leave.halt:
+      case LEAVE_HALT:
         core.halted = true;
         return undefined;
-      case Leave.shadow:
+      case LEAVE_SHADOW:
         this.shadow = INTERRUPT_SHADOW;
         return undefined;
-      case Leave.stackShadow:
+      case LEAVE_STACK_SHADOW:
         this.shadow = STACK_SHADOW;
         return undefined;
       default:
@@ -381,7 +411,7 @@ export class WasmVcpu implements Vcpu {
   /** RIP and budget as before the instruction at RECORD. */
   private backToInstruction(): void {
     const { core } = this;
-    const record = core.get(RECORD);
+    const record = core.get(CALLER);
     core.budget += instructionsLeft(core, record);
     if (core.ripIsArchitectural) core.ripIsArchitectural = false;
     else core.setAddress(RIP, instructionRip(core, record));

@@ -215,6 +215,10 @@ export class ScriptedVcpu implements Vcpu {
     this.#yielding = true;
   }
 
+  shorten(budget: number): void {
+    this.#end = Math.min(this.#end, this.retired + budget);
+  }
+
   stall(instructions: number): void {
     this.#end -= instructions;
     this.stalled += instructions;

@@ -67,6 +67,10 @@ export class FakeVcpu implements Vcpu {
     this.#yielding = true;
   }
 
+  shorten(budget: number): void {
+    this.#end = Math.min(this.#end, this.retired + budget);
+  }
+
   stall(instructions: number): void {
     this.#end -= instructions;
     this.stalled += instructions;
