@@ -79,6 +79,14 @@ function restoreX87(core: Core, wide: boolean): void {
   core.x87.loadExtended(wide);
 }
 
+/** The initial configuration (SDM vol. 1, 13.6): as after FNINIT, and the registers are zero. */
+function initialX87(core: Core, wide: boolean): void {
+  const bytes = operand(core).fill(0);
+  bytes[0] = 0x7f;
+  bytes[1] = 0x03;
+  core.x87.loadExtended(wide);
+}
+
 function saveMxcsr(core: Core): void {
   view.setUint32(MXCSR_AT, core.get(MXCSR), true);
   view.setUint32(MXCSR_MASK_AT, MXCSR_MASK, true);
@@ -164,7 +172,7 @@ export function xrstor(
   if (loaded & COMPONENT_AVX) readGuestBytes(core, linear + AVX_AT, upperImage, upper.length);
   if (requested & COMPONENT_X87) {
     if (present & COMPONENT_X87) restoreX87(core, wide);
-    else core.x87.state.initialize();
+    else initialX87(core, wide);
   }
   if (requested & WITH_MXCSR) setMxcsr(core, view.getUint32(MXCSR_AT, true));
   const lower = xmmBytes(core);
