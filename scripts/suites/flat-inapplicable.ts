@@ -22,7 +22,6 @@ const FOREIGN_CASES: readonly (readonly [why: string, ...ends: readonly string[]
     "Primary/Pop_Segments",
     "Primary/Primary_8C",
     "Primary/Primary_8C_2",
-    "Primary/Primary_CF",
     "32Bit_ASM/Primary/Primary_A6_REP",
     "Primary/Primary_A6_REPNE",
     "Primary/Primary_A6_REPNE_Equal",
@@ -40,7 +39,7 @@ const FOREIGN_CASES: readonly (readonly [why: string, ...ends: readonly string[]
   [
     "what Linux answers for SGDT, SIDT and SMSW of a process (UMIP)",
     "Secondary/07_XX_00",
-    "32Bit_ASM/Secondary/07_XX_04",
+    "Secondary/07_XX_04",
   ],
   ["the suite's runner puts code of its own before the case", "FEX_bugs/GOT_calculation"],
   [

@@ -75,7 +75,7 @@ async function outcomeOf(path: string, assembler: Assembler, machines: Machines)
   const code = assembler.assemble(path, conditions.bits);
   if (typeof code === "string") return notApplicable(`NASM refuses it: ${code}`);
   const machine = machines.with(conditions.ram);
-  machine.loadFlat(code, conditions.bits, CODE);
+  machine.loadFlat(code, conditions.bits, CODE, 3);
   machine.registers.set("rsp", 0n);
   for (const { address, bytes } of conditions.memory) machine.write(address, bytes);
   try {
