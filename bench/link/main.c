@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Doorbells and messages between two cells, or a cell and a program at root. The caller prints "begin"
- * after one round that is not measured, and "end ROUNDS NANOSECONDS ERRORS"; NANOSECONDS is the virtual
+ * after some rounds that are not measured, and "end ROUNDS NANOSECONDS ERRORS"; NANOSECONDS is the virtual
  * time from the stores to the doorbell to the first instructions of the handlers, of all rounds.
  *
  * Command line:
  *   rounds=N      the caller: rings N times and waits each time until it is rung
+ *   warm=N        rounds before these
  *   peer=N        end of the link that is rung
  *   batch=N       messages before each ring of the caller; 0: doorbells alone
  *   size=N        bytes of a message
@@ -81,7 +82,7 @@ static void wait_for_ring(void)
     rung = 0;
 }
 
-static void call(uint64_t rounds)
+static void call(uint64_t warm, uint64_t rounds)
 {
     struct channel_description description = {"m", SLOTS, size};
     struct channel_sender sender;
@@ -95,8 +96,8 @@ static void call(uint64_t rounds)
     ivshmem_set_state(&link, READY);
     while (ivshmem_state(&link, peer) != READY)
         cpu_relax();
-    for (uint64_t round = 0; round <= rounds; round++) {
-        if (round == 1) {
+    for (uint64_t round = 0; round < warm + rounds; round++) {
+        if (round == warm) {
             before = other->answer_ns;
             printf("begin\n");
         }
@@ -129,7 +130,7 @@ void inmate_main(void)
     interrupt_set_handler(VECTOR + DOORBELL, on_interrupt);
     ivshmem_enable_interrupts(&link, VECTOR);
     if (rounds) {
-        call(rounds);
+        call((uint64_t)cmdline_integer("warm", 0), rounds);
         return;
     }
     ivshmem_set_state(&link, READY);
