@@ -1,5 +1,6 @@
-/** The repeatable group `--cell FILE --load IMAGE ... --cmdline TEXT ... --start-after TIME`: order makes the groups. */
+/** The repeatable group `--cell FILE --load IMAGE ... --cmdline TEXT ... --start-after TIME --features LEVEL`: order makes the groups. */
 import { type Command, InvalidArgumentError } from "commander";
+import { FEATURE_LEVELS, type Features } from "../engine/vcpu.ts";
 import { duration, located } from "./values.ts";
 
 export interface CellArguments {
@@ -13,6 +14,7 @@ export interface CellArguments {
   }[];
   /** Nanoseconds of virtual time. */
   startAfter?: number;
+  features?: Features;
 }
 
 /** Adds the options to a command. The list returned is filled when the command is parsed. */
@@ -38,6 +40,16 @@ export function cellOptions(command: Command): CellArguments[] {
       "virtual time from the start of the cell before to that of this one (default: 10ms)",
       (text: string) => {
         last().startAfter = duration(text);
+      },
+    )
+    .option(
+      "--features <level>",
+      `instructions of the cell's CPUs: ${FEATURE_LEVELS.join(", ")} (default: the last)`,
+      (text: string) => {
+        const features = FEATURE_LEVELS.find((level) => level === text);
+        if (features === undefined)
+          throw new InvalidArgumentError(`It is one of ${FEATURE_LEVELS.join(", ")}.`);
+        last().features = features;
       },
     );
   return cells;

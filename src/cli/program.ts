@@ -132,9 +132,9 @@ function build(): Command {
     .option("--replay <file>", "do what was recorded, in place of the script")
     .addHelpText(
       "after",
-      `\nOptions --load, --cmdline and --start-after belong to the --cell before them. Images and command
-lines without an address go where the revision of the cell's configuration wants them. A run ends
-when every cell has ended.
+      `\nOptions --load, --cmdline, --start-after and --features belong to the --cell before them. Images
+and command lines without an address go where the revision of the cell's configuration wants them. A
+run ends when every cell has ended.
 A device stands where the cell that lists it has a region for its registers, or where bar0= says:
 hda@00:1b.0[,bar0=ADDRESS] and e1000@00:19.0[,bar0=ADDRESS][,io=PORT][,mac=ADDRESS][,wire=NAME].
 Controllers on the same wire (without: "lan") hear each other.

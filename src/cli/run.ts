@@ -35,8 +35,9 @@ function fromOptions({ system, cells, device = [] }: RunOptions): Scenario {
   return {
     system,
     devices: device,
-    cells: cells.map(({ file, load, startAfter }, index) => ({
+    cells: cells.map(({ file, load, startAfter, features }, index) => ({
       config: file,
+      ...(features && { features }),
       startAfterNs: startAfter ?? (index === 0 ? 0 : COMMAND_NS),
       load: load.map(({ kind, text, address }) => ({
         ...(kind === "image" ? { image: text } : { commandLine: text }),

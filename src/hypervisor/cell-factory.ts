@@ -47,6 +47,7 @@ export function makeCell(
   const cell = new Cell({
     id,
     config,
+    features: core.options.features?.(config.name) ?? "x86-64-v3",
     regions: regions.value,
     comm: new CommRegion(board.memory, pages, release),
     pages: { address: pages, count: configPages + 1 },

@@ -1,5 +1,7 @@
 /** A partition: what it owns, and its views of what it shares. */
+
 import type { CellConfig } from "../config/types.ts";
+import type { Features } from "../engine/vcpu.ts";
 import type { CellUarts } from "./cell-uarts.ts";
 import { CELL_STATE, type CommRegion } from "./comm-region.ts";
 import type { Cpu } from "./cpu.ts";
@@ -31,6 +33,8 @@ export class Cell {
   /** 0 = root. */
   readonly id: number;
   readonly config: CellConfig;
+  /** Of its CPUs. */
+  readonly features: Features;
   readonly regions: readonly Region[];
   readonly comm: CommRegion;
   /** Pages of hypervisor memory: the communication page, then room for the configuration. */
@@ -49,6 +53,7 @@ export class Cell {
   constructor(parts: {
     id: number;
     config: CellConfig;
+    features: Features;
     regions: readonly Region[];
     comm: CommRegion;
     pages: { readonly address: number; readonly count: number };
@@ -61,6 +66,7 @@ export class Cell {
   }) {
     this.id = parts.id;
     this.config = parts.config;
+    this.features = parts.features;
     this.regions = parts.regions;
     this.comm = parts.comm;
     this.pages = parts.pages;

@@ -1,5 +1,6 @@
 /** What the hypervisor knows of one machine: its cells, its CPUs, its memory, its console. */
 import type { SystemConfig, X86Platform } from "../config/types.ts";
+import type { Features } from "../engine/vcpu.ts";
 import type { Board } from "../machine/board.ts";
 import type { ApicOperation } from "./apic-moderation.ts";
 import type { Cell } from "./cell.ts";
@@ -26,6 +27,8 @@ export interface HypervisorOptions {
   readonly uartByte?: (cell: string, port: number, byte: number) => void;
   /** A CPU failed. Called from inside its last instruction. */
   readonly failed?: (failure: Failure) => void;
+  /** What the CPUs of a cell can do while they are its, by the cell's name; default "x86-64-v3". */
+  readonly features?: (cell: string) => Features;
   /**
    * Mode in which the root operating system runs the local APICs before enable;
    * default x2APIC, unless the configuration forces xAPIC.

@@ -206,6 +206,7 @@ function changeOwner(cpu: Cpu, owner: Cell): void {
   cpu.cell.cpus = cpu.cell.cpus.filter((each) => each !== cpu);
   owner.cpus = [...owner.cpus, cpu].sort((a, b) => a.index - b.index);
   cpu.cell = owner;
+  cpu.vcpu.features = owner.features;
   cpu.statistics.clear();
 }
 

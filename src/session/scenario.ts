@@ -5,6 +5,7 @@
 import { decodeConfig } from "../config/codec/index.ts";
 import { releaseOf } from "../config/releases.ts";
 import type { CellConfig, Config, SystemConfig } from "../config/types.ts";
+import { FEATURE_LEVELS, type Features } from "../engine/vcpu.ts";
 import type { ScenarioDevice } from "./devices.ts";
 import type { Session } from "./session.ts";
 
@@ -40,6 +41,11 @@ export interface ScenarioCell {
   readonly load: readonly ScenarioLoad[];
   /** Virtual time from the start of the cell before it, or from power-on, to its own. Default 0. */
   readonly startAfterNs?: number;
+  /**
+   * Which instructions its CPUs have and CPUID shows: a level of the x86-64 ABI. The default,
+   * "x86-64-v3", is everything there is: AVX2, FMA, BMI, and AES, SHA and RDRAND, too.
+   */
+  readonly features?: Features;
 }
 
 /** `address`: guest-physical in the cell; by default what the cell's revision prescribes. */
@@ -75,6 +81,7 @@ export interface LoadedCell {
   readonly config: CellConfig;
   readonly images: readonly Image[];
   readonly startAfterNs: number;
+  readonly features: Features;
 }
 
 export interface Image {
@@ -120,10 +127,15 @@ function checkShape(cell: ScenarioCell | undefined, index: number): void {
     );
   if (!Array.isArray(cell.load))
     throw new ScenarioError(`cells[${index}].load: must be a list, [{ image: "..." }]`);
+  const { features } = cell;
+  if (features !== undefined && !FEATURE_LEVELS.includes(features))
+    throw new ScenarioError(
+      `cells[${index}].features is "${features}": must be one of ${FEATURE_LEVELS.join(", ")}`,
+    );
 }
 
 async function loadCell(
-  { config: cellFile, load, startAfterNs = 0 }: ScenarioCell,
+  { config: cellFile, load, startAfterNs = 0, features = "x86-64-v3" }: ScenarioCell,
   system: SystemConfig,
   read: ReadFile,
 ): Promise<LoadedCell> {
@@ -151,7 +163,7 @@ async function loadCell(
     const name = typeof image === "string" ? image : "image";
     return { name, bytes: typeof image === "string" ? await read(image) : image, address };
   });
-  return { config, images: await Promise.all(images), startAfterNs };
+  return { config, images: await Promise.all(images), startAfterNs, features };
 }
 
 interface ConfigOf {

@@ -62,6 +62,25 @@ describe("a session", () => {
     ]);
   });
 
+  it("gives CPUs the features of their cell while they are its", async () => {
+    const [tiny] = TINY.cells;
+    const { session } = await play(
+      { ...TINY, cells: [{ ...tiny, features: "x86-64-v2" }] },
+      { 2: print("first\n") },
+    );
+    const features = () => session.hypervisor.cpus.map(({ vcpu }) => vcpu.features.slice(-1));
+    expect(features().join("")).toBe("3323");
+    await session.destroyCell("tiny-demo");
+    expect(features().join("")).toBe("3333");
+  });
+
+  it("refuses features that it does not know", async () => {
+    const cells = [{ ...TINY.cells[0], features: "x86-64-v4" as "x86-64-v3" }];
+    await expect(loadScenario({ ...TINY, cells }, noFiles)).rejects.toThrow(
+      /cells\[0\]\.features is "x86-64-v4": must be one of/,
+    );
+  });
+
   it("creates, loads and starts cells, and ends when all have ended", async () => {
     const { report, events } = await play(TINY, { 2: print("Hello\r\nworld") });
     expect(report.ended).toBe("cells");

@@ -149,6 +149,8 @@ export class Session {
           else this.#log(cell).line(text);
         },
         uartByte: (cell, port, byte) => this.#log(cell).put(port, byte),
+        features: (cell) =>
+          cells.find(({ config }) => config.name === cell)?.features ?? "x86-64-v3",
       }),
       "enable",
     );
