@@ -22,7 +22,8 @@ export async function exec(file: string, options: ExecOptions): Promise<number> 
   if (kernel) {
     if (options.mode !== undefined || options.at !== undefined || options.user)
       throw new UsageError(`${file} is a kernel image: --mode, --at and --user are for flat code`);
-    machine.loadMultiboot(image, options.cmdline);
+    const modules = options.module.map(async (name) => ({ name, bytes: await readBytes(name) }));
+    machine.loadMultiboot(image, options.cmdline, await Promise.all(modules));
   } else if (options.cpus > 1)
     throw new UsageError(`${file} is flat code, which runs on one CPU: --cpus is for kernels`);
   else machine.loadFlat(image, flatMode(options.mode), options.at, options.user ? 3 : 0);

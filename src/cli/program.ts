@@ -48,6 +48,7 @@ export interface ExecOptions {
   poke: { address: number; bytes: Uint8Array }[];
   peek: { address: number; size: number }[];
   cpus: number;
+  module: string[];
   instructions?: number;
   cmdline: string;
   for?: number;
@@ -169,6 +170,12 @@ ${examples(
     .option("--map <address:size>", "more RAM elsewhere (repeatable)", collect(range), [])
     .option("--cpus <count>", "multiboot: CPUs of the machine", count, 1)
     .option("--cmdline <text>", "multiboot: command line of the kernel", "")
+    .option(
+      "--module <file>",
+      "multiboot: a file beside the kernel (repeatable)",
+      collect((name) => name),
+      [],
+    )
     .option("--instructions <count>", "end after this many instructions", count)
     .option("--for <time>", "end after this much virtual time", duration)
     .option("--json <file>", "write the registers as JSON (- for standard output)")

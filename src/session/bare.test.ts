@@ -337,6 +337,38 @@ describe("a multiboot kernel", () => {
     });
   });
 
+  it("finds its modules on page boundaries behind itself", async () => {
+    const { bare, text } = machine();
+    bare.loadMultiboot(
+      kernel([
+        ...[0x8b, 0x6b, 0x14], // mov ebp, [ebx+20]: how many
+        ...[0x8b, 0x43, 0x18], // mov eax, [ebx+24]: the list
+        ...[0x8b, 0x78, 0x10], // mov edi, [eax+16]: start of the second
+        ...[0x8b, 0x48, 0x14], // mov ecx, [eax+20]: its end
+        ...[0x8b, 0x70, 0x18], // mov esi, [eax+24]: its name
+        ...[0x66, 0xba, 0xf8, 0x03, 0x6e], // mov dx, 0x3f8; outsb
+        ...[0xfa, 0xf4],
+      ]),
+      "",
+      [
+        { name: "one", bytes: new Uint8Array(4097).fill(1) },
+        { name: "two", bytes: Uint8Array.of(2, 22) },
+      ],
+    );
+    const { registers } = await bare.run({ ns: 1e9 });
+    expect(text()).toBe("t");
+    const { rbp, rdi, rcx } = registers.general;
+    expect([rbp, rdi, rcx].map(Number)).toEqual([2, MiB + 0x4000, MiB + 0x4002]);
+    expect(bare.read(MiB + 0x2000, 1)).toEqual(Uint8Array.of(1));
+    expect(bare.read(MiB + 0x4000, 3)).toEqual(Uint8Array.of(2, 22, 0));
+  });
+
+  it("gives the debug exit port a double word", async () => {
+    const { bare } = machine();
+    bare.loadMultiboot(kernel([0xb8, 5, 1, 0, 0, 0xe7, 0xf4, 0xeb, 0xfe]), ""); // out 0xf4, eax
+    expect((await bare.run({ ns: 1e9 })).exitStatus).toBe(0x20b);
+  });
+
   it("ends through the debug exit port with QEMU's status", async () => {
     const { bare } = machine();
     // mov al, 21; out 0xf4, al; jmp $

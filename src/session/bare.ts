@@ -8,7 +8,7 @@ import type { Registers, Vcpu } from "../engine/vcpu.ts";
 import { WasmEngine } from "../engine/wasm/engine.ts";
 import { type InspectedInstruction, instructionAtRip } from "../engine/x86/inspect.ts";
 import { Board, type BoardState } from "../machine/board.ts";
-import type { ByteSink } from "../machine/device.ts";
+import type { ByteSink, PortDevice } from "../machine/device.ts";
 import { setUpAsFirmware } from "../machine/firmware.ts";
 import { FW_CFG_PORTS, FwCfg, type FwCfgState } from "../machine/fw-cfg.ts";
 import { PcTestdev, type PcTestdevState } from "../machine/pc-testdev.ts";
@@ -19,7 +19,7 @@ import {
   type FlatMode,
   type FlatPrivilege,
 } from "./flat.ts";
-import { enterMultiboot, placeMultiboot, readMultiboot } from "./multiboot.ts";
+import { type BootModule, enterMultiboot, readMultiboot } from "./multiboot.ts";
 import { type RegisterReport, registerReport } from "./registers.ts";
 import { ScenarioError } from "./scenario.ts";
 import { backingBytes, type RamRange, SparseRam } from "./sparse-ram.ts";
@@ -98,13 +98,14 @@ export class BareMachine {
     const vcpus = Array.from({ length: cpus }, (_, cpu) => engine.createVcpu(cpu, UNCONNECTED));
     this.board = new Board({ memory, vcpus, serial: [com1] });
     this.#vcpu = vcpus[0];
-    this.board.portBus.claim("debug exit", DEBUG_EXIT_PORT, 4, {
+    const debugExit: PortDevice = {
       portRead: () => 0,
       portWrite: (_port, _width, value) => {
-        this.#exitStatus = ((value << 1) | 1) >>> 0;
+        this.#exitStatus ??= ((value << 1) | 1) >>> 0;
         this.board.scheduler.stop();
       },
-    });
+    };
+    this.board.portBus.claim("debug exit", DEBUG_EXIT_PORT, 4, debugExit, 4);
     this.#fwCfg = new FwCfg(ramBytes, cpus);
     this.board.portBus.claim("fw_cfg", FW_CFG_PORTS.first, FW_CFG_PORTS.count, this.#fwCfg, 2);
     const { irqs, ioapic, portBus, memoryBus } = this.board;
@@ -232,11 +233,10 @@ export class BareMachine {
    * A kernel with a multiboot header, entered as the specification says, on a board set up by firmware.
    * @throws MultibootError or ElfError
    */
-  loadMultiboot(file: Uint8Array, commandLine: string): void {
+  loadMultiboot(file: Uint8Array, commandLine: string, modules: readonly BootModule[] = []): void {
     const image = readMultiboot(file);
     setUpAsFirmware(this.board);
-    placeMultiboot(image, this.board.memory);
-    enterMultiboot(image, this.registers, this.board.memory, commandLine);
+    enterMultiboot(image, this.registers, this.board.memory, commandLine, modules);
   }
 
   /**

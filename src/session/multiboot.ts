@@ -19,7 +19,7 @@ const HEADER_SEARCH_BYTES = 8192;
 
 const WANTS_VIDEO = 1 << 2;
 const HAS_ADDRESSES = 1 << 16;
-/** Bits 0 to 15 are demands; these can be met: modules on page boundaries (there are none), memory map. */
+/** Bits 0 to 15 are demands; these can be met: modules on page boundaries, memory map. */
 const DEMANDS_MET = 0b11;
 
 /** One run of bytes to place in memory, zeros behind it up to `size`. */
@@ -27,6 +27,13 @@ interface Piece {
   readonly address: number;
   readonly bytes: Uint8Array;
   readonly size: number;
+}
+
+/** A file that the kernel finds in memory beside itself. */
+export interface BootModule {
+  /** What the kernel gets to read as the module's command line. */
+  readonly name: string;
+  readonly bytes: Uint8Array;
 }
 
 export interface MultibootImage {
@@ -112,12 +119,12 @@ function elfImage(elf: Elf): MultibootImage {
   };
 }
 
-/** Copies a kernel into RAM. @throws MultibootError for a piece outside of RAM */
-export function placeMultiboot(image: MultibootImage, memory: GuestMemory): void {
-  for (const { address, bytes, size } of image.pieces) {
+/** Copies kernel and modules into RAM. @throws MultibootError for a piece outside of RAM */
+function place(pieces: readonly Piece[], memory: GuestMemory): void {
+  for (const { address, bytes, size } of pieces) {
     if (address + size > memory.ramBytes)
       throw new MultibootError(
-        `a segment of ${hex(size)} bytes at ${hex(address)} does not fit into RAM of ${hex(memory.ramBytes)} bytes (--memory)`,
+        `a segment or module of ${hex(size)} bytes at ${hex(address)} does not fit into RAM of ${hex(memory.ramBytes)} bytes (--memory)`,
       );
     memory.bytes(address, size).fill(0).set(bytes);
   }
@@ -134,25 +141,40 @@ const LOADER_NAME = "gaoler";
 const AVAILABLE = 1;
 const RESERVED = 2;
 
+/** Each from a page boundary, the first behind the kernel. */
+function placeModules(image: MultibootImage, modules: readonly BootModule[]): Piece[] {
+  let end = Math.max(...image.pieces.map(({ address, size }) => address + size), 0x100000);
+  return modules.map(({ bytes }) => {
+    const address = Math.ceil(end / 4096) * 4096;
+    end = address + bytes.length;
+    return { address, bytes, size: bytes.length };
+  });
+}
+
 /**
- * Registers and boot information as in sections 3.2 and 3.3: protected mode without paging, EAX the
- * magic, EBX the information structure, in a page of low memory that the kernel does not occupy.
- * @throws MultibootError if there is no such page
+ * Puts a kernel and its modules into RAM and enters it as in sections 3.2 and 3.3: protected mode
+ * without paging, EAX the magic, EBX the information structure, in a page of low memory that the
+ * kernel does not occupy.
+ * @throws MultibootError if there is no such page, it is too small, or RAM is
  */
 export function enterMultiboot(
   image: MultibootImage,
   registers: Registers,
   memory: GuestMemory,
   commandLine: string,
+  modules: readonly BootModule[] = [],
 ): void {
+  const placed = placeModules(image, modules);
+  place([...image.pieces, ...placed], memory);
   const info = freeLowPage(image);
   const view = memory.view;
   const text = (address: number, value: string) => {
     const bytes = new TextEncoder().encode(value);
-    memory
-      .bytes(address, bytes.length + 1)
-      .fill(0)
-      .set(bytes);
+    if (address + bytes.length + 1 > info + INFO_BYTES)
+      throw new MultibootError(
+        `command line and names of modules leave no space in ${INFO_BYTES} bytes of boot information`,
+      );
+    memory.bytes(address, bytes.length).set(bytes);
     return address + bytes.length + 1;
   };
   memory.bytes(info, INFO_BYTES).fill(0);
@@ -167,6 +189,8 @@ export function enterMultiboot(
     [0, flags],
     [4, 0x9fc00 / 1024],
     [8, (memory.ramBytes - 0x100000) / 1024],
+    [20, modules.length],
+    [24, mapAddress + map.length * 24],
     [44, map.length * 24],
     [48, mapAddress],
   ];
@@ -178,9 +202,17 @@ export function enterMultiboot(
     view.setBigUint64(entry + 12, BigInt(end - start), true);
     view.setUint32(entry + 20, type, true);
   });
-  const loaderName = mapAddress + map.length * 24;
+  const moduleTable = mapAddress + map.length * 24;
+  const loaderName = moduleTable + modules.length * 16;
   const commandLineAddress = text(loaderName, LOADER_NAME);
-  text(commandLineAddress, commandLine);
+  let next = text(commandLineAddress, commandLine);
+  placed.forEach(({ address, size }, index) => {
+    const entry = moduleTable + index * 16;
+    view.setUint32(entry, address, true);
+    view.setUint32(entry + 4, address + size, true);
+    view.setUint32(entry + 8, next, true);
+    next = text(next, modules[index].name);
+  });
   view.setUint32(info + 16, commandLineAddress, true);
   view.setUint32(info + 64, loaderName, true);
 

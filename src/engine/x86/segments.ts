@@ -1,3 +1,4 @@
+import { isCanonical } from "./access.ts";
 import { CR0_PE } from "./control-bits.ts";
 import type { Core } from "./core.ts";
 import {
@@ -285,6 +286,7 @@ export function loadLdt(core: Core, selector: number): void {
   if (selector & 4 || !descriptor.readSystem(core, selector)) core.generalProtection(code);
   if (!descriptor.isSystem || descriptor.type !== TYPE_LDT) core.generalProtection(code);
   if (!descriptor.isPresent) core.raiseWithCode(11, code);
+  checkSystemBase(core, code);
   setSystemSegment(core, LDTR, selector);
 }
 
@@ -297,8 +299,14 @@ export function loadTaskRegister(core: Core, selector: number): void {
   if (!descriptor.isSystem || !(type === TYPE_TSS_32 || (type === TYPE_TSS_16 && !core.isLong)))
     core.generalProtection(code);
   if (!descriptor.isPresent) core.raiseWithCode(11, code);
+  checkSystemBase(core, code);
   descriptor.markBusy(core, true);
   setSystemSegment(core, TR, selector);
+}
+
+/** In IA-32e mode the 64-bit base must be canonical. */
+function checkSystemBase(core: Core, code: number): void {
+  if (core.isLong && !isCanonical(descriptor.base64)) core.generalProtection(code);
 }
 
 function setSystemSegment(core: Core, index: number, selector: number): void {
