@@ -5,6 +5,7 @@ import type { FlatMode } from "../session/flat.ts";
 import { findMultibootHeader } from "../session/multiboot.ts";
 import { instructionLine, registerTable } from "../session/register-table.ts";
 import { setRegister } from "../session/registers.ts";
+import { flatRam } from "../session/sparse-ram.ts";
 import { readBytes, writeText } from "./files.ts";
 import type { ExecOptions } from "./program.ts";
 import { grouped } from "./report-text.ts";
@@ -17,11 +18,14 @@ export async function exec(file: string, options: ExecOptions): Promise<number> 
   // the report has standard output to itself
   const output = options.json === "-" ? process.stderr : process.stdout;
   const serial = new SerialOutput(output);
-  const machine = createMachine(options, (byte) => serial.put(byte));
   const kernel = isElf(image) || findMultibootHeader(image) !== undefined;
+  const machine = createMachine(options, kernel, (byte) => serial.put(byte));
   if (kernel) {
-    if (options.mode !== undefined || options.at !== undefined || options.user)
-      throw new UsageError(`${file} is a kernel image: --mode, --at and --user are for flat code`);
+    const { mode, at, user, map } = options;
+    if (mode !== undefined || at !== undefined || user || map.length > 0)
+      throw new UsageError(
+        `${file} is a kernel image: --mode, --at, --user and --map are for flat code`,
+      );
     const modules = options.module.map(async (name) => ({ name, bytes: await readBytes(name) }));
     machine.loadMultiboot(image, options.cmdline, await Promise.all(modules));
   } else if (options.cpus > 1)
@@ -29,6 +33,12 @@ export async function exec(file: string, options: ExecOptions): Promise<number> 
   else machine.loadFlat(image, flatMode(options.mode), options.at, options.user ? 3 : 0);
   for (const { address, bytes } of options.poke) machine.write(address, bytes);
   setRegisters(machine, options.set);
+  const peek = () =>
+    options.peek.map(({ address, size }) => ({
+      address: `0x${address.toString(16)}`,
+      bytes: Buffer.from(machine.read(address, size)).toString("hex"),
+    }));
+  peek(); // where there is no RAM is said before the run
 
   const interrupt = new AbortController();
   process.once("SIGINT", () => interrupt.abort());
@@ -38,10 +48,7 @@ export async function exec(file: string, options: ExecOptions): Promise<number> 
   };
   const report = await machine.run(limits, interrupt.signal, () => serial.flush());
   serial.flush();
-  const memory = options.peek.map(({ address, size }) => ({
-    address: `0x${address.toString(16)}`,
-    bytes: Buffer.from(machine.read(address, size)).toString("hex"),
-  }));
+  const memory = peek();
   const failed = report.ended === "triple-fault";
   if (!kernel || failed || report.ended === "interrupted")
     output.write(`${[...text(report, paintFor(output)), ...dump(memory)].join("\n")}\n`);
@@ -66,9 +73,14 @@ const dump = (pieces: readonly MemoryReport[]): string[] =>
     }),
   ]);
 
-function createMachine(options: ExecOptions, com1: (byte: number) => void): BareMachine {
+function createMachine(
+  { memory, map, cpus }: ExecOptions,
+  kernel: boolean,
+  com1: (byte: number) => void,
+): BareMachine {
+  const { ramBytes, ranges } = kernel ? { ramBytes: memory, ranges: [] } : flatRam(memory);
   try {
-    return new BareMachine(options.memory, com1, options.map, options.cpus);
+    return new BareMachine(ramBytes, com1, [...ranges, ...map], cpus);
   } catch (error) {
     if (error instanceof RangeError)
       throw new UsageError(`--memory, --map, --cpus: ${error.message}`);

@@ -167,7 +167,12 @@ ${examples(
     .option("--poke <address=hex>", "bytes to put into RAM (repeatable)", collect(bytesAt), [])
     .option("--peek <address:size>", "RAM to print afterwards (repeatable)", collect(range), [])
     .option("--memory <size>", "RAM of the machine, from address 0", size, 128 * 1024 ** 2)
-    .option("--map <address:size>", "more RAM elsewhere (repeatable)", collect(range), [])
+    .option(
+      "--map <address:size>",
+      "flat code: more RAM elsewhere (repeatable)",
+      collect(range),
+      [],
+    )
     .option("--cpus <count>", "multiboot: CPUs of the machine", count, 1)
     .option("--cmdline <text>", "multiboot: command line of the kernel", "")
     .option(
@@ -187,7 +192,8 @@ bits); in the latter modes its tables take the last 28 KiB of RAM.
 Registers: rax eax ax al ... r15 r15d r15w r15b, rip, rflags, cs ... gs (base = 16 times the
 selector), cs_base ... gs_base, cr0 ... cr4, efer, dr0 ... dr7, xmm0 ... xmm15, ymm0 ... ymm15,
 mxcsr, st0 ... st7, mm0 ... mm7, fcw, fsw, ftw. They are set in the order given, after the code has been loaded.
-Addresses are physical; --map may be anywhere below 512 GiB, in multiples of 4096.
+Addresses are physical. --map may be anywhere below 512 GiB, in multiples of 4096; of it, and of
+--memory above 2 GiB, up to 512 MiB can be in use. RAM hides what else answers there.
 A multiboot kernel has the devices of a PC; COM1 is standard output. It ends by HLT with interrupts
 off on every CPU, or by writing V to port 0xf4, with exit status (V << 1) | 1 as QEMU's
 isa-debug-exit. Beside that there are QEMU's fw_cfg (RAM, number of CPUs) and pc-testdev.

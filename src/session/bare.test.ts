@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { BareMachine } from "./bare.ts";
 import { readMultiboot } from "./multiboot.ts";
 import { setRegister } from "./registers.ts";
+import { flatRam } from "./sparse-ram.ts";
 
 const MiB = 0x100000;
 
@@ -200,6 +201,21 @@ describe("RAM beyond the first", () => {
     expect([...bare.read(0x5_ffff_fff8, 8)]).toEqual([0xf8, 0xff, 0xff, 0xff, 5, 0, 0, 0]);
     expect([...bare.read(0xe000_0fff, 2)]).toEqual([0x34, 0x12]);
     expect(() => bare.read(0xe000_2fff, 2)).toThrow(/no RAM at 0xe0003000/);
+  });
+
+  it("may reach beyond the chips for flat code", async () => {
+    const { ramBytes, ranges: rest } = flatRam(16 * 1024 * MiB);
+    const bare = new BareMachine(ramBytes, () => {}, rest);
+    bare.loadFlat(
+      new Uint8Array([
+        ...[0x48, 0xb8, 0x34, 0x12, 0xe0, 0xfe, 0x03, 0, 0, 0], // mov rax, 0x3fee01234
+        ...[0xff, 0x00, 0xb8, 0x30, 0, 0xe0, 0xfe, 0xff, 0x00, 0xf4], // inc dword [rax]; mov eax, 0xfee00030; inc dword [rax]; hlt
+      ]),
+      64,
+    );
+    expect((await bare.run()).ended).toBe("halt");
+    expect([...bare.read(0x3_fee0_1234, 4)]).toEqual([1, 0, 0, 0]);
+    expect([...bare.read(0xfee0_0030, 4)]).toEqual([1, 0, 0, 0]);
   });
 
   it("takes code", async () => {

@@ -85,7 +85,7 @@ export class BareMachine {
   /**
    * @param ramBytes multiple of 4096, at least 1 MiB
    * @param com1 gets what is sent through the first serial port
-   * @param ranges further RAM, multiples of 4096 below 512 GiB; where chips answer it hides them
+   * @param ranges further RAM for flat code, multiples of 4096 below 512 GiB; it hides chips there
    * @param cpus the first one runs, the others wait for their start-up message
    * @throws RangeError if the board cannot have that much RAM, or not there, or so many CPUs
    */

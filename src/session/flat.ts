@@ -46,7 +46,7 @@ function descriptors(mode: 32 | 64): readonly (readonly [selector: number, bigin
     [SELECTORS[0].code[mode], CODE_DESCRIPTOR[mode]],
     [SELECTORS[0].data, DATA_DESCRIPTOR],
     [code[32], CODE_DESCRIPTOR[32] | DPL_3],
-    [code[64], CODE_DESCRIPTOR[64] | DPL_3],
+    [code[64], CODE_DESCRIPTOR[mode] | DPL_3],
     [data, DATA_DESCRIPTOR | DPL_3],
   ];
 }
@@ -163,9 +163,9 @@ function writeIdentityMap(memory: GuestMemory, tables: number, ranges: readonly 
     memory.view.setBigUint64(address, BigInt(value), true);
   const directories = tables + 0x2000;
   memory.bytes(tables, 0x2000).fill(0);
-  entry(tables, (tables + 0x1000) | PRESENT_WRITABLE_USER);
+  entry(tables, tables + 0x1000 + PRESENT_WRITABLE_USER);
   for (let gib = 0; gib < 4; gib++)
-    entry(tables + 0x1000 + gib * 8, (directories + gib * 0x1000) | PRESENT_WRITABLE_USER);
+    entry(tables + 0x1000 + gib * 8, directories + gib * 0x1000 + PRESENT_WRITABLE_USER);
   for (let page = 0; page < 4 * 512; page++)
     entry(directories + page * 8, page * 0x200000 + LARGE + PRESENT_WRITABLE_USER);
   for (const { address, size } of ranges)

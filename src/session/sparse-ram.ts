@@ -16,6 +16,16 @@ const MOST_BACKED = 512 * 1024 ** 2;
 /** As far as the page tables of flat 64-bit code reach: one table of 1-GiB pages. */
 export const PHYSICAL_END = 512 * 1024 ** 3;
 
+/** Most RAM in one piece: with all that can back further ranges it still fits below the chips. */
+const MOST_CONTIGUOUS = 0xb000_0000 - MOST_BACKED;
+
+/** RAM from address 0 of a machine for flat code, which may be more than fits below the chips. */
+export function flatRam(bytes: number): { ramBytes: number; ranges: readonly RamRange[] } {
+  if (bytes <= MOST_CONTIGUOUS) return { ramBytes: bytes, ranges: [] };
+  const rest = { address: MOST_CONTIGUOUS, size: bytes - MOST_CONTIGUOUS };
+  return { ramBytes: MOST_CONTIGUOUS, ranges: [rest] };
+}
+
 const hex = (value: number) => `0x${value.toString(16)}`;
 
 /** Bytes of host memory that back the ranges. @throws RangeError naming a range that cannot be */
