@@ -7,6 +7,7 @@ import { INTEGER_LOOP, integerLoopResult, runIntegerLoop } from "./integer-loop.
 import { buildLinkInmate, LINK_WORKLOADS, missingLinkTools, runLink } from "./links.ts";
 import { measure } from "./measure.ts";
 import { gaoler, type Peer, qemuTcg } from "./peers.ts";
+import { powerPlantLine, runPowerPlant } from "./power-plant.ts";
 import { table } from "./report.ts";
 import { Transcript } from "./transcript.ts";
 import { QUICK, WORKLOADS } from "./workloads.ts";
@@ -41,6 +42,15 @@ describe("the integer loop", () => {
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+});
+
+describe("the power plant", () => {
+  it("runs to its end, sampled each millisecond", async () => {
+    const figures = await runPowerPlant();
+    expect(figures.samples).toBe(22_501);
+    expect(figures.virtualSeconds).toBeCloseTo(22.5, 2);
+    expect(powerPlantLine(figures)).toMatch(/^power plant, 1 kHz control: \d+\.\d times real time/);
   });
 });
 

@@ -25,6 +25,12 @@ import {
 } from "../bench/links.ts";
 import { BRIEF, measure, type Row, THOROUGH } from "../bench/measure.ts";
 import { gaoler, native, type Peer, qemuTcg } from "../bench/peers.ts";
+import {
+  POWER_PLANT,
+  type PowerPlantFigures,
+  powerPlantLine,
+  runPowerPlant,
+} from "../bench/power-plant.ts";
 import { table } from "../bench/report.ts";
 import { QUICK, WORKLOADS, type Workload } from "../bench/workloads.ts";
 
@@ -44,7 +50,7 @@ function options(): Options {
       json: { type: "string" },
     },
   });
-  const names = [...WORKLOADS, ...LINK_WORKLOADS].map(({ name }) => name);
+  const names = [...[...WORKLOADS, ...LINK_WORKLOADS].map(({ name }) => name), POWER_PLANT];
   const unknown = values.only.find((name) => !names.includes(name));
   if (unknown !== undefined)
     throw new RangeError(`--only ${unknown}: must be one of ${names.join(", ")}`);
@@ -131,6 +137,10 @@ async function links(given: Options): Promise<LinkFigures[]> {
   }
 }
 
+/** @throws Error if the plant did not come to its end */
+const powerPlant = async ({ only }: Options): Promise<PowerPlantFigures | undefined> =>
+  only.length === 0 || only.includes(POWER_PLANT) ? runPowerPlant() : undefined;
+
 /** @returns the exit status */
 async function bench(given: Options): Promise<number> {
   const loop = await integerLoop(given.quick);
@@ -141,6 +151,8 @@ async function bench(given: Options): Promise<number> {
   if (rows.length > 0) console.log(`\n${table(rows).join("\n")}`);
   const linkFigures = await links(given);
   if (linkFigures.length > 0) console.log(`\n${linkTable(linkFigures).join("\n")}`);
+  const plant = await powerPlant(given);
+  if (plant !== undefined) console.log(`\n${powerPlantLine(plant)}`);
   const problems = rows.flatMap((row) => row.problems);
   for (const problem of problems) console.error(`error: ${problem}`);
   if (given.json !== undefined) {
@@ -152,6 +164,7 @@ async function bench(given: Options): Promise<number> {
         figures: Object.fromEntries(figures),
       })),
       links: linkFigures,
+      powerPlant: plant,
       problems,
     };
     writeFileSync(given.json, `${JSON.stringify(result, undefined, 2)}\n`);

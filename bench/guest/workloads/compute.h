@@ -16,6 +16,10 @@ uint64_t fib_round(void);
 uint64_t indirect_round(void);
 uint64_t copy_words_round(void);
 uint64_t copy_string_round(void);
+uint64_t string_fill_round(void);
+uint64_t string_structs_round(void);
+uint64_t string_scan_round(void);
+uint64_t string_compare_round(void);
 uint64_t chase_round(void);
 uint64_t pages_round(void);
 uint64_t nbody_round(void);
@@ -24,6 +28,7 @@ uint64_t x87_nbody_round(void);
 uint64_t x87_sine_round(void);
 
 void prepare_copy(void);
+void prepare_strings(void);
 void prepare_chase(void);
 void prepare_pages_walk(void);
 void prepare_x87(void);

@@ -70,6 +70,8 @@ const LOCALS: readonly ValueType[] = [
   "v128",
 ];
 
+/** Bytes in one turn of the fastest loops. */
+const WIDEST = 64;
 /** From so many bytes on WebAssembly's own instructions are faster than a loop. */
 const BULK_BYTES = 64;
 
@@ -209,6 +211,10 @@ function fill(code: Assembler): void {
   code.if(
     () => code.get(TARGET).get(PATTERN).op("i32.wrap_i64").get(SIZE).memoryFill(),
     () => {
+      each(code, WIDEST, [TARGET], () => {
+        for (let at = 0; at < WIDEST; at += 16)
+          code.get(TARGET).get(PATTERN).op("i64x2.splat").store("v128", at);
+      });
       each(code, 8, [TARGET], () => code.get(TARGET).get(PATTERN).store("i64"));
       each(code, 1, [TARGET], () => {
         code.get(TARGET).get(PATTERN).store("i64.8");
@@ -220,13 +226,13 @@ function fill(code: Assembler): void {
 
 /**
  * Sets AT to the bytes before the first one that stops the comparison, or to SIZE.
- * @param wide pushes a vector of what is equal at AT, or undefined: element by element only
+ * @param wide pushes a vector of what is equal so far behind AT, or undefined: element by element only
  * @param whileEqual what is not equal stops
  * @param narrow pushes whether the element at AT goes on
  */
 function compare(
   code: Assembler,
-  wide: (() => void) | undefined,
+  wide: ((offset: number) => void) | undefined,
   whileEqual: boolean,
   narrow: () => void,
   bytes: number,
@@ -236,11 +242,27 @@ function compare(
   };
   code.i32(0).set(AT);
   code.block(() => {
-    if (wide !== undefined)
+    if (wide !== undefined) {
+      // as long as nothing stops; what does is looked for below
+      code.loop(() => {
+        more(WIDEST);
+        code.if(() => {
+          wide(0);
+          for (let offset = 16; offset < WIDEST; offset += 16) {
+            wide(offset);
+            code.op(whileEqual ? "v128.and" : "v128.or");
+          }
+          if (whileEqual) code.op("i8x16.all_true");
+          else code.op("v128.any_true").op("i32.eqz");
+          code.if(() => {
+            code.get(AT).i32(WIDEST).op("i32.add").set(AT).branch(2);
+          });
+        });
+      });
       code.loop(() => {
         more(16);
         code.if(() => {
-          wide();
+          wide(0);
           // one bit for each byte that stops
           code.op("i8x16.bitmask");
           if (whileEqual) code.i32(0xffff).op("i32.xor");
@@ -251,6 +273,7 @@ function compare(
           code.get(AT).i32(16).op("i32.add").set(AT).branch(1);
         });
       });
+    }
     code.loop(() => {
       more(bytes);
       code.if(() => {
@@ -265,16 +288,14 @@ function compare(
 
 function comparePair(code: Assembler): void {
   const at = (side: number) => code.get(side).get(AT).op("i32.add");
-  const pair = (what: "v128" | "i64.8u") => {
-    at(SOURCE).load(what);
-    at(TARGET).load(what);
-  };
-  const wide = () => {
-    pair("v128");
+  const wide = (offset: number) => {
+    at(SOURCE).load("v128", offset);
+    at(TARGET).load("v128", offset);
     code.op("i8x16.eq");
   };
   const narrow = () => {
-    pair("i64.8u");
+    at(SOURCE).load("i64.8u");
+    at(TARGET).load("i64.8u");
     code.op("i64.eq");
   };
   compare(code, wide, true, narrow, 1);
@@ -287,7 +308,7 @@ const ELEMENTS = ["i64.8u", "i64.16u", "i64.32u", "i64"] as const;
 function compareWithPattern(code: Assembler, shift: number, whileEqual: boolean): void {
   const at = () => code.get(TARGET).get(AT).op("i32.add");
   const lanes = LANES[shift];
-  const wide = lanes && (() => at().load("v128").get(WIDE).op(`${lanes}.eq`));
+  const wide = lanes && ((offset: number) => at().load("v128", offset).get(WIDE).op(`${lanes}.eq`));
   const narrow = () => {
     at().load(ELEMENTS[shift] as (typeof ELEMENTS)[number]);
     code
