@@ -2,7 +2,9 @@
  * Answers records as the host CPU does, on the engine: a guest program loads a record's registers,
  * executes its instruction, and stores them again, for all records of one instruction in a row.
  */
+
 import { type SiliconRecord, siliconRecords } from "../../x86/sse/testing/silicon.ts";
+import { XCR0 } from "../../x86/state.ts";
 import { type Bare, bare, enterLongMode, load } from "../run-code.ts";
 
 const RECORD_BYTES = 736;
@@ -39,6 +41,10 @@ export class EngineRecords {
     const machine = this.#machine;
     enterLongMode(machine);
     const { memory, vcpu } = machine;
+    // OSXSAVE, OSXMMEXCPT, OSFXSR, PAE; x87, XMM and YMM state
+    vcpu.registers.set("cr4", 0x4_0620n);
+    vcpu.core.setBig(XCR0, 7n);
+    vcpu.core.modeChanged();
     memory.view.setBigUint64(GDT + 8, 0x00af_9b00_0000_ffffn, true);
     for (let vector = 0; vector < 32; vector++) {
       const handler = HANDLERS + 16 * vector;
