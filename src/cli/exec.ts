@@ -5,7 +5,7 @@ import type { FlatMode } from "../session/flat.ts";
 import { findMultibootHeader } from "../session/multiboot.ts";
 import { instructionLine, registerTable } from "../session/register-table.ts";
 import { setRegister } from "../session/registers.ts";
-import { flatRam } from "../session/sparse-ram.ts";
+import { flatRam, USUAL_RAM_BYTES } from "../session/sparse-ram.ts";
 import { readBytes, writeText } from "./files.ts";
 import type { ExecOptions } from "./program.ts";
 import { grouped } from "./report-text.ts";
@@ -78,7 +78,9 @@ function createMachine(
   kernel: boolean,
   com1: (byte: number) => void,
 ): BareMachine {
-  const { ramBytes, ranges } = kernel ? { ramBytes: memory, ranges: [] } : flatRam(memory);
+  const size = memory ?? (kernel || map.length > 0 ? USUAL_RAM_BYTES : undefined);
+  const { ramBytes, ranges } =
+    kernel && size !== undefined ? { ramBytes: size, ranges: [] } : flatRam(size);
   try {
     return new BareMachine(ramBytes, com1, [...ranges, ...map], cpus);
   } catch (error) {

@@ -43,7 +43,7 @@ export interface ExecOptions {
   at?: number;
   user?: true;
   set: { name: string; value: bigint }[];
-  memory: number;
+  memory?: number;
   map: { address: number; size: number }[];
   poke: { address: number; bytes: Uint8Array }[];
   peek: { address: number; size: number }[];
@@ -166,7 +166,7 @@ ${examples(
     )
     .option("--poke <address=hex>", "bytes to put into RAM (repeatable)", collect(bytesAt), [])
     .option("--peek <address:size>", "RAM to print afterwards (repeatable)", collect(range), [])
-    .option("--memory <size>", "RAM of the machine, from address 0", size, 128 * 1024 ** 2)
+    .option("--memory <size>", "RAM of the machine, from address 0 (kernels: 128M)", size)
     .option(
       "--map <address:size>",
       "flat code: more RAM elsewhere (repeatable)",
@@ -186,21 +186,22 @@ ${examples(
     .option("--json <file>", "write the registers as JSON (- for standard output)")
     .addHelpText(
       "after",
-      `\nFlat code is entered with a stack, flat segments, SSE enabled and, in 64-bit mode, the first 4 GiB
-and every GiB with RAM mapped to themselves. It stands at 0x7c00 (16 bits) or 0x100000 (32 and 64
-bits); in the latter modes its tables take the last 28 KiB of RAM.
-Registers: rax eax ax al ... r15 r15d r15w r15b, rip, rflags, cs ... gs (base = 16 times the
-selector), cs_base ... gs_base, cr0 ... cr4, efer, dr0 ... dr7, xmm0 ... xmm15, ymm0 ... ymm15,
-mxcsr, st0 ... st7, mm0 ... mm7, fcw, fsw, ftw. They are set in the order given, after the code has been loaded.
-Addresses are physical. --map may be anywhere below 512 GiB, in multiples of 4096; of it, and of
---memory above 2 GiB, up to 512 MiB can be in use. RAM hides what else answers there.
+      `\nFlat code stands at 0x7c00 (16 bits) or 0x100000 (32 and 64 bits) and ends by HLT. It is entered
+with a stack, flat segments, x87 and vector instructions enabled, interrupts on, in 64-bit mode every
+GiB with RAM mapped to itself. With --user it runs at privilege level 3, where HLT ends it too.
+It has RAM at all addresses below 512 GiB but 0xfec00000 to 0xffffffff; or as much as --memory says,
+and where --map says. Up to 512 MiB of RAM behind the first 128 MiB can be in use. The 28 KiB before
+128 MiB, or before the end of smaller RAM, hold its tables in 32 and 64-bit mode.
+Registers are set in the order given, after the code has been loaded: rax eax ax ah al ... r15 r15d
+r15w r15b, rip, rflags, cs ... gs (base = 16 * selector), cs_base ... gs_base, cr0 ... cr4, efer,
+xcr0, dr0 ... dr7, xmm0 ... xmm15, ymm0 ... ymm15, mxcsr, st0 ... st7, mm0 ... mm7, fcw, fsw, ftw.
 A multiboot kernel has the devices of a PC; COM1 is standard output. It ends by HLT with interrupts
 off on every CPU, or by writing V to port 0xf4, with exit status (V << 1) | 1 as QEMU's
 isa-debug-exit. Beside that there are QEMU's fw_cfg (RAM, number of CPUs) and pc-testdev.
 ${examples(
   "gaoler exec boot.bin --mode 16",
   "gaoler exec code.bin --set rdi=0x10 --set xmm0=0x3ff0000000000000 --json -",
-  "gaoler exec test.bin --at 0x10000 --map 0xe0000000:64K --peek 0xe0000000:32",
+  "gaoler exec test.bin --at 0x10000 --user --poke 0xe0000000=0df0adba --peek 0xe0000000:32",
   "gaoler exec step.bin --mode 16 --set cs=0x1000 --set ip=0x20 --poke 0x10020=d1e8 --instructions 1",
   'gaoler exec kernel.elf --memory 256M --cmdline "test=all" --for 10s',
 )}`,

@@ -203,6 +203,22 @@ describe("RAM beyond the first", () => {
     expect(() => bare.read(0xe000_2fff, 2)).toThrow(/no RAM at 0xe0003000/);
   });
 
+  it("is everywhere but at the APICs for flat code if nothing is said", async () => {
+    const { ramBytes, ranges: rest } = flatRam();
+    const bare = new BareMachine(ramBytes, () => {}, rest);
+    bare.loadFlat(
+      new Uint8Array([
+        ...[0x48, 0xb8, 0xf8, 0xff, 0xff, 0xff, 0x7f, 0, 0, 0], // mov rax, 0x7ffffffff8
+        ...[0xff, 0x00, 0xb8, 0x30, 0, 0xe0, 0xfe, 0x8b, 0x18, 0xf4], // inc dword [rax]; mov eax, 0xfee00030; mov ebx, [rax]; hlt
+      ]),
+      64,
+      0xe000_0000,
+    );
+    const { registers } = await bare.run();
+    expect([...bare.read(0x7f_ffff_fff8, 4)]).toEqual([1, 0, 0, 0]);
+    expect(registers.general.rbx).toMatch(/14$/); // version of an integrated APIC
+  });
+
   it("may reach beyond the chips for flat code", async () => {
     const { ramBytes, ranges: rest } = flatRam(16 * 1024 * MiB);
     const bare = new BareMachine(ramBytes, () => {}, rest);

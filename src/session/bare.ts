@@ -133,8 +133,7 @@ export class BareMachine {
   /** Everything as it was when it was made, RAM all zero: for the next of many programs. */
   powerCycle(): void {
     const { memory } = this.board;
-    this.#ram.clear();
-    memory.u8.fill(0);
+    memory.u8.fill(0, 0, this.#ram.clear());
     this.#vcpu.memoryChanged(0, memory.ramBytes);
     this.#vcpu.interrupts = this.#interrupts;
     this.board.load(this.#atPowerOn.board);

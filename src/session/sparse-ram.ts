@@ -16,11 +16,27 @@ const MOST_BACKED = 512 * 1024 ** 2;
 /** As far as the page tables of flat 64-bit code reach: one table of 1-GiB pages. */
 export const PHYSICAL_END = 512 * 1024 ** 3;
 
+/** RAM of a machine if nothing is said. */
+export const USUAL_RAM_BYTES = 128 * 1024 ** 2;
 /** Most RAM in one piece: with all that can back further ranges it still fits below the chips. */
 const MOST_CONTIGUOUS = 0xb000_0000 - MOST_BACKED;
+/** IOAPIC, local APICs and firmware: up to 4 GiB. */
+const APICS = 0xfec0_0000;
+const END_OF_APICS = 2 ** 32;
 
-/** RAM from address 0 of a machine for flat code, which may be more than fits below the chips. */
-export function flatRam(bytes: number): { ramBytes: number; ranges: readonly RamRange[] } {
+/**
+ * RAM of a machine for flat code: so many bytes from address 0; without a number all that there can
+ * be, everywhere but where the APICs answer.
+ */
+export function flatRam(bytes?: number): { ramBytes: number; ranges: readonly RamRange[] } {
+  if (bytes === undefined)
+    return {
+      ramBytes: USUAL_RAM_BYTES,
+      ranges: [
+        { address: USUAL_RAM_BYTES, size: APICS - USUAL_RAM_BYTES },
+        { address: END_OF_APICS, size: PHYSICAL_END - END_OF_APICS },
+      ],
+    };
   if (bytes <= MOST_CONTIGUOUS) return { ramBytes: bytes, ranges: [] };
   const rest = { address: MOST_CONTIGUOUS, size: bytes - MOST_CONTIGUOUS };
   return { ramBytes: MOST_CONTIGUOUS, ranges: [rest] };
@@ -81,10 +97,12 @@ export class SparseRam implements MemoryMap {
     return undefined;
   }
 
-  /** Every range is empty again. */
-  clear(): void {
+  /** Every range is empty again. @returns where host memory ended that was in use */
+  clear(): number {
+    const end = this.#nextHost;
     this.#chunks.clear();
     this.#nextHost = this.#low.size;
+    return end;
   }
 
   #back(guest: number, size: number): MapRegion {
