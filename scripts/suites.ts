@@ -7,12 +7,13 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { FLAT_SUITE } from "./suites/flat.ts";
+import { KVM_UNIT_TESTS } from "./suites/kvm-unit-tests.ts";
 import { SINGLE_STEP_SUITE } from "./suites/single-step.ts";
 
 import type { Suite } from "./suites/suite.ts";
 import { Tally } from "./suites/tally.ts";
 
-const SUITES: readonly Suite[] = [FLAT_SUITE, SINGLE_STEP_SUITE];
+const SUITES: readonly Suite[] = [FLAT_SUITE, KVM_UNIT_TESTS, SINGLE_STEP_SUITE];
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -49,5 +50,6 @@ for (const suite of SUITES) {
   const folder = process.env[suite.variable] as string;
   for await (const result of suite.run(folder, only)) tally.add(result);
   console.log(tally.text(suite.name, values.all).join("\n"));
+  if (suite.report !== undefined) console.log(suite.report().join("\n"));
   if (tally.failed > 0) process.exitCode = 1;
 }

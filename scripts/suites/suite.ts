@@ -24,6 +24,8 @@ export interface Suite {
   readonly needs?: string;
   /** @param only cases whose group and name ("group/name") match it */
   run(folder: string, only: RegExp): AsyncIterable<CaseResult>;
+  /** What else there is to say about the run: lines. */
+  report?(): readonly string[];
 }
 
 export const PASSED: Outcome = { kind: "passed" };
