@@ -116,6 +116,12 @@ describe("demo power-plant", () => {
     expect(at(22).tripped).toBe(1);
   });
 
+  it("refuses a file that it could not write before anything runs", () => {
+    const { status, stdout, stderr } = demo("power-plant", "--csv", file("none/x.csv"));
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr).toMatch(/cannot write .*none\/x\.csv/);
+  });
+
   it("refuses a fault it does not know, and its options elsewhere", () => {
     expect(demo("power-plant", "--fault", "x")).toMatchObject({ status: 2 });
     const { status, stderr } = demo("tiny-demo", "--csv", "x");

@@ -6,7 +6,7 @@ import { FAULTS, type Fault, powerPlant } from "../power-plant/scenario.ts";
 import type { Controller, Sample } from "../power-plant/signals.ts";
 import { TABLE_HEAD, tableRow } from "../power-plant/table.ts";
 import { type ConsoleLine, type Screen, screenLines } from "../power-plant/view.ts";
-import { readBytes, writeText } from "./files.ts";
+import { checkWritable, readBytes, writeText } from "./files.ts";
 import type { DemoOptions } from "./program.ts";
 import { runScenario } from "./run.ts";
 import { type Output, type Paint, paintFor, Terminal } from "./terminal.ts";
@@ -26,6 +26,7 @@ const FEWEST_ROWS = 8;
 /** @returns the exit status */
 export async function powerPlantDemo(options: DemoOptions): Promise<number> {
   const fault = faultOf(options.fault);
+  if (options.csv !== undefined) await checkWritable(options.csv);
   // what is exported has standard output to itself
   const stream = [options.json, options.csv].includes("-") ? process.stderr : process.stdout;
   const samples: Sample[] = [];
