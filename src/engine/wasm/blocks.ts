@@ -5,7 +5,7 @@ import { type Decoded, Decoder, endsBlock, OutOfBytes } from "../x86/decoder.ts"
 import { MODE_CODE_32, MODE_CODE_64, MODE_COUNT } from "../x86/mode.ts";
 import { moderated, translate } from "../x86/paging.ts";
 import { codeLinear, packPosition } from "../x86/position.ts";
-import { operandWords, RECORD_HEADER_WORDS } from "../x86/record.ts";
+import { keepsModrm, operandWords, RECORD_HEADER_WORDS } from "../x86/record.ts";
 import type { Row } from "../x86/row.ts";
 import {
   CODE_MAP,
@@ -237,6 +237,7 @@ export class Blocks {
         operands: [{ kind: "relative", delta: 0 }],
         repeat: "none",
         lock: false,
+        modrm: 0,
       };
       at = this.write(end, offset, at);
       words[at - 3] = INDIRECT_RECORD;
@@ -260,6 +261,7 @@ export class Blocks {
   private write(decoded: Decoded, offset: number, at: number): number {
     const operands: number[] = [];
     for (const operand of decoded.operands) operandWords(operand, decoded, offset, operands);
+    if (keepsModrm(decoded)) operands.push(decoded.modrm);
     const words = this.words;
     words[at] = this.templates.slotFor(decoded);
     words[at + 1] = packPosition(offset, decoded.length, 0);

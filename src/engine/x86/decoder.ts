@@ -18,6 +18,8 @@ export interface Decoded {
   readonly operands: readonly Operand[];
   readonly repeat: "none" | "repe" | "repne";
   readonly lock: boolean;
+  /** The ModRM byte, 0 if there is none. */
+  readonly modrm: number;
 }
 
 /** No instruction: the bytes raise this exception, #UD (6) or #GP (13, longer than 15 bytes). */
@@ -202,6 +204,7 @@ export class Decoder {
             : "none"
         : "none",
       lock,
+      modrm: row.hasModrm ? this.modrm : 0,
     };
   }
 

@@ -14,6 +14,7 @@ import { type Operand, RIP_BASE } from "./operand.ts";
 import {
   isSegmented,
   isWide,
+  keepsModrm,
   operandWords,
   RECORD_HEADER_WORDS,
   registerOffset,
@@ -83,7 +84,12 @@ export class Instruction extends Lift {
       });
       operandWords(operand, decoded, 0, words);
     }
-    this.words = RECORD_HEADER_WORDS + words.length;
+    this.words = RECORD_HEADER_WORDS + words.length + (keepsModrm(decoded) ? 1 : 0);
+  }
+
+  /** ModRM of a form whose record keeps it (i32). */
+  modrm(): Value {
+    return this.word(this.words - 1, "i32");
   }
 
   private at(index: number): BoundOperand {

@@ -54,6 +54,11 @@ export function memoryShape(operand: MemoryOperand, mode: number): number {
   );
 }
 
+/** Whether a record's last word is ModRM: an x87 instruction remembers its opcode, the operand's mod and r/m included. */
+export function keepsModrm({ row, modrm }: Decoded): boolean {
+  return row.options.unit === "x87" && modrm < 0xc0 && row.hasModrm;
+}
+
 /**
  * Append an operand's record words, in the order in which {@link Instruction}
  * counts them. `offset` is the instruction's distance from the block's start.

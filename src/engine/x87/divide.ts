@@ -1,90 +1,25 @@
-import { type Context, ZE } from "./context.ts";
-import {
-  areNormal,
-  BIAS,
-  classify,
-  denormalOperand,
-  Float80,
-  INFINITY,
-  invalid,
-  isDenormal,
-  NORMAL,
-  normalize,
-  propagateNaNs,
-  QNAN,
-  SIGN,
-  ZERO,
-} from "./float80.ts";
+import type { Context } from "./context.ts";
+import { combine } from "./factors.ts";
+import { BIAS, type Float80 } from "./float80.ts";
 import { roundPack } from "./round.ts";
 import { below, multiplyHigh } from "./wide.ts";
 
-const normalA = new Float80();
-const normalB = new Float80();
-
 /** FDIV: out = a / b. `out` may be `a` or `b`. */
 export function divide(context: Context, out: Float80, a: Float80, b: Float80): void {
-  const ea = a.signExponent & 0x7fff;
-  const eb = b.signExponent & 0x7fff;
-  if (areNormal(ea, a.hi, eb, b.hi)) {
-    const sign = (a.signExponent ^ b.signExponent) & SIGN;
-    divideMagnitudes(context, out, sign, ea - eb + BIAS, a, b);
-  } else {
-    divideSpecial(context, out, a, b);
-  }
+  combine(context, out, a, b, true, divideMagnitudes);
 }
 
-/** At least one is not a normal number. */
-function divideSpecial(context: Context, out: Float80, a: Float80, b: Float80): void {
-  const aKind = classify(a);
-  const bKind = classify(b);
-  const sign = (a.signExponent ^ b.signExponent) & SIGN;
-  if (aKind >= QNAN || bKind >= QNAN) {
-    propagateNaNs(context, out, a, aKind, b, bKind);
-    return;
-  }
-  if (aKind === bKind && (aKind === ZERO || aKind === INFINITY)) {
-    invalid(context, out);
-    return;
-  }
-  if (bKind === ZERO && aKind !== INFINITY) {
-    context.raised |= ZE;
-    out.setInfinity(sign);
-    return;
-  }
-  if ((isDenormal(aKind) || isDenormal(bKind)) && denormalOperand(context)) return;
-  if (aKind === INFINITY) {
-    out.setInfinity(sign);
-    return;
-  }
-  if (bKind === INFINITY || aKind === ZERO) {
-    out.setZero(sign);
-    return;
-  }
-  let ea = a.signExponent & 0x7fff;
-  let eb = b.signExponent & 0x7fff;
-  if (aKind !== NORMAL) {
-    ea = normalize(a, normalA);
-    a = normalA;
-  }
-  if (bKind !== NORMAL) {
-    eb = normalize(b, normalB);
-    b = normalB;
-  }
-  divideMagnitudes(context, out, sign, ea - eb + BIAS, a, b);
-}
-
-/**
- * Rounds the quotient of two significands with their integer bits set.
- * @param exponent biased, of a quotient from 1 to below 2
- */
 function divideMagnitudes(
   context: Context,
   out: Float80,
   sign: number,
-  exponent: number,
+  ea: number,
   a: Float80,
+  eb: number,
   b: Float80,
 ): void {
+  // of a quotient from 1 to below 2
+  let exponent = ea - eb + BIAS;
   const bHi = b.hi >>> 0;
   const bLo = b.lo >>> 0;
   // numerator r1:r0:next, below b * 2^32, so that the quotient has 64 bits

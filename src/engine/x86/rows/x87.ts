@@ -65,7 +65,7 @@ function execute(opcode: number, modrm: number): Semantics {
       i.helper("x87");
     };
     quickly(i, form, address, loaded, exactly);
-    if (form.recordsPointers) recordPointers(i, form, ((opcode & 7) << 8) | modrm, address);
+    if (form.recordsPointers) recordPointers(i, form, opcode, modrm, address);
   };
 }
 
@@ -74,13 +74,16 @@ function recordPointers(
   i: Instruction,
   form: X87Row,
   opcode: number,
+  modrm: number,
   address: Value | undefined,
 ): void {
+  const code = i.i32((opcode & 7) << 8);
+  const second = form.memory === null ? i.i32(modrm) : i.modrm();
   const offset = i.extend(i.op("i32.and", i.word(1, "i32"), i.i32(0xffff)));
   i.storeState(X87 + INSTRUCTION_POINTER, "i64", i.add(i.loadState(RIP, "i64"), offset));
   const selector = i.loadState(segmentField(CS, SEGMENT_SELECTOR), "i32");
   i.storeState(X87 + INSTRUCTION_SELECTOR, "i32", selector);
-  i.storeState(X87 + LAST_OPCODE, "i32", i.i32(opcode));
+  i.storeState(X87 + LAST_OPCODE, "i32", i.op("i32.or", code, second));
   if (form.memory === null || address === undefined) return;
   const place = i.segmentField(0, SEGMENT_SELECTOR);
   i.storeState(
