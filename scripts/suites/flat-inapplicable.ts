@@ -11,6 +11,7 @@ const FOREIGN_FEATURES: Readonly<Record<string, string>> = {
   SSE4A: "SSE4a, of AMD's CPUs",
   CLZERO: "CLZERO, of AMD's CPUs",
   LINUX: "system calls of Linux",
+  AES256: "AES on vectors of 256 bits, which came with AVX-512",
 };
 
 /** By the end of the path. */
@@ -54,6 +55,7 @@ const FOREIGN_CASES: readonly (readonly [why: string, ...ends: readonly string[]
     "X87/D9_F2",
     "X87/D9_F8",
     "X87/D9_F9",
+    "VEX/vldmxcsr",
   ],
   ["an example that never ends", "unittests/Example"],
 ];

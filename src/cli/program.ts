@@ -190,8 +190,8 @@ ${examples(
 with a stack, flat segments, x87 and vector instructions enabled, interrupts on, in 64-bit mode every
 GiB with RAM mapped to itself. With --user it runs at privilege level 3, where HLT ends it too.
 It has RAM at all addresses below 512 GiB but 0xfec00000 to 0xffffffff; or as much as --memory says,
-and where --map says. Up to 512 MiB of RAM behind the first 128 MiB can be in use. The 28 KiB before
-128 MiB, or before the end of smaller RAM, hold its tables in 32 and 64-bit mode.
+and where --map says. Its tables in 32 and 64-bit mode take the last 28 KiB of --memory, or of the first
+128 MiB without it. Behind --memory (at most 0x90000000), 512 MiB of RAM can be in use.
 Registers are set in the order given, after the code has been loaded: rax eax ax ah al ... r15 r15d
 r15w r15b, rip, rflags, cs ... gs (base = 16 * selector), cs_base ... gs_base, cr0 ... cr4, efer,
 xcr0, dr0 ... dr7, xmm0 ... xmm15, ymm0 ... ymm15, mxcsr, st0 ... st7, mm0 ... mm7, fcw, fsw, ftw.
