@@ -701,6 +701,139 @@ start64:
   mov eax, 0xffff0ff0
   mov dr6, rax
   call newline
+  ; what single steps skip and what skips them: loads of SS, INT n, SYSRET, RF
+%macro STEP 0
+  pushfq
+  or qword [rsp], 0x100
+  popfq
+%endmacro
+%macro DR6_LOG 0
+  mov rax, dr6
+  call log64
+  mov eax, 0xffff0ff0
+  mov dr6, rax
+%endmacro
+  TRY
+  mov ax, ss
+  STEP
+  mov ss, ax                        ; no trap behind it
+  nop
+  nop
+  END
+  DR6_LOG
+  TRY
+  STEP
+  int 0x80                          ; nor in its handler
+  END
+  DR6_LOG
+  TRY
+  mov ecx, USER_CODE
+  mov r11d, 0x302
+  mov dword [abs USER_CODE], 0x80cd9090
+  mov qword [abs BASE], USER_CODE
+  push rcx
+  mov ecx, 0xc0000081
+  xor eax, eax
+  mov edx, ((USER32 | 3) << 16) | CODE
+  wrmsr
+  pop rcx
+  sysret                            ; a trap before the first instruction there
+  END
+  DR6_LOG
+%ifdef EXACT
+  TRY
+  STEP
+  sti                               ; TCG: interrupts are inhibited, and it inhibits the trap too
+  nop
+  nop
+  END
+  DR6_LOG
+  TRY
+  STEP
+  db 0xf1                           ; INT1: no DR6.BS
+  END
+  DR6_LOG
+  ; a data breakpoint on the load of SS waits: the handler of INT3 is its first instruction
+  mov word [abs 0x5800], DATA
+  mov eax, 0x5800
+  mov dr1, rax
+  TRY
+  mov eax, 8 | (7 << 20)
+  mov dr7, rax
+  mov ss, [abs 0x5800]
+  int3
+  END
+  xor eax, eax
+  mov dr7, rax
+  DR6_LOG
+  TRY
+  mov eax, 8 | (7 << 20)
+  mov dr7, rax
+  mov ss, [abs 0x5800]
+  db 0xf1                           ; INT1 takes it along
+  END
+  xor eax, eax
+  mov dr7, rax
+  DR6_LOG
+%endif
+  ; an instruction breakpoint: not behind a load of SS, not with RF; DR6.B1 is of the one before
+  mov eax, 0xffff4ff2
+  mov dr6, rax
+  mov eax, 2
+  mov dr7, rax
+%ifdef EXACT
+  mov eax, .after_ss
+  mov dr0, rax
+  mov ax, ss
+  TRY
+  mov ss, ax
+.after_ss:
+  nop
+  ud2
+  END
+%endif
+  mov eax, .resumed
+  mov dr0, rax
+  TRY
+  push qword DATA
+  push qword KERNEL_STACK
+  push qword 0x10002
+  push qword CODE
+  push qword .resumed
+  iretq
+.resumed:
+  nop
+  ud2
+  END
+  TRY
+  push qword DATA
+  push qword KERNEL_STACK
+  push qword 2
+  push qword CODE
+  push qword .resumed
+  iretq
+  END
+  xor eax, eax
+  mov dr7, rax
+  DR6_LOG
+  call newline
+  ; segments of an inner level are forgotten on the way out, the bases of FS and GS are not
+  mov ecx, 0xc0000101
+  mov eax, USER_CODE + 0x7f0
+  xor edx, edx
+  wrmsr
+  mov dword [abs USER_CODE + 0x800], 0x600d
+  mov ax, DATA
+  mov es, ax
+  USER 0x2
+  mov eax, [gs:0x10]
+  mov r14d, eax
+  mov ax, es
+  movzx r15, ax
+  LEAVE_USER
+  LOG r14
+  LOG r15
+  call newline
   TRY
   mov rax, cr4
   bts rax, 3
