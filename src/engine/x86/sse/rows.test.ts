@@ -240,6 +240,48 @@ function differences(ours: SiliconRecord, vector: number, theirs: SiliconRecord)
   return found;
 }
 
+/** Factors and addends, in registers and memory by chance, whose exact sums cancel, tie or lose little. */
+function fusedOperands(random: Random, record: SiliconRecord, f: typeof SINGLE): void {
+  const fraction = f.fraction;
+  const number = (exponent: number): number => {
+    const bits = random.pick([
+      0,
+      1,
+      2,
+      2 ** fraction - 1,
+      2 ** (fraction - 1),
+      2 ** (fraction >> 1),
+    ]);
+    const fine =
+      random.below(2) === 0 ? bits : Math.floor((random.u32() / 2 ** 32) * 2 ** fraction);
+    return random.pick([1, -1]) * (1 + fine / 2 ** fraction) * 2 ** exponent;
+  };
+  const range = random.pick([3, 10, f.maximum >> 1]);
+  const exponent = (): number => random.below(2 * range) - range;
+  const elements = Array.from({ length: 256 / f.bits }, () => {
+    const [a, b] = [number(exponent()), number(exponent())];
+    const product = Math.log2(Math.abs(a * b));
+    const far = number(Math.floor(product) + random.below(4 * fraction) - 2 * fraction);
+    return [a, b, random.below(3) === 0 ? -a * b : far] as const;
+  });
+  const put = (bytes: Uint8Array, first: number): void => {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    const role = random.below(3);
+    for (let k = 0; k < (bytes.length * 8) / f.bits; k++) {
+      const value = elements[(first + k) % elements.length]?.[role] as number;
+      if (f === SINGLE) view.setFloat32(4 * k, value, true);
+      else view.setFloat64(8 * k, value, true);
+    }
+  };
+  for (let k = 0; k < 16; k++) {
+    const whole = new Uint8Array(32);
+    put(whole, 0);
+    record.xmm(k).set(whole.subarray(0, 16));
+    record.upper(k).set(whole.subarray(16));
+  }
+  put(record.memory.subarray(0, 32), 0);
+}
+
 /** Fill the index register of a gather so that its addresses are inside the memory. */
 function nearIndices(random: Random, record: SiliconRecord, row: Row): void {
   const [, second = 0, , , , sib = 0] = record.code;
@@ -270,6 +312,8 @@ function prepare(row: Row): SiliconRecord[] {
       const at = (record.code.at(-1) as number) + 2;
       record.memory[at] = (record.memory[at] as number) & ~MISALIGNED_MASK;
     }
+    if (/^VFN?M.*(132|213|231)/.test(row.mnemonic) && k % 2 === 0)
+      fusedOperands(random, record, row.vex?.w === 1 ? DOUBLE : SINGLE);
     if (row.operands.some(({ method }) => method === "vm")) nearIndices(random, record, row);
   });
   return records;
