@@ -36,6 +36,38 @@ function checkCanonical(core: Core, linear: number, size: number, stack: boolean
     core.raiseWithCode(stack ? 12 : 13, 0);
 }
 
+/**
+ * What an operand of so many bytes is to be aligned to (Intel SDM vol. 3, table 7-7): extended
+ * floating point to 8; environments and states of the x87 to 2 or 4, by their words.
+ */
+function alignmentOf(size: number): number {
+  switch (size) {
+    case 10:
+      return 8;
+    case 14:
+    case 94:
+      return 2;
+    case 28:
+    case 108:
+      return 4;
+    default:
+      return size <= 32 ? size : 1;
+  }
+}
+
+/** What is checked of an address before its page: #GP or #SS, then #AC. */
+function checkAddress(core: Core, linear: number, size: number, stack: boolean): void {
+  if (core.is64) checkCanonical(core, linear, size, stack);
+  if (
+    core.watching &&
+    core.cpl === 3 &&
+    linear % alignmentOf(size) !== 0 &&
+    core.get(CR0) & CR0_AM &&
+    core.get(EFLAGS) & EFLAGS_AC
+  )
+    core.raiseWithCode(17, 0);
+}
+
 /** Move one naturally aligned piece between a view and a moderated physical address. */
 function moderatePiece(
   core: Core,
@@ -161,16 +193,8 @@ function moveChecked(
   writes: boolean,
   stack: boolean,
 ): void {
-  if (core.is64) checkCanonical(core, linear, size, stack);
+  checkAddress(core, linear, size, stack);
   if (core.watching) {
-    if (
-      core.cpl === 3 &&
-      linear % size !== 0 &&
-      size <= 8 &&
-      core.get(CR0) & CR0_AM &&
-      core.get(EFLAGS) & EFLAGS_AC
-    )
-      core.raiseWithCode(17, 0);
     move(core, linear, size, writes, core.tlbSet);
     hitDataBreakpoint(core, linear, size, writes);
   } else move(core, linear, size, writes, core.tlbSet);
@@ -197,7 +221,7 @@ export function slowAccess(core: Core, kind: number): number {
     return Leave.none;
   }
   if (kind & SLOW_UPDATE) {
-    if (core.is64) checkCanonical(core, linear, size, stack);
+    checkAddress(core, linear, size, stack);
     probe(core, linear, size, "write");
   }
   moveChecked(core, linear, size, false, stack);
@@ -295,15 +319,27 @@ export function guestRange(
   return host;
 }
 
+/** Raise what an access to `size` bytes at the present privilege would. */
+export function probeGuestBytes(
+  core: Core,
+  linear: number,
+  size: number,
+  access: "read" | "write",
+  stack = false,
+): void {
+  checkAddress(core, linear, size, stack);
+  probe(core, linear, size, access);
+}
+
 /** Copy up to 512 bytes out of guest memory at the present privilege. */
 export function readGuestBytes(
   core: Core,
   linear: number,
   into: Uint8Array,
   size = into.length,
+  stack = false,
 ): void {
-  if (core.is64) checkCanonical(core, linear, size, false);
-  move(core, linear, size, false, core.tlbSet);
+  moveChecked(core, linear, size, false, stack);
   into.set(BYTES.subarray(0, size));
 }
 
@@ -312,10 +348,10 @@ export function writeGuestBytes(
   linear: number,
   from: Uint8Array,
   size = from.length,
+  stack = false,
 ): void {
-  if (core.is64) checkCanonical(core, linear, size, false);
   BYTES.set(from.subarray(0, size));
-  move(core, linear, size, true, core.tlbSet);
+  moveChecked(core, linear, size, true, stack);
 }
 
 /**

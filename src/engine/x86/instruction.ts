@@ -99,6 +99,12 @@ export class Instruction extends Lift {
     return bound;
   }
 
+  /** A memory operand in SS: its faults are #SS. */
+  usesStack(index: number): boolean {
+    const operand = this.bound[index]?.operand;
+    return operand?.kind === "memory" && operand.segment === SS;
+  }
+
   isMemory(index: number): boolean {
     return this.at(index).operand.kind === "memory";
   }

@@ -73,6 +73,8 @@ export interface RowOptions {
   readonly level?: Level;
   /** Another instruction with REX.B (90: NOP or XCHG R8,rAX). */
   readonly notRexB?: boolean;
+  /** F2 and F3 are not allowed, though 66 selects the operand size. */
+  readonly noRepeat?: boolean;
   /** REP/REPNE repeat it. */
   readonly repeats?: boolean;
 }

@@ -1,6 +1,6 @@
 import {
   lastRead,
-  probe,
+  probeGuestBytes,
   readGuest16,
   readGuest32,
   readGuest64,
@@ -99,9 +99,6 @@ function enter(core: Core, record: number): number {
     else writeGuest64(core, linear, lo, hi, true);
   };
   let pointer = wrap(long ? core.address(RSP) : core.get(RSP));
-  const slots = level === 0 ? 1 : level + 1;
-  probe(core, at(wrap(pointer - bytes * slots)), bytes * slots, "write");
-  probe(core, at(wrap(pointer - bytes * slots - size)), bytes, "write");
   pointer = wrap(pointer - bytes);
   writeAt(pointer, old.lo, old.hi);
   // A 16-bit stack pointer is part of ESP, which is what a 32-bit frame pointer receives.
@@ -122,6 +119,8 @@ function enter(core: Core, record: number): number {
     writeAt(pointer, frame >>> 0, Math.floor(frame / 4294967296));
   }
   pointer = wrap(pointer - size);
+  // What was pushed is below the stack pointer still; it faults where the next push would.
+  probeGuestBytes(core, at(pointer), bytes, "write", true);
   setStack(core, RBP, frame, bits);
   setStack(core, RSP, pointer, long ? 64 : stack32 ? 32 : 16);
   return 0;

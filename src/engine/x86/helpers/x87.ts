@@ -1,11 +1,12 @@
-import { EFLAGS, OPERAND } from "../../x87/layout.ts";
+import { EXCEPTIONS } from "../../x87/context.ts";
+import { CONTROL_WORD, EFLAGS, OPERAND } from "../../x87/layout.ts";
 import { isImage } from "../../x87/operand.ts";
 import { operandBytes } from "../../x87/row.ts";
 import { x87Row } from "../../x87/table.ts";
-import { readGuestBytes, writeGuestBytes } from "../access.ts";
+import { probeGuestBytes, readGuestBytes, writeGuestBytes } from "../access.ts";
 import { ARITHMETIC_FLAGS, CR0_MP, CR0_NE, CR0_TS } from "../control-bits.ts";
 import type { Core } from "../core.ts";
-import { IMAGE_FORMATS } from "../rows/x87.ts";
+import { IMAGE_FORMATS, STACK_OPERAND } from "../rows/x87.ts";
 import { ADDRESS, CR0, GPR, VALUE, X87 } from "../state.ts";
 import type { Helpers } from "./helpers.ts";
 
@@ -20,7 +21,7 @@ export const X87_HELPERS: Helpers = {
     const modrm = word & 0xff;
     const opcode = (word >> 8) & 0xff;
     const form = x87Row(opcode, modrm);
-    const format = IMAGE_FORMATS[word >> 16];
+    const format = IMAGE_FORMATS[(word >> 16) & 3];
     if (form === undefined || format === undefined) return core.raise(6);
     const fpu = core.x87;
     const window = core.linearMemory.subarray(
@@ -28,19 +29,18 @@ export const X87_HELPERS: Helpers = {
       core.base + X87 + OPERAND + 160,
     );
     const linear = core.address(ADDRESS);
-    // numbers and control words have been loaded already
-    if (form.memory !== null && form.access === "load" && isImage(form.memory)) {
-      readGuestBytes(
-        core,
-        linear,
-        window,
-        operandBytes(form.memory, format.endsWith("16") ? 16 : 32),
-      );
-    }
+    const stack = (word & STACK_OPERAND) !== 0;
+    const size = form.memory && operandBytes(form.memory, format.endsWith("16") ? 16 : 32);
+    // Numbers and control words have been loaded already.
+    if (form.memory !== null && form.access === "load" && isImage(form.memory))
+      readGuestBytes(core, linear, window, size ?? 0, stack);
+    // An unmasked exception leaves memory as it is, but what the access raises comes first.
+    else if (form.access === "store" && (core.get(X87 + CONTROL_WORD) & EXCEPTIONS) !== EXCEPTIONS)
+      probeGuestBytes(core, linear, size ?? 0, "write", stack);
     if (form.eflags === "reads") core.set(X87 + EFLAGS, core.rflags());
     const bytes = fpu.execute(form, format);
     if (bytes > 0) {
-      if (form.memory !== null) writeGuestBytes(core, linear, window, bytes);
+      if (form.memory !== null) writeGuestBytes(core, linear, window, bytes, stack);
       else {
         // FNSTSW AX
         const at = core.base + GPR;

@@ -17,5 +17,5 @@ const draw: Semantics = (i) => {
   // CF alone is set: the number is one.
   setAll(i, i.i32(1));
 };
-row("0f c7 /6 reg", "RDRAND Rv", draw, { level: 3 });
-row("0f c7 /7 reg", "RDSEED Rv", draw, { level: 3 });
+row("0f c7 /6 reg", "RDRAND Rv", draw, { level: 3, noRepeat: true });
+row("0f c7 /7 reg", "RDSEED Rv", draw, { level: 3, noRepeat: true });

@@ -316,23 +316,20 @@ row("0f 0d mem", "PREFETCHW M", () => {});
 // Waiting and leaving
 
 row("f4", "HLT", (i) => i.finish(Leave.halt), PRIVILEGED_ENDS);
-row(
-  "0f 01 /1 rm=0",
-  "MONITOR",
-  (i) => {
-    i.storeState(ADDRESS, "i64", i.inSegment(DS, i.general(0, i.decoded.addressBits), 1, "read"));
-    i.helper("monitor");
-  },
-  PRIVILEGED,
-);
+row("0f 01 /1 rm=0", "MONITOR", (i) => {
+  if (!(i.decoded.mode & MODE_CPL_0)) return i.raise(6);
+  i.storeState(ADDRESS, "i64", i.inSegment(DS, i.general(0, i.decoded.addressBits), 1, "read"));
+  i.helper("monitor");
+});
 row(
   "0f 01 /1 rm=1",
   "MWAIT",
   (i) => {
+    if (!(i.decoded.mode & MODE_CPL_0)) return i.raise(6);
     i.helper("mwait");
     i.finish(Leave.halt);
   },
-  PRIVILEGED_ENDS,
+  ENDS,
 );
 row("0f 01 /0 rm=1", "VMCALL", (i) => hypercall(i, "vmcall"), ENDS);
 row("0f 01 /3 rm=1", "VMMCALL", (i) => hypercall(i, "vmmcall"), ENDS);

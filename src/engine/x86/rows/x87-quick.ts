@@ -9,7 +9,7 @@ import { SCRATCH, stackPlace } from "../../x87/quick/number.ts";
 import type { MemoryKind, X87Row } from "../../x87/row.ts";
 import { CONTROL_FIXED, CONTROL_WRITABLE } from "../../x87/state.ts";
 import type { Instruction } from "../instruction.ts";
-import { GPR, SS, X87 } from "../state.ts";
+import { GPR, X87 } from "../state.ts";
 
 /** A memory operand: up to 64 bits (integers sign-extended), and what follows them. */
 export interface Loaded {
@@ -28,18 +28,13 @@ const LOADS: Record<WordKind, Load> = {
   m2byte: "i64.16u",
 };
 
-function isStack(i: Instruction): boolean {
-  const [operand] = i.decoded.operands;
-  return operand?.kind === "memory" && operand.segment === SS;
-}
-
 /** `address` + `bytes`, wrapped as addresses are. */
 function behind(i: Instruction, address: Value, bytes: number): Value {
   return i.truncate(i.add(address, i.i64(bytes)), i.codeBits === 64 ? 64 : 32);
 }
 
 export function loadWords(i: Instruction, kind: WordKind, address: Value): Loaded {
-  const stack = isStack(i);
+  const stack = i.usesStack(0);
   const low = i.loadGuest(address, LOADS[kind], { stack });
   const wide = kind === "m80fp" || kind === "m80bcd";
   const high = wide ? i.loadGuest(behind(i, address, 8), "i32.16u", { stack }) : undefined;
@@ -115,7 +110,7 @@ export function quickly(
     i.if(
       good,
       () => {
-        const stack = isStack(i);
+        const stack = i.usesStack(0);
         const low = i.loadState(X87 + OPERAND, "i64");
         if (bytes === 2) i.storeGuest(to, "i64.16", low, { stack });
         else if (bytes === 4) i.storeGuest(to, "i64.32", low, { stack });
@@ -226,7 +221,7 @@ export function quickly(
       break;
     case "fnstcw": {
       const word = i.loadState(X87 + CONTROL_WORD, "i32");
-      i.storeGuest(address as Value, "i32.16", word, { stack: isStack(i) });
+      i.storeGuest(address as Value, "i32.16", word, { stack: i.usesStack(0) });
       return;
     }
     case "fldcw": {

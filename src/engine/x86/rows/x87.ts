@@ -37,6 +37,9 @@ import { type Loaded, loadWords, quickly } from "./x87-quick.ts";
 /** Image formats of FSTENV and the like, by the helper's number. */
 export const IMAGE_FORMATS = ["protected-32", "protected-16", "real-32", "real-16"] as const;
 
+/** Or-ed with the helper's word: a non-canonical address raises #SS rather than #GP. */
+export const STACK_OPERAND = 0x10_0000;
+
 function execute(opcode: number, modrm: number): Semantics {
   const form = x87Row(opcode, modrm);
   if (form === undefined) throw new Error(`no x87 form ${opcode.toString(16)} ${modrm}`);
@@ -61,7 +64,8 @@ function execute(opcode: number, modrm: number): Semantics {
         i.storeState(X87 + OPERAND, "i64", loaded.low);
         if (loaded.high !== undefined) i.storeState(X87 + OPERAND + 8, "i32", loaded.high);
       }
-      i.storeState(VALUE, "i32", i.i32((opcode << 8) | modrm | (format << 16)));
+      const stack = i.usesStack(0) ? STACK_OPERAND : 0;
+      i.storeState(VALUE, "i32", i.i32((opcode << 8) | modrm | (format << 16) | stack));
       i.helper("x87");
     };
     quickly(i, form, address, loaded, exactly);

@@ -1,0 +1,136 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { arch, cpus, platform, tmpdir } from "node:os";
+import { join } from "node:path";
+import { RECORD_BYTES } from "./case.ts";
+import { CODE, CODE_BYTES, DATA, DATA_BYTES, LDT, MEMORY, MEMORY_BYTES } from "./layout.ts";
+
+const SOURCE = join(import.meta.dirname, "silicon.c");
+/** Records that go back and forth together. */
+const BATCH = 256;
+
+/** silicon.c as a running program, asked and answering through two FIFOs. */
+class Oracle {
+  readonly #child: ChildProcess;
+  readonly #to: number;
+  readonly #from: number;
+  readonly #count = new BigUint64Array(1);
+
+  constructor(program: string, directory: string) {
+    const [to, from] = [join(directory, "to"), join(directory, "from")];
+    rmSync(to, { force: true });
+    rmSync(from, { force: true });
+    const made = spawnSync("mkfifo", [to, from], { encoding: "utf8" });
+    if (made.status !== 0) throw new Error(`mkfifo: ${made.stderr}`);
+    this.#to = openSync(to, constants.O_RDWR);
+    // A FIFO opens for reading once it is open for writing.
+    const answers = openSync(from, constants.O_RDWR);
+    this.#from = openSync(from, constants.O_RDONLY);
+    this.#child = spawn(program, { stdio: [this.#to, answers, "inherit"] });
+    // So that the end of the program ends the answers.
+    closeSync(answers);
+  }
+
+  /** @returns whether the answers came, in the records' place */
+  ask(records: Uint8Array): boolean {
+    this.#count[0] = BigInt(records.length / RECORD_BYTES);
+    writeSync(this.#to, new Uint8Array(this.#count.buffer));
+    for (let done = 0; done < records.length; ) done += writeSync(this.#to, records, done);
+    for (let done = 0; done < records.length; ) {
+      const count = readSync(this.#from, records, done, records.length - done, null);
+      if (count === 0) return false;
+      done += count;
+    }
+    return true;
+  }
+
+  close(): void {
+    this.#child.kill("SIGKILL");
+    closeSync(this.#to);
+    closeSync(this.#from);
+  }
+}
+
+/** The host's own CPU, by way of silicon.c. */
+export class Silicon {
+  /** As the CPU calls itself. */
+  readonly cpu = cpus()[0]?.model ?? "unknown";
+  readonly #directory: string;
+  readonly #program: string;
+  #oracle: Oracle | undefined;
+
+  private constructor(directory: string) {
+    this.#directory = directory;
+    this.#program = join(directory, "silicon");
+  }
+
+  /** What is missing, in words, where there is no x86-64 Linux with a C compiler. */
+  static open(): Silicon | { readonly missing: string } {
+    if (arch() !== "x64" || platform() !== "linux") return { missing: "an x86-64 host with Linux" };
+    if (spawnSync("gcc", ["--version"]).status !== 0) return { missing: "gcc" };
+    const silicon = new Silicon(mkdtempSync(join(tmpdir(), "silicon-")));
+    silicon.#compile();
+    // Asked for nothing it tells whether it can do anything.
+    const trial = spawnSync(silicon.#program, { input: new Uint8Array(8) });
+    if (trial.status === 0) return silicon;
+    silicon.close();
+    return { missing: "Linux 5.9 (FSGSBASE) with modify_ldt" };
+  }
+
+  #compile(): void {
+    const numbers = { CODE, CODE_BYTES, DATA, DATA_BYTES, MEMORY, MEMORY_BYTES };
+    const segments = LDT.map(
+      ({ base, limit, code, big }, k) =>
+        `segment(${k},${base}u,${limit}u,${Number(code)},${Number(big)});`,
+    ).join("");
+    const gcc = spawnSync(
+      "gcc",
+      [
+        ...["-O2", "-fno-stack-protector", "-mno-red-zone", "-Wl,-z,now", "-Wall"],
+        ...["-o", this.#program, SOURCE],
+        ...Object.entries({ ...numbers, RECORD_BYTES, BATCH }).map(
+          ([name, value]) => `-D${name}=${value}`,
+        ),
+        `-DLDT_SEGMENTS=${segments}`,
+      ],
+      { encoding: "utf8" },
+    );
+    if (gcc.status !== 0) throw new Error(`gcc does not compile ${SOURCE}: ${gcc.stderr}`);
+  }
+
+  /**
+   * Runs records.
+   * @returns them as they stand behind their instructions
+   * @throws Error naming the case that ended the program
+   */
+  run(records: Uint8Array): Uint8Array {
+    const answers = Uint8Array.from(records);
+    for (let at = 0; at < answers.length; at += BATCH * RECORD_BYTES) {
+      const part = answers.subarray(at, at + BATCH * RECORD_BYTES);
+      if (!this.#ask(part)) this.#blame(records.subarray(at, at + BATCH * RECORD_BYTES));
+    }
+    return answers;
+  }
+
+  #ask(records: Uint8Array): boolean {
+    this.#oracle ??= new Oracle(this.#program, this.#directory);
+    if (this.#oracle.ask(records)) return true;
+    this.#oracle.close();
+    this.#oracle = undefined;
+    return false;
+  }
+
+  #blame(records: Uint8Array): never {
+    for (let at = 0; at < records.length; at += RECORD_BYTES) {
+      const record = Uint8Array.from(records.subarray(at, at + RECORD_BYTES));
+      const code = Buffer.from(record.subarray(0, record[16])).toString("hex");
+      if (!this.#ask(record)) throw new Error(`a case of ${code} ended silicon.c`);
+    }
+    throw new Error("a batch ended silicon.c, but none of its cases alone");
+  }
+
+  close(): void {
+    this.#oracle?.close();
+    rmSync(this.#directory, { recursive: true });
+  }
+}
