@@ -241,7 +241,6 @@ export class Decoder {
     if (this.code === 64 ? row.options.no64 : row.options.only64) return false;
     if (row.options.notRexB && this.rex & 1) return false;
     if (row.options.noRepeat && repeat !== 0) return false;
-    if (row.options.notRepeat && repeat !== 0) return false;
     if (row.level > this.level) return false;
     if (row.vex !== undefined) {
       const { length, w } = row.vex;

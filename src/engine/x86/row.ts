@@ -77,8 +77,6 @@ export interface RowOptions {
   readonly noRepeat?: boolean;
   /** REP/REPNE repeat it. */
   readonly repeats?: boolean;
-  /** Another instruction with F2 or F3, where those are ignored usually. */
-  readonly notRepeat?: boolean;
 }
 
 /**

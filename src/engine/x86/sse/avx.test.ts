@@ -233,6 +233,12 @@ describe("exceptions of both halves", () => {
 });
 
 describe("RDRAND and RDSEED", () => {
+  it("are others with F2 and F3: RDPID, for one, which there is not", () => {
+    for (const prefix of [0xf2, 0xf3])
+      for (const modrm of [0xf0, 0xf8])
+        expect(step(machineIn(64), [prefix, 0x0f, 0xc7, modrm])).toBe(6);
+  });
+
   it("draw numbers of one sequence, the same in every run, at every width", () => {
     const numbers = (): bigint[] => {
       const machine = machineIn(64);
