@@ -102,9 +102,19 @@ for (const [f, prefix, other] of [
     );
     add(`${integer.name}_to_${f.name}`, `${prefix} ${wide}0f 2a c0`, [[integer, "rax"]], "xmm0", f);
   }
-  // VFMADD213: XMM1 * XMM0 + XMM2
+  // VFMADD213: XMM1 * XMM0 + XMM2, the first of two NaNs being that of XMM1
   const vex = `c4 e2 ${f === F64 ? "f1" : "71"}`;
-  add(`${f.name}_mulAdd`, `${vex} a9 c2`, [...two, [f, "xmm2"]], "xmm0", f);
+  add(
+    `${f.name}_mulAdd`,
+    `${vex} a9 c2`,
+    [
+      [f, "xmm1"],
+      [f, "xmm0"],
+      [f, "xmm2"],
+    ],
+    "xmm0",
+    f,
+  );
 }
 add("f32_to_f64", "f3 0f 5a c1", [[F32, "xmm1"]], "xmm0", F64);
 add("f64_to_f32", "f2 0f 5a c1", [[F64, "xmm1"]], "xmm0", F32);
@@ -263,6 +273,14 @@ async function* generated(
   if (!enough && status !== 0) throw new Error(`${program} ${args.join(" ")} ended with ${status}`);
 }
 
+/** Zero times infinity plus a NaN: IEEE 754 (7.2) leaves open what it is; SoftFloat and the x86 differ. */
+function isLeftOpen(f: NumberFormat, operands: readonly string[]): boolean {
+  const [a, b, c] = operands.map((text) => BigInt.asUintN(f.bits - 1, BigInt(`0x${text}`)));
+  const infinity = ((1n << BigInt(f.exponentBits)) - 1n) << BigInt(f.fractionBits);
+  const product = (a === 0n && b === infinity) || (a === infinity && b === 0n);
+  return product && (c as bigint) > infinity;
+}
+
 function check(
   engine: EngineRecords,
   f: Function,
@@ -286,6 +304,7 @@ function check(
   const found: string[] = [];
   records.forEach((record, k) => {
     const line = lines[k] as string;
+    if (f.operands.length === 3 && isLeftOpen(f.format, fields[k] as string[])) return;
     const [expected, expectedFlags] = (fields[k] as string[]).slice(f.operands.length);
     const result = taken(record, f);
     const flags = flagsOf(f.name.includes("extF80") ? record.statusWord : record.mxcsr);

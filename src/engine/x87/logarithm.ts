@@ -116,9 +116,7 @@ export function logarithm(context: Context, out: Float80, y: Float80, x: Float80
   }
   const scale = xExponent - BIAS - 63;
   if (x.hi === INTEGER_BIT && x.lo === 0) {
-    // exact, but silicon calls it inexact as it does every other logarithm
     deliverProduct(context, out, sign, y, BigInt(scale + 63), 0, true);
-    context.raised |= (out.signExponent & 0x7fff) === 0 ? PE | UE : PE;
     return;
   }
   deliverProduct(context, out, sign, y, binaryLog(significand(x), scale), FIXED, false);
@@ -176,13 +174,11 @@ export function logarithmPlus1(context: Context, out: Float80, y: Float80, x: Fl
     const addend = magnitude << (FRACTION_BITS + BigInt(scale));
     log = binaryLog(ONE + (logSign === 0 ? addend : -addend), FIXED);
   }
-  // exact where 1 + x is a power of two, but inexact to silicon as in FYL2X
-  const exact = (log & (ONE - 1n)) === 0n;
-  deliverProduct(context, out, sign, y, log, FIXED, exact);
-  if (exact) context.raised |= PE;
+  // exact where 1 + x is a power of two
+  deliverProduct(context, out, sign, y, log, FIXED, (log & (ONE - 1n)) === 0n);
 }
 
-/** y * (log * 2^scale), y finite and not zero. */
+/** y * (log * 2^scale), y finite and not zero. Silicon calls an exact one inexact, as it does all others. */
 function deliverProduct(
   context: Context,
   out: Float80,
@@ -206,4 +202,5 @@ function deliverProduct(
     scale + exponent - BIAS - 63,
     exact,
   );
+  if (exact) context.raised |= (out.signExponent & 0x7fff) === 0 ? PE | UE : PE;
 }

@@ -5,7 +5,7 @@ import { B, ES, EXCEPTIONS, SF } from "../../x87/context.ts";
 import { SIGN } from "../../x87/float80.ts";
 import { CONTROL_WORD, EFLAGS, OPERAND, STATUS_WORD } from "../../x87/layout.ts";
 import type { WordKind } from "../../x87/operand.ts";
-import { SCRATCH, stackPlace } from "../../x87/quick/number.ts";
+import { popping, SCRATCH, stackPlace } from "../../x87/quick/number.ts";
 import type { MemoryKind, X87Row } from "../../x87/row.ts";
 import { CONTROL_FIXED, CONTROL_WRITABLE } from "../../x87/state.ts";
 import type { Instruction } from "../instruction.ts";
@@ -119,7 +119,7 @@ export function quickly(
           i.storeGuest(behind(i, to, 8), "i32.16", i.loadState(X87 + OPERAND + 8, "i32"), {
             stack,
           });
-        i.call("x87_stored", "i32", [int(pops)]);
+        call(popping("x87_stored", pops));
       },
       exactly,
     );
@@ -130,11 +130,11 @@ export function quickly(
     const { name, reversed, flip } = arithmetic;
     if (memory !== null) {
       const [left, right] = reversed ? [int(SCRATCH), st(0)] : [st(0), int(SCRATCH)];
-      withScratch(() => call(name, left as Value, right as Value, st(0), int(flip), int(0)));
+      withScratch(() => call(name, left as Value, right as Value, st(0), int(flip)));
     } else {
       const [a, b] = form.operands === "st(i), st" ? [index, 0] : [0, index];
       const [left, right] = reversed ? [b, a] : [a, b];
-      attempt(name, st(left), st(right), st(a), int(flip), int(pops));
+      attempt(popping(name, pops), st(left), st(right), st(a), int(flip));
     }
     return;
   }
@@ -167,7 +167,7 @@ export function quickly(
       if (memory === "m32fp") storing(call("x87_narrow_32"), 4);
       else if (memory === "m64fp") storing(call("x87_narrow_64"), 8);
       else if (memory === "m80fp") storing(call("x87_copy_out", st(0)), 10);
-      else attempt("x87_move", st(index), int(pops));
+      else attempt(popping("x87_move", pops), st(index));
       return;
     case "fist":
     case "fistp":
@@ -200,15 +200,15 @@ export function quickly(
     case "fucompp":
     case "ficom":
     case "ficomp":
-      if (memory === null) attempt("x87_compare", st(pops === 2 ? 1 : index), int(pops));
-      else withScratch(() => call("x87_compare", int(SCRATCH), int(pops)));
+      if (memory === null) attempt(popping("x87_compare", pops), st(pops === 2 ? 1 : index));
+      else withScratch(() => call(popping("x87_compare", pops), int(SCRATCH)));
       return;
     case "fcomi":
     case "fcomip":
     case "fucomi":
     case "fucomip":
       i.if(
-        call("x87_compare_flags", st(index), int(pops)),
+        call(popping("x87_compare_flags", pops), st(index)),
         () => setAll(i, i.loadState(X87 + EFLAGS, "i32")),
         exactly,
       );

@@ -1,7 +1,8 @@
 import type { Lift } from "../../micro/lift.ts";
 import type { Value } from "../../micro/micro-op.ts";
 import type { MicroFunction } from "../../wasm/function-emitter.ts";
-import { BIAS, isNormal, isZero, type Number80, Stack } from "./number.ts";
+import { BIAS } from "../float80.ts";
+import { isNormal, isZero, type Number80, Stack, withPops } from "./number.ts";
 
 /** Two numbers, and where the result goes. */
 interface Operands {
@@ -9,39 +10,36 @@ interface Operands {
   readonly a: Number80;
   readonly b: Number80;
   readonly to: Value;
-  readonly pops: Value;
+  readonly pops: number;
 }
 
 /**
- * Functions of (left, right, destination, flip, pops): places as in number.ts; `flip` changes the sign
- * of the right operand.
+ * Functions of (left, right, destination, flip): places as in number.ts; `flip` changes the sign of
+ * the right operand.
  */
 function binary(
   name: string,
   normal: (l: Lift, operands: Operands) => void,
   withZero: (l: Lift, operands: Operands) => void,
-): MicroFunction {
-  return {
-    name,
-    parameters: ["i32", "i32", "i32", "i32", "i32"],
-    build(l, left, right, destination, flip, pops) {
-      const stack = new Stack(l);
-      stack.demandModes();
-      const atLeft = stack.at(left as Value);
-      const atRight = stack.at(right as Value);
-      const full = l.op("i32.and", stack.isFull(atLeft), stack.isFull(atRight));
-      stack.demand(l.op("i32.and", full, l.i32(1)));
-      const a = stack.load(atLeft);
-      const unflipped = stack.load(atRight);
-      const b = { ...unflipped, sign: l.op("i32.xor", unflipped.sign, flip as Value) };
-      const operands = { stack, a, b, to: stack.at(destination as Value), pops: pops as Value };
-      l.if(
-        l.op("i32.and", isNormal(l, a), isNormal(l, b)),
-        () => normal(l, operands),
-        () => withZero(l, operands),
-      );
-    },
-  };
+): MicroFunction[] {
+  const parameters = ["i32", "i32", "i32", "i32"] as const;
+  return withPops(name, [0, 1], parameters, (l, pops, left, right, destination, flip) => {
+    const stack = new Stack(l);
+    stack.demandModes();
+    const atLeft = stack.at(left as Value);
+    const atRight = stack.at(right as Value);
+    const full = l.op("i32.and", stack.isFull(atLeft), stack.isFull(atRight));
+    stack.demand(l.op("i32.and", full, l.i32(1)));
+    const a = stack.load(atLeft);
+    const unflipped = stack.load(atRight);
+    const b = { ...unflipped, sign: l.op("i32.xor", unflipped.sign, flip as Value) };
+    const operands = { stack, a, b, to: stack.at(destination as Value), pops };
+    l.if(
+      l.op("i32.and", isNormal(l, a), isNormal(l, b)),
+      () => normal(l, operands),
+      () => withZero(l, operands),
+    );
+  });
 }
 
 // --- FADD, FSUB ------------------------------------------------------------------------------
@@ -224,7 +222,7 @@ function squareRoot(l: Lift): void {
   const at = stack.top();
   stack.demand(l.op("i32.and", stack.isFull(at), l.i32(1)));
   const a = stack.load(at);
-  l.if(isZero(l, a), () => stack.conclude(stack.raised(l.i32(0), l.i32(0)), l.i32(0)));
+  l.if(isZero(l, a), () => stack.conclude(stack.raised(l.i32(0), l.i32(0)), 0));
   stack.demand(l.op("i32.and", isNormal(l, a), l.op("i32.eqz", a.sign)));
   // radicand high:next:0, 64 and twice 32 bits, with an even exponent, so that the root has 64 bits
   const even = l.extend(l.op("i32.and", a.exponent, l.i32(1)));
@@ -290,12 +288,12 @@ function squareRoot(l: Lift): void {
   );
   const half = l.op("i32.shr_s", l.op("i32.sub", a.exponent, l.i32(BIAS)), l.i32(1));
   const exponent = l.op("i32.add", half, l.i32(BIAS));
-  stack.deliver(at, l.i32(0), exponent, root, extra, l.i32(0));
+  stack.deliver(at, l.i32(0), exponent, root, extra, 0);
 }
 
 export const ARITHMETIC: readonly MicroFunction[] = [
-  binary("x87_add", addNormal, addZero),
-  binary("x87_multiply", multiplyNormal, multiplyZero),
-  binary("x87_divide", divideNormal, divideZero),
+  ...binary("x87_add", addNormal, addZero),
+  ...binary("x87_multiply", multiplyNormal, multiplyZero),
+  ...binary("x87_divide", divideNormal, divideZero),
   { name: "x87_square_root", parameters: [], build: squareRoot },
 ];

@@ -1,10 +1,9 @@
-import type { Lift } from "../../micro/lift.ts";
 import type { Value } from "../../micro/micro-op.ts";
 import type { MicroFunction } from "../../wasm/function-emitter.ts";
 import { X87 } from "../../x86/state.ts";
 import { C0, C1, C2, C3 } from "../context.ts";
 import { EFLAGS } from "../layout.ts";
-import { isNormal, isZero, Stack } from "./number.ts";
+import { isNormal, isZero, Stack, withPops } from "./number.ts";
 
 const CONDITION_CODES = C0 | C1 | C2 | C3;
 
@@ -34,26 +33,18 @@ function order(stack: Stack, place: Value): Value {
 }
 
 export const COMPARISON: readonly MicroFunction[] = [
-  {
-    // FCOM: (place, pops)
-    name: "x87_compare",
-    parameters: ["i32", "i32"],
-    build(l: Lift, place, pops) {
-      const stack = new Stack(l);
-      const codes = order(stack, place as Value);
-      const rest = l.op("i32.and", stack.status, l.i32(~CONDITION_CODES));
-      stack.conclude(l.op("i32.or", rest, codes), pops as Value);
-    },
-  },
-  {
-    // FCOMI: (place, pops): ZF and CF into EFLAGS of the window
-    name: "x87_compare_flags",
-    parameters: ["i32", "i32"],
-    build(l: Lift, place, pops) {
-      const stack = new Stack(l);
-      const codes = order(stack, place as Value);
-      l.storeState(X87 + EFLAGS, "i32", l.op("i32.shr_u", codes, l.i32(8)));
-      stack.conclude(stack.status, pops as Value);
-    },
-  },
+  // FCOM
+  ...withPops("x87_compare", [0, 1, 2], ["i32"], (l, pops, place) => {
+    const stack = new Stack(l);
+    const codes = order(stack, place as Value);
+    const rest = l.op("i32.and", stack.status, l.i32(~CONDITION_CODES));
+    stack.conclude(l.op("i32.or", rest, codes), pops);
+  }),
+  // FCOMI: ZF and CF into EFLAGS of the window
+  ...withPops("x87_compare_flags", [0, 1], ["i32"], (l, pops, place) => {
+    const stack = new Stack(l);
+    const codes = order(stack, place as Value);
+    l.storeState(X87 + EFLAGS, "i32", l.op("i32.shr_u", codes, l.i32(8)));
+    stack.conclude(stack.status, pops);
+  }),
 ];

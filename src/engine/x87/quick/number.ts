@@ -6,9 +6,9 @@
  */
 import type { Lift } from "../../micro/lift.ts";
 import type { Value } from "../../micro/micro-op.ts";
+import type { MicroFunction } from "../../wasm/function-emitter.ts";
 import { X87 } from "../../x86/state.ts";
 import { C1, PE } from "../context.ts";
-import { BIAS } from "../float80.ts";
 import { CONTROL_WORD, NUMBER, SIGN_EXPONENT, STATUS_WORD, TAGS } from "../layout.ts";
 
 /** Result of a quick function. */
@@ -101,26 +101,26 @@ export class Stack {
     this.demand(l.op("i32.eq", modes, l.i32(TO_NEAREST_64_MASKED)));
   }
 
-  /** Writes the status word, after `pops` (i32, 0..2) pops. */
-  conclude(status: Value, pops: Value): void {
+  /** Writes the status word, pops, and ends the function. */
+  conclude(status: Value, pops: number): void {
     const { l } = this;
-    const left = l.variable(pops);
-    const word = l.variable(status);
-    const tags = l.variable(this.tags);
-    l.while(
-      () => l.get(left),
-      () => {
-        const before = l.get(word);
-        const register = l.op("i32.and", l.op("i32.shr_u", before, l.i32(11)), l.i32(7));
-        const bit = l.op("i32.shl", l.i32(1), register);
-        l.set(tags, l.op("i32.and", l.get(tags), l.op("i32.xor", bit, l.i32(-1))));
-        const top = l.op("i32.and", l.op("i32.add", before, l.i32(TOP_STEP)), l.i32(TOP));
-        l.set(word, l.op("i32.or", l.op("i32.and", before, l.i32(~TOP)), top));
-        l.set(left, l.op("i32.sub", l.get(left), l.i32(1)));
-      },
+    if (pops === 0) {
+      l.storeState(X87 + STATUS_WORD, "i32", status);
+      l.leave(DONE);
+      return;
+    }
+    const top = l.op("i32.and", l.op("i32.shr_u", status, l.i32(11)), l.i32(7));
+    const popped = l.op("i32.shl", l.i32((1 << pops) - 1), top);
+    const wrapped = l.op("i32.or", popped, l.op("i32.shr_u", popped, l.i32(8)));
+    const left = l.op("i32.and", this.tags, l.op("i32.xor", wrapped, l.i32(-1)));
+    l.storeState(X87 + TAGS, "i32", left);
+    const moved = l.op("i32.add", status, l.i32(pops * TOP_STEP));
+    const rest = l.op("i32.and", status, l.i32(~TOP));
+    l.storeState(
+      X87 + STATUS_WORD,
+      "i32",
+      l.op("i32.or", rest, l.op("i32.and", moved, l.i32(TOP))),
     );
-    l.storeState(X87 + TAGS, "i32", l.get(tags));
-    l.storeState(X87 + STATUS_WORD, "i32", l.get(word));
     l.leave(DONE);
   }
 
@@ -146,7 +146,7 @@ export class Stack {
     exponent: Value,
     significand: Value,
     extra: Value,
-    pops: Value,
+    pops: number,
   ): void {
     const { l } = this;
     const { up, inexact } = nearest(l, l.wrap(significand), extra);
@@ -184,4 +184,20 @@ export function isZero(l: Lift, { exponent, significand }: Number80): Value {
   return l.eqz(l.or(significand, l.extend(exponent)));
 }
 
-export { BIAS };
+/** A function for each number of pops at its end, by {@link popping}'s names. */
+export function withPops(
+  name: string,
+  counts: readonly number[],
+  parameters: MicroFunction["parameters"],
+  build: (l: Lift, pops: number, ...parameters: Value[]) => void,
+): MicroFunction[] {
+  return counts.map((pops) => ({
+    name: popping(name, pops),
+    parameters,
+    build: (l, ...values) => build(l, pops, ...values),
+  }));
+}
+
+export function popping(name: string, pops: number): string {
+  return pops === 0 ? name : `${name}_pop${pops}`;
+}

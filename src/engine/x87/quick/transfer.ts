@@ -3,8 +3,9 @@ import type { Value } from "../../micro/micro-op.ts";
 import type { MicroFunction } from "../../wasm/function-emitter.ts";
 import { X87 } from "../../x86/state.ts";
 import { C1, PE } from "../context.ts";
+import { BIAS } from "../float80.ts";
 import { CONTROL_WORD, NUMBER, OPERAND, SIGN_EXPONENT, STATUS_WORD, TAGS } from "../layout.ts";
-import { BIAS, DONE, isNormal, isZero, NOT_DONE, nearest, Stack, TOP } from "./number.ts";
+import { DONE, isNormal, isZero, NOT_DONE, nearest, Stack, TOP, withPops } from "./number.ts";
 
 /** What a store raises, until it is in memory: PE and C1, a word of the window. */
 export const RAISED = OPERAND + 0x20;
@@ -168,7 +169,7 @@ function roundToInteger(l: Lift): void {
   const exponent = l.op("i32.sub", l.i32(BIAS + 63), l.wrap(places));
   const field = l.select(l.eqz(magnitude), l.i32(0), exponent);
   stack.store(at, l.shl(magnitude, places), l.op("i32.or", a.sign, field));
-  stack.conclude(stack.raised(inexact, up), l.i32(0));
+  stack.conclude(stack.raised(inexact, up), 0);
 }
 
 /** A function of a place, once it holds a number; C1 is cleared. */
@@ -250,16 +251,12 @@ export const TRANSFER: readonly MicroFunction[] = [
     l.storeState(X87 + RAISED, "i32", l.i32(0));
     l.leave(DONE);
   }),
-  {
-    // (pops): what was stored is in memory
-    name: "x87_stored",
-    parameters: ["i32"],
-    build(l, pops) {
-      const stack = new Stack(l);
-      const rest = l.op("i32.and", stack.status, l.i32(~C1));
-      stack.conclude(l.op("i32.or", rest, l.loadState(X87 + RAISED, "i32")), pops as Value);
-    },
-  },
+  // what was stored is in memory
+  ...withPops("x87_stored", [0, 1], [], (l, pops) => {
+    const stack = new Stack(l);
+    const rest = l.op("i32.and", stack.status, l.i32(~C1));
+    stack.conclude(l.op("i32.or", rest, l.loadState(X87 + RAISED, "i32")), pops);
+  }),
   // FLD ST(i)
   withRegister("x87_duplicate", [], (stack, at) => {
     const { l } = stack;
@@ -283,25 +280,17 @@ export const TRANSFER: readonly MicroFunction[] = [
     l.storeState(X87 + STATUS_WORD, "i32", exact(stack));
     l.leave(DONE);
   }),
-  {
-    // FST ST(i), FSTP ST(i): (place, pops)
-    name: "x87_move",
-    parameters: ["i32", "i32"],
-    build(l, place, pops) {
-      const stack = new Stack(l);
-      const top = stack.top();
-      stack.demand(l.op("i32.and", stack.isFull(top), l.i32(1)));
-      const at = stack.at(place as Value);
-      // filling an empty register is for the exact functions
-      stack.demand(l.op("i32.and", stack.isFull(at), l.i32(1)));
-      stack.store(
-        at,
-        l.loadIndexed(top, X87, "i64"),
-        l.loadIndexed(top, X87 + SIGN_EXPONENT, "i32"),
-      );
-      stack.conclude(exact(stack), pops as Value);
-    },
-  },
+  // FST ST(i), FSTP ST(i)
+  ...withPops("x87_move", [0, 1], ["i32"], (l, pops, place) => {
+    const stack = new Stack(l);
+    const top = stack.top();
+    stack.demand(l.op("i32.and", stack.isFull(top), l.i32(1)));
+    const at = stack.at(place as Value);
+    // filling an empty register is for the exact functions
+    stack.demand(l.op("i32.and", stack.isFull(at), l.i32(1)));
+    stack.store(at, l.loadIndexed(top, X87, "i64"), l.loadIndexed(top, X87 + SIGN_EXPONENT, "i32"));
+    stack.conclude(exact(stack), pops);
+  }),
   // FCHS, FABS: (place, bits that stay, bits that change)
   withRegister("x87_sign", ["i32", "i32"], (stack, at, [kept, flipped]) => {
     const { l } = stack;
