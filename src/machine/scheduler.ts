@@ -87,7 +87,8 @@ class Slot implements TimeSource {
 export class Scheduler implements Stateful<SchedulerState> {
   readonly #clock: Clock;
   readonly #slots: Slot[];
-  readonly #quantum: number;
+  /** Longest slice while several vCPUs run, nanoseconds. A run ends at a multiple of it. */
+  readonly quantum: number;
   readonly #onStop: StopHandler;
   #current: Slot | undefined = undefined;
   /** No vCPU runs beyond this time in the present round. */
@@ -119,7 +120,7 @@ export class Scheduler implements Stateful<SchedulerState> {
       );
     this.#clock = clock;
     this.#onStop = onStop;
-    this.#quantum = quantum;
+    this.quantum = quantum;
     this.#slots = vcpus.map((vcpu) => {
       const slot = new Slot(vcpu, nanoseconds);
       slot.skipTo(clock.now);
@@ -135,7 +136,7 @@ export class Scheduler implements Stateful<SchedulerState> {
    */
   run(untilNs: number): Outcome {
     const clock = this.#clock;
-    const limit = Math.ceil(untilNs / this.#quantum) * this.#quantum;
+    const limit = Math.ceil(untilNs / this.quantum) * this.quantum;
     this.#stopping = false;
     for (;;) {
       if (!this.#inRound) {
@@ -285,7 +286,7 @@ export class Scheduler implements Stateful<SchedulerState> {
     const { from, until } = this.#close;
     if (afterNs >= from && afterNs < until)
       return (Math.floor(afterNs / CLOSE_QUANTUM_NS) + 1) * CLOSE_QUANTUM_NS;
-    const next = (Math.floor(afterNs / this.#quantum) + 1) * this.#quantum;
+    const next = (Math.floor(afterNs / this.quantum) + 1) * this.quantum;
     return afterNs < from ? Math.min(next, from) : next;
   }
 

@@ -25,6 +25,7 @@ const asIs = (wanted: string, fits: (value: unknown) => boolean): Form => ({
 });
 
 const text = asIs("text", (value) => typeof value === "string");
+const flag = asIs("true or false", (value) => typeof value === "boolean");
 const count = asIs(
   "a whole number from 0 on",
   (value) => Number.isSafeInteger(value) && Number(value) >= 0,
@@ -140,7 +141,9 @@ export class RecordingWriter {
 }
 
 const isSame = (a: Moment, b: Moment): boolean =>
-  a.atNs === b.atNs && a.retired.every((count, index) => count === b.retired[index]);
+  a.atNs === b.atNs &&
+  a.due === b.due &&
+  a.retired.every((count, index) => count === b.retired[index]);
 
 /** @param file its name, for errors @throws ScenarioError naming line and field */
 export function decodeRecording(recording: string, file: string): RootAction[] {
@@ -156,7 +159,14 @@ export function decodeRecording(recording: string, file: string): RootAction[] {
   });
 }
 
-function decodeMoment(value: { atNs?: unknown; retired?: unknown; actions?: unknown }) {
+interface MomentText {
+  readonly atNs?: unknown;
+  readonly retired?: unknown;
+  readonly due?: unknown;
+  readonly actions?: unknown;
+}
+
+function decodeMoment(value: MomentText): RootAction[] {
   const atNs = inField("atNs", () => time.read(value.atNs) as number);
   const { retired, actions } = value;
   if (!Array.isArray(retired) || !Array.isArray(actions))
@@ -164,6 +174,7 @@ function decodeMoment(value: { atNs?: unknown; retired?: unknown; actions?: unkn
   const moment: Moment = {
     atNs,
     retired: retired.map((each) => inField("retired", () => count.read(each) as number)),
+    due: inField("due", () => flag.read(value.due) as boolean),
   };
   return actions.map((action: { kind?: unknown }): RootAction => {
     const kind = action?.kind as RootAction["kind"];

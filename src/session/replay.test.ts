@@ -70,6 +70,38 @@ describe("a replay", () => {
     expect(again.recording).toBe(first.recording);
   });
 
+  it("finds moments of every kind while CPUs are busy", async () => {
+    const busy: Scenario = {
+      ...scenario,
+      cells: [{ config: demoCell("smp-demo"), load: [{ image: image("smp-demo") }] }],
+      script: async (session) => {
+        for (const nanoseconds of [1, 12_345, 10_000_000, 7_654_321, 9_999]) {
+          await session.runFor(nanoseconds);
+          session.print(`after ${nanoseconds} ns`);
+        }
+        const other = demoCell("tiny-demo");
+        await session.destroyCell("smp-demo");
+        await session.createCell(other);
+        const bytes = await read(image("tiny-demo"));
+        await session.loadCell(other.name, [{ name: "tiny-demo.bin", bytes, address: 0 }]);
+        await session.startCell(other.name);
+        // it waits by looking at a clock
+        for (const nanoseconds of [1, 12_345, 10_000_000, 7_654_321, 9_999]) {
+          await session.runFor(nanoseconds);
+          session.print(`after ${nanoseconds} ns more`);
+        }
+        await session.waitForLine(/PM Timer/);
+        session.print("a line");
+        await session.shutdownCell(other.name);
+      },
+    };
+    const first = await play(busy);
+    const actions = decodeRecording(first.recording, "a.rec");
+    const again = await play({ ...busy, script: (session) => replay(session, actions) });
+    expect(again.report).toEqual(first.report);
+    expect(again.recording).toBe(first.recording);
+  });
+
   it.each<[string, Partial<Scenario>]>([
     ["by its time", { forNs: 250_000_000 }],
     ["by a line", { until: /Timer fired/ }],
@@ -106,17 +138,17 @@ describe("a recording that is none", () => {
     ["no actions", `${HEADER}\n{"atNs":1,"retired":[1]}`, /line 2: has no "retired" and "actions"/],
     [
       "no such action",
-      `${HEADER}\n{"atNs":1,"retired":[1],"actions":[{"kind":"toString"}]}`,
+      `${HEADER}\n{"atNs":1,"retired":[1],"due":false,"actions":[{"kind":"toString"}]}`,
       /line 2: "toString" is no kind of action/,
     ],
     [
       "a field",
-      `${HEADER}\n{"atNs":1,"retired":[],"actions":[]}\n{"atNs":1,"retired":[1],"actions":[{"kind":"write","link":"0","section":"output","offset":-1,"bytes":""}]}`,
+      `${HEADER}\n{"atNs":1,"retired":[],"due":true,"actions":[]}\n{"atNs":1,"retired":[1],"due":false,"actions":[{"kind":"write","link":"0","section":"output","offset":-1,"bytes":""}]}`,
       /line 3: write: offset: not a whole number from 0 on/,
     ],
     [
       "bytes",
-      `${HEADER}\n{"atNs":1,"retired":[1],"actions":[{"kind":"write","link":"0","section":"output","offset":1,"bytes":"abc"}]}`,
+      `${HEADER}\n{"atNs":1,"retired":[1],"due":false,"actions":[{"kind":"write","link":"0","section":"output","offset":1,"bytes":"abc"}]}`,
       /line 2: write: bytes: not bytes in hexadecimal/,
     ],
   ])("%s", (_, text, error) => {

@@ -1,4 +1,5 @@
 /** What the script of a scenario did, done again in another run without the script. */
+import type { Timer } from "../machine/clock.ts";
 import { type Begun, NO_ANSWER } from "./management.ts";
 import type { RootAction } from "./root-action.ts";
 import type { Moment } from "./root-link.ts";
@@ -17,8 +18,10 @@ const SLICE_NS = 1_000_000;
  */
 export async function replay(session: Session, actions: readonly RootAction[]): Promise<void> {
   const requests: Begun[] = [];
+  const { clock, scheduler } = session.board;
+  const alarm = clock.timer(() => scheduler.stop());
   for (const action of actions) {
-    await goTo(session, action.moment);
+    await goTo(session, action.moment, alarm);
     try {
       repeat(session, action, requests);
     } catch (error) {
@@ -93,33 +96,35 @@ function repeat(session: Session, action: RootAction, requests: Begun[]): void {
   }
 }
 
-/** To where each CPU has retired so many instructions, and the machine's time has come. */
-async function goTo(session: Session, moment: Moment): Promise<void> {
+/**
+ * To where each CPU has retired so many instructions at that time of the machine, at which a round of
+ * the scheduler ended in the recorded run, too.
+ * @param alarm stops the machine
+ */
+async function goTo(session: Session, moment: Moment, alarm: Timer): Promise<void> {
   const { scheduler, vcpus, clock } = session.board;
   for (;;) {
     const behind = vcpus.filter(({ index, retired }) => retired < moment.retired[index]);
-    const ahead = vcpus.find(({ index, retired }) => retired > moment.retired[index]);
-    if (ahead !== undefined)
+    const wrong =
+      vcpus.find(({ index, retired }) => retired > moment.retired[index]) ??
+      (clock.now > moment.atNs ? behind[0] : undefined);
+    if (wrong !== undefined)
       throw different(
         moment,
-        `CPU ${ahead.index} has retired ${ahead.retired} instructions, not ${moment.retired[ahead.index]}`,
+        `CPU ${wrong.index} has retired ${wrong.retired} instructions, not ${moment.retired[wrong.index]}`,
       );
-    if (behind.length === 0 && clock.now >= moment.atNs) return;
+    const isDue = clock.nextDeadline() <= clock.now;
+    if (behind.length === 0 && clock.now >= moment.atNs && isDue === moment.due) return;
     for (const { index } of behind) scheduler.stopAt(index, moment.retired[index]);
-    // with nobody behind, only time has to pass: up to a stop that is on the way again, or to a grid point
+    // only time has to pass, and the machine may go no further, whatever happens then
+    if (behind.length === 0) alarm.arm(moment.atNs);
     const slice = (Math.floor(clock.now / SLICE_NS) + 1) * SLICE_NS;
-    const end = behind.length > 0 ? slice : Math.min(slice, moment.atNs);
-    const outcome = scheduler.run(end);
+    // a run that was to end then; any other moment lies in a round, which must be the recorded one
+    const isEnd = moment.atNs % scheduler.quantum === 0 && clock.now < moment.atNs;
+    const outcome = scheduler.run(isEnd ? Math.min(slice, moment.atNs) : slice);
     for (const { index, retired } of behind)
       if (retired < moment.retired[index]) scheduler.stopAt(index, Number.POSITIVE_INFINITY);
-    if (outcome === "idle") {
-      if (behind.length > 0)
-        throw different(
-          moment,
-          `CPU ${behind[0].index} waits after ${behind[0].retired} instructions, not ${moment.retired[behind[0].index]}`,
-        );
-      scheduler.skipTo(end);
-    }
+    if (outcome === "idle") scheduler.skipTo(slice);
     await session.hostTurn();
   }
 }

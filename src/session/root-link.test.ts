@@ -85,7 +85,9 @@ function machineWith(plan: Readonly<Record<number, () => void>> = {}) {
     get nowNs() {
       return nowNs;
     },
-    retired: [0],
+    get moment() {
+      return { atNs: nowNs, retired: [0], due: false };
+    },
     runUntil: (done) => waits.until(done),
     stop: () => undefined,
   };

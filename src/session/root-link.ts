@@ -44,21 +44,22 @@ export interface DeviceSection {
 /** The machine under a program. */
 export interface Machine {
   readonly nowNs: number;
-  /** Instructions retired so far, by CPU. */
-  readonly retired: readonly number[];
+  /** Where it is. Only while it stands still. */
+  readonly moment: Moment;
   /** Lets it run until `done`. */
   runUntil(done: () => boolean): Promise<void>;
   /** Has it look at once whether somebody's wait is over. Called from inside a run. */
   stop(): void;
 }
 
-/**
- * Where in a run something happened: after that many instructions of each CPU, at that time. The
- * instructions are exact; the time is the machine's, behind which no CPU is.
- */
+/** Where in a run something happened. */
 export interface Moment {
+  /** Time of the machine, behind which no CPU is. */
   readonly atNs: number;
+  /** Instructions that each CPU has retired. */
   readonly retired: readonly number[];
+  /** A timer is due that has not fired yet. */
+  readonly due: boolean;
 }
 
 /** One thing that root did at its end of a link. */
@@ -280,12 +281,8 @@ export class RootLinkEnd {
 
   #tell(access: Access): void {
     if (this.#observe === undefined) return;
-    const { nowNs, retired } = this.#machine;
-    this.#observe({
-      link: this.address,
-      moment: { atNs: nowNs, retired },
-      ...access,
-    } as LinkAccess);
+    const { moment } = this.#machine;
+    this.#observe({ link: this.address, moment, ...access } as LinkAccess);
   }
 }
 

@@ -24,7 +24,7 @@ import {
 import { memoryHash } from "./memory-hash.ts";
 import type { Ending, SessionReport } from "./report.ts";
 import type { RootAction, UnplacedAction } from "./root-action.ts";
-import type { Machine, Moment, RootLinkEnd } from "./root-link.ts";
+import type { Machine, RootLinkEnd } from "./root-link.ts";
 import { RootLinks } from "./root-links.ts";
 import { type Image, type LoadedScenario, ScenarioError } from "./scenario.ts";
 import { UNCONNECTED } from "./unconnected.ts";
@@ -198,7 +198,7 @@ export class Session {
     }
     const report = this.report();
     this.#recorder?.({
-      moment: this.#moment,
+      moment: this.#machine.moment,
       kind: "end",
       ended: report.ended,
       memoryHash: this.memoryHash(),
@@ -359,12 +359,7 @@ export class Session {
 
   /** Places an action of the script in time. */
   #record(action: UnplacedAction): void {
-    if (this.#inScript) this.#recorder?.({ moment: this.#moment, ...action });
-  }
-
-  get #moment(): Moment {
-    const { nowNs, retired } = this.#machine;
-    return { atNs: nowNs, retired };
+    if (this.#inScript) this.#recorder?.({ moment: this.#machine.moment, ...action });
   }
 
   /**
@@ -421,8 +416,13 @@ export class Session {
       get nowNs() {
         return board.clock.now;
       },
-      get retired() {
-        return board.vcpus.map((vcpu) => vcpu.retired);
+      get moment() {
+        const { clock, vcpus } = board;
+        return {
+          atNs: clock.now,
+          retired: vcpus.map(({ retired }) => retired),
+          due: clock.nextDeadline() <= clock.now,
+        };
       },
       runUntil: (done) => this.#waits.until(done),
       stop: () => board.scheduler.stop(),
