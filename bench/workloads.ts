@@ -36,6 +36,7 @@ const compute = [
 const system = [
   "syscall",
   "int-iret",
+  "self-ipi",
   "cr3-reload",
   "invlpg",
   "port-write",

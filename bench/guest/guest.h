@@ -31,7 +31,10 @@ void print_hex(uint64_t value);
 /* Ends the machine; a status other than 0 is a failure. */
 void finish(uint32_t status) __attribute__((noreturn));
 
-/* Exceptions end the machine with a line that says which and where; vector 0x80 counts. */
+/* What this interrupts has one more in RAX. */
+#define COUNTING_VECTOR 0x80
+
+/* Exceptions end the machine with a line that says which and where. */
 void install_interrupts(void);
 
 #endif

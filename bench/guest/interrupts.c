@@ -4,7 +4,6 @@
 #include "workload.h"
 
 #define GATE_INTERRUPT_PRESENT 0x8e00
-#define COUNTING_VECTOR 0x80
 /* Distance of the entries in interrupts.S. */
 #define ENTRY_BYTES 16
 

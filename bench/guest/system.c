@@ -10,6 +10,13 @@
 #define MSR_SFMASK 0xc0000084
 
 #define LAPIC_VERSION 0xfee00030u
+#define LAPIC_EOI 0xfee000b0u
+#define LAPIC_SPURIOUS 0xfee000f0u
+#define LAPIC_COMMAND 0xfee00300u
+#define LAPIC_LINT0 0xfee00350u
+#define LVT_MASKED 0x10000u
+#define SPURIOUS_ENABLE 0x1ff
+#define COMMAND_SELF 0x40000u
 #define POST_PORT 0x80
 #define TOUCHED_PAGES 16
 
@@ -32,7 +39,32 @@ static uint64_t interrupts(void)
 {
     uint64_t count = 0;
     for (int k = 0; k < OPERATIONS; k++)
-        asm volatile("int $0x80" : "+a"(count));
+        asm volatile("int %1" : "+a"(count) : "i"(COUNTING_VECTOR));
+    return count;
+}
+
+static volatile uint32_t *apic(uint32_t address)
+{
+    return (volatile uint32_t *)(uintptr_t)address;
+}
+
+static void prepare_apic(void)
+{
+    *apic(LAPIC_SPURIOUS) = SPURIOUS_ENABLE;
+    *apic(LAPIC_LINT0) = LVT_MASKED; /* the firmware's timer */
+}
+
+/* With interrupts on for an instruction; some CPUs need more than one of them. */
+static uint64_t self_interrupts(void)
+{
+    uint64_t count = 0;
+    for (int k = 0; k < OPERATIONS; k++) {
+        uint64_t before = count;
+        *apic(LAPIC_COMMAND) = COMMAND_SELF | COUNTING_VECTOR;
+        while (count == before)
+            asm volatile("sti; nop; cli" : "+a"(count) : : "memory");
+        *apic(LAPIC_EOI) = 0;
+    }
     return count;
 }
 
@@ -125,6 +157,7 @@ static uint64_t patches(void)
 const struct workload system_workloads[] = {
     {"syscall", prepare_system_calls, system_calls},
     {"int-iret", NULL, interrupts},
+    {"self-ipi", prepare_apic, self_interrupts},
     {"cr3-reload", prepare_pages, page_table_loads},
     {"invlpg", prepare_pages, page_changes},
     {"port-write", NULL, port_writes},

@@ -21,6 +21,10 @@ export const SLOW_UPDATE = 0x200;
 /** A non-canonical address raises #SS rather than #GP. */
 export const SLOW_STACK = 0x400;
 
+/** V8 folds no exported constants. */
+const WRITES = SLOW_WRITE;
+const UPDATES = SLOW_UPDATE;
+
 /** Scratch for accesses in pieces: what is being moved, and where each page of it is. */
 const BYTES = new Uint8Array(512);
 const BYTES_VIEW = new DataView(BYTES.buffer);
@@ -200,6 +204,50 @@ function moveChecked(
   } else move(core, linear, size, writes, core.tlbSet);
 }
 
+/**
+ * Move bytes between VALUE and the one page that they lie in; canonical, with nothing to watch.
+ *
+ * @returns whether it was done: not for what the moderator has to see in several pieces
+ */
+function accessWithinPage(
+  core: Core,
+  linear: number,
+  size: number,
+  kind: number,
+  value: number,
+): boolean {
+  const set = core.tlbSet;
+  const writes = (kind & WRITES) !== 0;
+  if (kind & UPDATES) translate(core, linear, "write", set);
+  const host = translate(core, linear, writes ? "write" : "read", set);
+  if (host >= 0) {
+    if (writes) {
+      writeNotice(core, host, size);
+      copy(core.linearView, host, value, size);
+    } else copy(core.linearView, value, host, size);
+    return true;
+  }
+  if (size > 8 || (linear & (size - 1)) !== 0) return false;
+  moderatePiece(core, moderated.physical, size as Width, writes, core.linearView, value);
+  return true;
+}
+
+/** Copy a few bytes in as few pieces as possible: what was stored in smaller ones is slow to load. */
+function copy(view: DataView, to: number, from: number, size: number): void {
+  let done = 0;
+  for (; size - done >= 8; done += 8)
+    view.setBigInt64(to + done, view.getBigInt64(from + done, true), true);
+  if (size - done >= 4) {
+    view.setInt32(to + done, view.getInt32(from + done, true), true);
+    done += 4;
+  }
+  if (size - done >= 2) {
+    view.setInt16(to + done, view.getInt16(from + done, true), true);
+    done += 2;
+  }
+  if (size > done) view.setInt8(to + done, view.getInt8(from + done));
+}
+
 /** The `slow_access` function of templates: returns 0 or the reason to leave. */
 export function slowAccess(core: Core, kind: number): number {
   const size = kind & 0xff;
@@ -207,13 +255,9 @@ export function slowAccess(core: Core, kind: number): number {
   const value = core.base + VALUE;
   const memory = core.linearMemory;
   const stack = (kind & SLOW_STACK) !== 0;
-  if (size <= 8 && (linear & (size - 1)) === 0 && !(kind & SLOW_UPDATE)) {
-    const writes = (kind & SLOW_WRITE) !== 0;
-    const device = core.tlb.device(linear, writes, core.tlbSet);
-    if (device >= 0) {
-      moderatePiece(core, device, size as Width, writes, core.linearView, value);
-      return Leave.none;
-    }
+  if (!core.watching && !crossesPage(linear, size)) {
+    if (core.is64) checkCanonical(core, linear, size, stack);
+    if (accessWithinPage(core, linear, size, kind, value)) return Leave.none;
   }
   if (kind & SLOW_WRITE) {
     for (let k = 0; k < size; k++) BYTES[k] = memory[value + k] as number;

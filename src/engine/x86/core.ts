@@ -78,6 +78,10 @@ const EFLAGS_WORD = EFLAGS >> 2;
 const RESULT_WORD = FLAGS_RESULT >> 2;
 const AUX_WORD = FLAGS_AUX >> 2;
 const GPR_WORD = GPR >> 2;
+const CR0_WORD = CR0 >> 2;
+const CR4_WORD = CR4 >> 2;
+const CODE_ATTRIBUTES_WORD = segmentField(CS, SEGMENT_ATTRIBUTES) >> 2;
+const STACK_ATTRIBUTES_WORD = segmentField(SS, SEGMENT_ATTRIBUTES) >> 2;
 /** Bits of RFLAGS that the mode, or the TLB set, follows from. */
 const IN_MODE = EFLAGS_VM | EFLAGS_AC;
 
@@ -306,14 +310,14 @@ export class Core {
    * attributes of CS and SS. Call after any of them changed.
    */
   modeChanged(): void {
-    const cr0 = this.get(CR0);
-    const cr4 = this.get(CR4);
-    const eflags = this.get(EFLAGS);
-    const cpl = this.get(CPL);
-    const csAttributes = this.get(segmentField(CS, SEGMENT_ATTRIBUTES));
-    const ssAttributes = this.get(segmentField(SS, SEGMENT_ATTRIBUTES));
+    const cr0 = this.u32[CR0_WORD] as number;
+    const cr4 = this.u32[CR4_WORD] as number;
+    const eflags = this.u32[EFLAGS_WORD] as number;
+    const cpl = this.u32[CPL_WORD] as number;
+    const csAttributes = this.u32[CODE_ATTRIBUTES_WORD] as number;
+    const ssAttributes = this.u32[STACK_ATTRIBUTES_WORD] as number;
     let mode = 0;
-    const lma = (this.get(EFER) & EFER_LMA) !== 0;
+    const lma = this.isLong;
     if (lma) mode |= MODE_LMA;
     if (lma && csAttributes & 0x2000) mode |= MODE_CODE_64 | MODE_STACK_32;
     else {
@@ -328,7 +332,7 @@ export class Core {
     if (cr4 & CR4_OSFXSR) mode |= MODE_OSFXSR;
     if (cr4 & CR4_OSXSAVE && (this.get(XCR0) & XCR0_AVX) === XCR0_AVX) mode |= MODE_AVX;
     mode |= levelBits(this.level);
-    this.set(MODE, mode);
+    this.u32[MODE_WORD] = mode;
     this.implicitSet = cr4 & CR4_SMAP ? SUPERVISOR_SMAP : SUPERVISOR;
     this.tlbSet = cpl === 3 ? USER : eflags & EFLAGS_AC ? SUPERVISOR : this.implicitSet;
     this.set(TLB, this.base + TLB_SETS + this.tlbSet * TLB_SET_BYTES);

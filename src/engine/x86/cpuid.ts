@@ -11,7 +11,6 @@ import { AVX_AT, AVX_BYTES, COMPONENT_AVX, stateComponents, xsaveBytes } from ".
 export const PROCESSOR_SIGNATURE = 0x0005_06e3;
 
 const LINEAR_ADDRESS_BITS = 48;
-const BRAND = "Gaoler virtual CPU";
 function bits(...numbers: readonly number[]): number {
   let word = 0;
   for (const bit of numbers) word += 2 ** bit;
@@ -81,12 +80,16 @@ const FEATURES_81_ECX = byLevel([8], [0], [5]);
 const FEATURES_81_EDX = bits(11, 20, 26, 27, 29);
 const FEATURES_87_EDX = bits(8);
 
-function text(leaf: string, at: number): number {
-  let word = 0;
-  for (let k = 0; k < 4; k++)
-    word += (at + k < leaf.length ? leaf.charCodeAt(at + k) : 0) * 256 ** k;
-  return word;
+/** Registers that hold a text, four characters each, filled up with zeros. */
+function text(characters: string, registers: number): readonly number[] {
+  const byte = (at: number) => (at < characters.length ? characters.charCodeAt(at) : 0);
+  return Array.from({ length: registers }, (_, n) =>
+    [0, 1, 2, 3].reduce((word, k) => word + byte(4 * n + k) * 256 ** k, 0),
+  );
 }
+
+const VENDOR = text("GenuineIntel", 3);
+const BRAND = text("Gaoler virtual CPU", 12);
 
 function set(result: Cpuid, eax: number, ebx: number, ecx: number, edx: number): void {
   result.eax = eax;
@@ -109,7 +112,7 @@ export function cpuid(core: Core, result: Cpuid): void {
 function answer(core: Core, leaf: number, result: Cpuid): void {
   switch (leaf) {
     case 0:
-      set(result, HIGHEST_BASIC, text("Genu", 0), text("ntel", 0), text("ineI", 0));
+      set(result, HIGHEST_BASIC, VENDOR[0] as number, VENDOR[2] as number, VENDOR[1] as number);
       break;
     case 1:
       set(
@@ -154,8 +157,9 @@ function answer(core: Core, leaf: number, result: Cpuid): void {
     case 0x8000_0002:
     case 0x8000_0003:
     case 0x8000_0004: {
-      const at = (leaf - 0x8000_0002) * 16;
-      set(result, text(BRAND, at), text(BRAND, at + 4), text(BRAND, at + 8), text(BRAND, at + 12));
+      const at = (leaf - 0x8000_0002) * 4;
+      const [eax = 0, ebx = 0, ecx = 0, edx = 0] = BRAND.slice(at, at + 4);
+      set(result, eax, ebx, ecx, edx);
       break;
     }
     case 0x8000_0006:

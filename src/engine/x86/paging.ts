@@ -10,6 +10,25 @@ export type Access = "read" | "write" | "fetch";
 /** Physical address bits that CPUID reports; higher bits of an entry are reserved. */
 export const PHYSICAL_ADDRESS_BITS = 40;
 
+/** V8 folds no imported constants, nor exported ones: walks have their own. */
+const PAGING = CR0_PG;
+const WRITE_PROTECT = CR0_WP;
+const LONG_ENTRIES = CR4_PAE;
+const LARGE_PAGES = CR4_PSE;
+const NO_USER_CODE = CR4_SMEP;
+const NO_EXECUTE = EFER_NXE;
+const NO_USER_DATA = SUPERVISOR_SMAP;
+const USER_SET = USER;
+const CR0_AT = CR0;
+const CR3_AT = CR3;
+const CR4_AT = CR4;
+const EFER_AT = EFER;
+const MAP_OF_CODE = CODE_MAP;
+const EXECUTABLE = EXECUTE;
+const READABLE = READ;
+const WRITES = WRITE;
+const ADDRESS_BITS_ABOVE_32 = PHYSICAL_ADDRESS_BITS - 32;
+
 const PRESENT = 1;
 const WRITABLE = 2;
 const USER_PAGE = 4;
@@ -47,7 +66,7 @@ function entryLow(core: Core, host: number): number {
 function setEntryBits(core: Core, physical: number, host: number, bits: number): void {
   const low = core.linearView.getUint32(host, true);
   if ((low & bits) === bits) return;
-  if (!((core.map.find(physical) as MapRegion).rights & WRITE)) return;
+  if (!((core.map.find(physical) as MapRegion).rights & WRITES)) return;
   writeNotice(core, host, 4);
   core.linearView.setUint32(host, low | bits, true);
 }
@@ -58,7 +77,7 @@ export function writeNotice(core: Core, host: number, size: number): void {
   const last = address + size - 1;
   for (let granule = Math.floor(address / 64); granule <= Math.floor(last / 64); granule++) {
     const word = core.linearView.getUint32(
-      CODE_MAP + Math.floor(granule / 64) * 8 + ((granule & 32) >> 3),
+      MAP_OF_CODE + Math.floor(granule / 64) * 8 + ((granule & 32) >> 3),
       true,
     );
     if ((word >>> (granule & 31)) & 1) {
@@ -75,18 +94,19 @@ export function writeNotice(core: Core, host: number, size: number): void {
  * @param linear canonical; the result is in `walked`
  */
 function walk(core: Core, linear: number, access: Access, set: number): void {
-  const cr0 = core.get(CR0);
-  if (!(cr0 & CR0_PG)) {
+  const cr0 = core.get(CR0_AT);
+  if (!(cr0 & PAGING)) {
     walked.physical = linear;
     walked.writable = true;
     return;
   }
-  const cr4 = core.get(CR4);
-  const nxe = (core.get(EFER) & EFER_NXE) !== 0;
-  const user = set === USER;
+  const cr4 = core.get(CR4_AT);
+  const nxe = (core.get(EFER_AT) & NO_EXECUTE) !== 0;
+  const user = set === USER_SET;
   const write = access === "write";
   const fetch = access === "fetch";
-  const faultCode = (write ? 2 : 0) | (user ? 4 : 0) | (fetch && (nxe || cr4 & CR4_SMEP) ? 16 : 0);
+  const faultCode =
+    (write ? 2 : 0) | (user ? 4 : 0) | (fetch && (nxe || cr4 & NO_USER_CODE) ? 16 : 0);
   let rights = WRITABLE | USER_PAGE;
   let noExecute = false;
   let entryPhysical = 0;
@@ -98,14 +118,14 @@ function walk(core: Core, linear: number, access: Access, set: number): void {
   const upperHosts = UPPER_HOSTS;
   let upperCount = 0;
 
-  if (!(cr4 & CR4_PAE)) {
-    const directory = core.get(CR3) & 0xffff_f000;
+  if (!(cr4 & LONG_ENTRIES)) {
+    const directory = core.get(CR3_AT) & 0xffff_f000;
     entryPhysical = (directory >>> 0) + (linear >>> 22) * 4;
     entryHost = hostOf(core, entryPhysical);
     low = entryLow(core, entryHost);
     if (!(low & PRESENT)) pageFault(core, linear, faultCode);
     rights &= low;
-    if (low & LARGE && cr4 & CR4_PSE) {
+    if (low & LARGE && cr4 & LARGE_PAGES) {
       if (low & 0x20_0000) pageFault(core, linear, faultCode | 9);
       physical =
         ((low >>> 13) & 0xff) * 4294967296 + ((low & 0xffc0_0000) >>> 0) + (linear & 0x3f_ffff);
@@ -124,8 +144,8 @@ function walk(core: Core, linear: number, access: Access, set: number): void {
     // Index bits above the page offset: 9 a level, 2 at the top of the 3-level form.
     let level = long ? 4 : 3;
     let table = long
-      ? (core.get(CR3 + 4) & 0xff) * 4294967296 + ((core.get(CR3) & 0xffff_f000) >>> 0)
-      : (core.get(CR3) & 0xffff_ffe0) >>> 0;
+      ? (core.get(CR3_AT + 4) & 0xff) * 4294967296 + ((core.get(CR3_AT) & 0xffff_f000) >>> 0)
+      : (core.get(CR3_AT) & 0xffff_ffe0) >>> 0;
     const upperHalf = Math.floor(linear / 4294967296);
     for (;;) {
       const index =
@@ -143,9 +163,8 @@ function walk(core: Core, linear: number, access: Access, set: number): void {
       const high = core.linearView.getUint32(entryHost + 4, true);
       const legacyTop = level === 3 && !long;
       let reserved =
-        (high & 0x000f_ffff) >>> (PHYSICAL_ADDRESS_BITS - 32) !== 0 || (high & 0x8000_0000 && !nxe);
-      if (legacyTop)
-        reserved ||= (low & 0x1e6) !== 0 || high >>> (PHYSICAL_ADDRESS_BITS - 32) !== 0;
+        (high & 0x000f_ffff) >>> ADDRESS_BITS_ABOVE_32 !== 0 || (high & 0x8000_0000 && !nxe);
+      if (legacyTop) reserved ||= (low & 0x1e6) !== 0 || high >>> ADDRESS_BITS_ABOVE_32 !== 0;
       else {
         if (!long && high & 0x7ff0_0000) reserved = true;
         if (level === 4 && low & LARGE) reserved = true;
@@ -176,8 +195,8 @@ function walk(core: Core, linear: number, access: Access, set: number): void {
     (fetch && noExecute) ||
     (user
       ? !isUserPage || (write && !isWritable)
-      : (write && !isWritable && (cr0 & CR0_WP) !== 0) ||
-        (isUserPage && (fetch ? (cr4 & CR4_SMEP) !== 0 : set === SUPERVISOR_SMAP)));
+      : (write && !isWritable && (cr0 & WRITE_PROTECT) !== 0) ||
+        (isUserPage && (fetch ? (cr4 & NO_USER_CODE) !== 0 : set === NO_USER_DATA)));
   if (forbidden) pageFault(core, linear, faultCode | 1);
 
   for (let k = 0; k < upperCount; k++) {
@@ -186,7 +205,7 @@ function walk(core: Core, linear: number, access: Access, set: number): void {
   setEntryBits(core, entryPhysical, entryHost, write ? ACCESSED | DIRTY : ACCESSED);
   const dirty = write || (low & DIRTY) !== 0;
   walked.physical = physical;
-  walked.writable = dirty && (isWritable || (!user && !(cr0 & CR0_WP)));
+  walked.writable = dirty && (isWritable || (!user && !(cr0 & WRITE_PROTECT)));
 }
 const UPPER = new Float64Array(4);
 const UPPER_HOSTS = new Float64Array(4);
@@ -218,7 +237,7 @@ export function translate(core: Core, linear: number, access: Access, set: numbe
   const { physical, writable } = walked;
   const host = hostOf(core, physical);
   const rights = region === undefined ? 0 : (region as MapRegion).rights;
-  if (!(rights & (fetch ? EXECUTE : write ? WRITE : READ))) {
+  if (!(rights & (fetch ? EXECUTABLE : write ? WRITES : READABLE))) {
     moderated.physical = physical;
     if (!fetch && !core.watching) tlb.fillDevice(linear, write, set, physical);
     return -1;
@@ -229,15 +248,15 @@ export function translate(core: Core, linear: number, access: Access, set: numbe
       linear,
       set,
       host,
-      (rights & READ) !== 0,
-      writable && (rights & WRITE) !== 0,
+      (rights & READABLE) !== 0,
+      writable && (rights & WRITES) !== 0,
       holdsCode(core, host),
     );
   return host;
 }
 
 function holdsCode(core: Core, host: number): boolean {
-  const map = CODE_MAP + Math.floor((host - core.memory.ramOffset) / 4096) * 8;
+  const map = MAP_OF_CODE + Math.floor((host - core.memory.ramOffset) / 4096) * 8;
   return (
     core.linearView.getUint32(map, true) !== 0 || core.linearView.getUint32(map + 4, true) !== 0
   );

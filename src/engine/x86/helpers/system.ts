@@ -223,7 +223,7 @@ export const SYSTEM_HELPERS: Helpers = {
     cpuidExit.leaf = core.register(RAX);
     cpuidExit.subleaf = core.register(RCX);
     cpuid(core, cpuidExit);
-    if (core.exit(cpuidExit) === "native") cpuid(core, cpuidExit);
+    core.exit(cpuidExit);
     core.setRegister(RAX, cpuidExit.eax);
     core.setRegister(RBX, cpuidExit.ebx);
     core.setRegister(RCX, cpuidExit.ecx);
