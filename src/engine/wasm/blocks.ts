@@ -34,12 +34,12 @@ export interface Block {
 }
 
 const MAXIMUM_INSTRUCTIONS = 96;
+/** Of the lengths that a block may be bound to, which is part of its key. */
+const LENGTHS = 128;
 /** Room that one block needs at most. */
 const MAXIMUM_BLOCK_BYTES = 16 * 1024;
-/** Where a block that is used once is put: one bound to fewer instructions by the budget. */
-const ONCE_START = RECORDS_START;
 /** A record that goes on through the jump cache; the link of every branch to another page. */
-const INDIRECT_RECORD = RECORDS_START + MAXIMUM_BLOCK_BYTES;
+const INDIRECT_RECORD = RECORDS_START;
 const ARENA_START = INDIRECT_RECORD + 64;
 
 /** Not an instruction: falls from the end of a block into the next one. */
@@ -105,11 +105,15 @@ export class Blocks {
   /**
    * The block at the vCPU's RIP, decoded if need be. Raises what fetching or
    * decoding its first instruction raises.
+   *
+   * @param count most instructions that it may have; fewer than usual where the budget ends, or a
+   * guest is stepped
    */
-  find(core: Core): Block {
+  find(core: Core, count: number = MAXIMUM_INSTRUCTIONS): Block {
     const linear = codeLinear(core, core.address(RIP));
     const start = this.fetchAddress(core, linear);
-    const key = start * MODE_COUNT + core.get(MODE);
+    const maximum = Math.min(count, MAXIMUM_INSTRUCTIONS);
+    const key = (start * MODE_COUNT + core.get(MODE)) * LENGTHS + maximum;
     const known = this.byKey.get(key);
     if (known !== undefined) {
       if (known.crossing < 0) return known;
@@ -117,28 +121,12 @@ export class Blocks {
       this.drop(known);
     }
     if (this.next + MAXIMUM_BLOCK_BYTES > this.arenaEnd) this.clear();
-    const block = this.decode(core, linear, start, key, this.next, MAXIMUM_INSTRUCTIONS);
+    const block = this.decode(core, linear, start, key, this.next, maximum);
     this.next = this.end;
     this.byKey.set(key, block);
     this.register(block, block.start);
     if (block.crossing >= 0) this.register(block, block.crossing);
     return block;
-  }
-
-  /** A block of at most `count` instructions at RIP, for immediate use only. Returns its record. */
-  once(core: Core, count: number): number {
-    const linear = codeLinear(core, core.address(RIP));
-    const start = this.fetchAddress(core, linear);
-    const block = this.decode(
-      core,
-      linear,
-      start,
-      -1,
-      ONCE_START,
-      Math.min(count, MAXIMUM_INSTRUCTIONS),
-    );
-    this.markCode(block);
-    return block.record;
   }
 
   /** Host-physical address of the code at a linear address. */

@@ -379,8 +379,8 @@ export class WasmVcpu implements Vcpu {
 
   /** Run a block of at most `count` instructions. */
   private runAtMost(count: number): Leave {
-    const leave = this.enterRecord(this.engine.blocks.once(this.core, count));
-    // Linking is for blocks that stay; RIP is at the target already.
+    const leave = this.enterRecord(this.engine.blocks.find(this.core, count).record);
+    // Linking is for blocks of full length; RIP is at the target already.
     return leave === LEAVE_LINK ? LEAVE_DISPATCH : leave;
   }
 
