@@ -118,6 +118,24 @@ describe("counting", () => {
     expect(machine.vcpu.retired).toBe(1);
     expect(machine.vcpu.registers.get("rip")).toBe(BigInt(CODE + 2));
   });
+
+  it.each([0, 1, 2, 3, 4, 5, 6, 11])("shorten(%i) ends it so many instructions later", (budget) => {
+    // nop; out; four NOPs; jmp back to the first of these
+    let before = -1;
+    const machine: Bare = long("90e68090909090ebfa", {
+      exit: () => {
+        before = machine.vcpu.retired;
+        machine.vcpu.shorten(budget);
+        machine.vcpu.shorten(500);
+        return "done";
+      },
+    });
+    expect(machine.vcpu.run(100)).toEqual({ kind: "budget" });
+    expect(before).toBe(1);
+    expect(machine.vcpu.retired).toBe(before + Math.max(budget, 1));
+    machine.vcpu.run(7);
+    expect(machine.vcpu.retired).toBe(before + Math.max(budget, 1) + 7);
+  });
 });
 
 describe("cutting a run into pieces changes nothing", () => {
