@@ -1,12 +1,18 @@
 /**
- * Floating point, proven: `npm run float -- [PART ...] [--cases N] [--seed S] [--only REGEX]`.
+ * Floating point, proven: `npm run float -- [PART ...]`. Parts, all of them without an argument:
  *
- * Parts, all of them without an argument:
- *
- *     vectors     x87 and SSE instructions against the host CPU: N operand tuples of each, with every
- *                 rounding, precision, mask, FTZ and DAZ (20,000 cover all pairs of edge cases)
+ *     vectors     x87, SSE and FMA instructions against the host CPU: operand tuples with all
+ *                 roundings, precisions, masks, FTZ and DAZ
  *     testfloat   Berkeley TestFloat's vectors, if GAOLER_TESTFLOAT names a folder with testfloat_gen
  *     libm        a mathematical library in an inmate against the same on the host; LIBM names another
+ *
+ *     --cases N       vectors: tuples for each instruction (20,000, which are all pairs of edge cases)
+ *     --seed S        vectors: of what is random
+ *     --limit N       testfloat: vectors of each function in each mode (50,000: all of level 1)
+ *     --level 1|2     testfloat: its own
+ *     --arguments N   libm: of each function, at most 100,000
+ *     --only REGEX    vectors, testfloat: instructions or functions
+ *     --brief         vectors: only instructions with differences
  *
  * What a part needs and does not find is named, and the part skipped. Exit status 1: something differs.
  */
@@ -14,8 +20,13 @@ import { parseArgs } from "node:util";
 import { cases, describeCase, differences, ulps } from "../src/engine/testing/float/cases.ts";
 import { EngineRecords } from "../src/engine/testing/float/machine.ts";
 import { Random } from "../src/engine/testing/float/operands.ts";
-import { OPERATIONS, type Operation } from "../src/engine/testing/float/operations.ts";
+import {
+  isDefinedEverywhere,
+  OPERATIONS,
+  type Operation,
+} from "../src/engine/testing/float/operations.ts";
 import { openSilicon, type SiliconRecord } from "../src/engine/x86/sse/testing/silicon.ts";
+import { siliconVendor } from "../src/engine/x87/testing/silicon.ts";
 import { compareLibm, LIBM, missingForLibm } from "./float/libm.ts";
 import { testFloat } from "./float/testfloat.ts";
 
@@ -25,8 +36,10 @@ const SHOWN = 4;
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    cases: { type: "string" },
+    cases: { type: "string", default: "20000" },
     seed: { type: "string", default: "1" },
+    limit: { type: "string", default: "50000" },
+    arguments: { type: "string", default: "100000" },
     only: { type: "string", default: "" },
     level: { type: "string", default: "1" },
     brief: { type: "boolean", default: false },
@@ -35,7 +48,6 @@ const { values, positionals } = parseArgs({
 const wanted = positionals.length > 0 ? positionals : [...PARTS];
 const only = new RegExp(values.only);
 const seed = Number(values.seed);
-const count = values.cases === undefined ? undefined : Number(values.cases);
 const unknown = wanted.find((part) => !(PARTS as readonly string[]).includes(part));
 if (unknown !== undefined) {
   console.error(`there is no part "${unknown}": ${PARTS.join(", ")}`);
@@ -43,6 +55,8 @@ if (unknown !== undefined) {
 }
 
 let failed = false;
+/** On other processors only what all vendors define is compared. */
+const isAmd = siliconVendor() === "AMD";
 
 /** A line of a table; what differs comes behind it. */
 function line(columns: readonly (readonly [string | number, number])[], found: readonly string[]) {
@@ -75,7 +89,9 @@ function vectors(perOperation: number): void {
   }
   const engine = new EngineRecords();
   const groups = Map.groupBy(
-    OPERATIONS.filter(({ name }) => only.test(name)),
+    OPERATIONS.filter(
+      (operation) => only.test(operation.name) && (isAmd || isDefinedEverywhere(operation)),
+    ),
     ({ name, unit }) => `${unit} ${name.split(" ")[0]}`,
   );
   const sum: Tally = { cases: 0, different: 0, near: 0 };
@@ -127,7 +143,7 @@ function compare(
 ): string[] {
   const random = new Random(seed);
   const found: string[] = [];
-  const records = cases(operation, random, perOperation);
+  const records = cases(operation, random, perOperation, !isAmd);
   const answers = run(records);
   const before = records.map((record) => record.bytes.slice());
   engine.run(operation.code, records);
@@ -201,7 +217,7 @@ async function libm(perFunction: number): Promise<void> {
     );
 }
 
-if (wanted.includes("vectors")) vectors(count ?? 20_000);
-if (wanted.includes("testfloat")) await berkeley(count ?? 50_000);
-if (wanted.includes("libm")) await libm(count ?? 100_000);
+if (wanted.includes("vectors")) vectors(Number(values.cases));
+if (wanted.includes("testfloat")) await berkeley(Number(values.limit));
+if (wanted.includes("libm")) await libm(Number(values.arguments));
 if (failed) process.exitCode = 1;

@@ -39,9 +39,15 @@ export function put(
 }
 
 /** What is left to chance beside the operands: rounding, precision, masks, flags raised before, FTZ and DAZ. */
-export function randomModes(random: Random, operation: Operation, record: SiliconRecord): void {
+export function randomModes(
+  random: Random,
+  operation: Operation,
+  record: SiliconRecord,
+  anyVendor: boolean,
+): void {
   const rounding = random.below(4);
-  const unmasked = random.below(4) === 0 ? random.below(64) : 0;
+  const masked = anyVendor && operation.unit === "x87";
+  const unmasked = !masked && random.below(4) === 0 ? random.below(64) : 0;
   record.flags = 2 | (random.word() & 0x8d5);
   if (operation.unit === "sse") {
     const masks = 0x3f & ~unmasked;
@@ -59,15 +65,23 @@ export function randomModes(random: Random, operation: Operation, record: Silico
   record.setX87(control, raised | (top << 11), 0xff & ~(1 << ((top + 7) & 7)));
 }
 
-/** Records for `count` operand tuples, several to a record where an instruction takes several. */
-export function cases(operation: Operation, random: Random, count: number): SiliconRecord[] {
+/**
+ * Records for `count` operand tuples, several to a record where an instruction takes several.
+ * @param anyVendor nothing unmasked on the x87, where processors differ
+ */
+export function cases(
+  operation: Operation,
+  random: Random,
+  count: number,
+  anyVendor = false,
+): SiliconRecord[] {
   const { operands } = operation;
   const formats = operands.map(({ format }) => format);
   const lanes = operands[0]?.lanes ?? 1;
   const records = siliconRecords(Math.ceil(count / lanes));
   records.forEach((record, k) => {
     record.code = operation.code;
-    randomModes(random, operation, record);
+    randomModes(random, operation, record, anyVendor);
     for (let lane = 0; lane < lanes; lane++) {
       const tuple = vector(formats, random, k * lanes + lane, count);
       operands.forEach((operand, which) => {

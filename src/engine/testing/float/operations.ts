@@ -172,3 +172,15 @@ for (const code of allCodes()) {
 }
 
 export const OPERATIONS: readonly Operation[] = found;
+
+const DEFINED =
+  /^F(I?(ADD|MUL|SUB|SUBR|DIV|DIVR)P?|SQRT|RNDINT|LD|ST|STP|ILD|IST|ISTP|ISTTP|BLD|BSTP|CHS|ABS) /;
+
+/**
+ * Those that processors of every vendor answer alike, as long as the x87's exceptions are masked:
+ * Intel's and AMD's differ in the last place of transcendental instructions, and in what the manuals
+ * leave undefined.
+ */
+export function isDefinedEverywhere({ unit, name }: Operation): boolean {
+  return unit === "sse" || DEFINED.test(name);
+}
