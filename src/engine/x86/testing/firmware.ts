@@ -22,7 +22,7 @@ const IMAGE_BYTES = 0x1_0000;
 const RAM_BYTES = 16 * 1024 * 1024;
 const DEBUG_PORT = 0xe9;
 const EXIT_PORT = 0xf4;
-const SLICES = 100;
+const SLICES = 1000;
 const SLICE_INSTRUCTIONS = 100_000;
 
 /** Whether a program can be run. */
