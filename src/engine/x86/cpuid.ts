@@ -72,8 +72,13 @@ const FEATURES_7_EBX = byLevel(
   // BMI1, AVX2, BMI2, RDSEED, ADX, SHA
   [3, 5, 8, 18, 19, 29],
 );
-/** UMIP. */
-const FEATURES_7_ECX = bits(2);
+const FEATURES_7_ECX = byLevel(
+  // UMIP
+  [2],
+  [],
+  // VAES, VPCLMULQDQ
+  [9, 10],
+);
 /** PREFETCHW; LAHF and SAHF in 64-bit mode; LZCNT. */
 const FEATURES_81_ECX = byLevel([8], [0], [5]);
 /** SYSCALL in 64-bit mode, NX, 1-GByte pages, RDTSCP, Intel 64. */
@@ -132,7 +137,8 @@ function answer(core: Core, leaf: number, result: Cpuid): void {
       cache(result);
       break;
     case 7:
-      if (result.subleaf === 0) set(result, 0, FEATURES_7_EBX[core.level], FEATURES_7_ECX, 0);
+      if (result.subleaf === 0)
+        set(result, 0, FEATURES_7_EBX[core.level], FEATURES_7_ECX[core.level], 0);
       else set(result, 0, 0, 0, 0);
       break;
     case 0xb:

@@ -1,10 +1,11 @@
-import { vector } from "../sse/forms.ts";
+import { binary, vector } from "../sse/forms.ts";
 import { pass } from "../sse/guard.ts";
-import { firstSource, immediate, readXmm, writeXmm } from "../sse/operands.ts";
+import { immediate, readXmm, writeXmm } from "../sse/operands.ts";
 import { SSE_INTEGER, SSE_RESULT, SSE_SECOND } from "../state.ts";
 
-/** Part of no level of the ABI; here they come with the third. */
-const L0 = { length: "L0", level: 3 } as const;
+/** Part of no level of the ABI; here they come with the third. Rounds are done on 256 bits too (VAES). */
+const LEVEL_3 = { level: 3 } as const;
+const L0 = { length: "L0", ...LEVEL_3 } as const;
 
 for (const [opcode, name] of [
   ["dc", "AESENC"],
@@ -14,15 +15,14 @@ for (const [opcode, name] of [
 ] as const)
   vector(
     `66 0f 38 ${opcode}`,
-    `${name} Vdq,Hdq,Wdq`,
-    (i) => {
-      const source = firstSource(i);
-      pass(i, SSE_SECOND, [readXmm(i, source + 1)]);
-      pass(i, SSE_RESULT, [readXmm(i, source)]);
+    `${name} Vx,Hx,Wx`,
+    binary((i, state, key) => {
+      pass(i, SSE_SECOND, [key]);
+      pass(i, SSE_RESULT, [state]);
       i.helper(name.toLowerCase());
-      writeXmm(i, 0, i.loadState(SSE_RESULT, "v128"));
-    },
-    L0,
+      return i.loadState(SSE_RESULT, "v128");
+    }),
+    LEVEL_3,
   );
 
 vector(

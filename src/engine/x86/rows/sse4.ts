@@ -18,6 +18,7 @@ import {
   FLAGS_RESULT,
   SSE_FIRST,
   SSE_INTEGER,
+  SSE_RESULT,
   SSE_SECOND,
   XMM,
   YMM_UPPER,
@@ -187,7 +188,6 @@ vector("66 0f 3a 42", "MPSADBW Vx,Hx,Wx,Ib", binary(differences), SSE4);
 for (const [encoding, text, helper, options] of [
   ["66 0f 3a 40", "DPPS Vx,Hx,Wx,Ib", "dpps", SSE4],
   ["66 0f 3a 41", "DPPD Vdq,Hdq,Wdq,Ib", "dppd", L0],
-  ["66 0f 3a 44", "PCLMULQDQ Vdq,Hdq,Wdq,Ib", "pclmulqdq", { length: "L0", level: 3 }],
 ] as const)
   vector(
     encoding,
@@ -200,6 +200,19 @@ for (const [encoding, text, helper, options] of [
     },
     options,
   );
+
+vector(
+  "66 0f 3a 44",
+  "PCLMULQDQ Vx,Hx,Wx,Ib",
+  binary((i, a, b) => {
+    pass(i, SSE_FIRST, [a]);
+    pass(i, SSE_SECOND, [b]);
+    i.storeState(SSE_INTEGER, "i32", immediate(i));
+    i.helper("pclmulqdq");
+    return i.loadState(SSE_RESULT, "v128");
+  }),
+  { level: 3 },
+);
 
 // String comparisons: the helper sets ECX or XMM0, and the flags. REX.W makes explicit lengths 64 bits wide.
 for (const [opcode, name, explicit] of [
