@@ -10,8 +10,8 @@ const FOREIGN_FEATURES: Readonly<Record<string, string>> = {
   EMMI: "extensions of MMX by Cyrix",
   SSE4A: "SSE4a, of AMD's CPUs",
   CLZERO: "CLZERO, of AMD's CPUs",
+  RDPID: "RDPID, which is part of no level of the x86-64 ABI",
   LINUX: "system calls of Linux",
-  AES256: "AES on vectors of 256 bits, which came with AVX-512",
 };
 
 /** By the end of the path. */
