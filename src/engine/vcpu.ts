@@ -105,6 +105,14 @@ export interface SpecialInstruction {
   name: "invd" | "wbinvd" | "task-switch" | "getsec" | "vmx" | "xsaves";
 }
 
+/**
+ * An x87 instruction or WAIT finds an unmasked exception while CR0.NE is clear: FERR# is asserted
+ * (Intel SDM vol. 1, 8.7.2). `native` raises #MF, as where CR0.NE is fixed to 1.
+ */
+export interface NumericError {
+  readonly kind: "numeric-error";
+}
+
 export type Exit =
   | PortRead
   | PortWrite
@@ -116,18 +124,21 @@ export type Exit =
   | Cpuid
   | Hypercall
   | Xsetbv
-  | SpecialInstruction;
+  | SpecialInstruction
+  | NumericError;
 
 /**
  * - `done`: emulated, results are in the exit.
  * - `native`: the engine does what a bare CPU does. Only for `msr-read`,
- *   `msr-write`, `cpuid`, `xsetbv` and `special-instruction`.
+ *   `msr-write`, `cpuid`, `xsetbv`, `special-instruction` and `numeric-error`.
+ * - `wait`: the instruction is abandoned, and the CPU halts on it until an
+ *   interrupt arrives. Only for `numeric-error`.
  * - `fault`: the instruction raises #GP(0) (a fetch: too).
  * - `undefined`: the instruction raises #UD.
  * - `stop`: the instruction is abandoned, RIP stays on it (behind it for
  *   `hypercall`) and `run` returns `{ kind: "stopped" }`.
  */
-export type Verdict = "done" | "native" | "fault" | "undefined" | "stop";
+export type Verdict = "done" | "native" | "fault" | "undefined" | "stop" | "wait";
 
 /**
  * Decides every exit. Called synchronously from inside `run`; `vcpu.retired`
@@ -318,6 +329,8 @@ export interface Vcpu {
   shorten(budget: number): void;
   /** From inside an exit: it takes as long as this many instructions. */
   stall(instructions: number): void;
+  /** IGNNE#: x87 instructions go on despite the exception that is pending, until it is cleared. */
+  ignoreNumericError?(): void;
   /** Latch a non-maskable interrupt. */
   nmi(): void;
   /** The memory map changed: forget all cached translations and code. */

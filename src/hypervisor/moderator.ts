@@ -71,6 +71,9 @@ export class CellModerator implements Moderator {
       }
       case "special-instruction":
         return this.#special(cpu, exit);
+      case "numeric-error":
+        // CR0.NE is fixed to 1 in VMX operation (SDM vol. 3, 24.8)
+        return "native";
     }
   }
 

@@ -62,6 +62,9 @@ export class BareModerator implements Moderator {
         if (exit.leaf !== 1 || localApics[vcpu.index].enabled) return "native";
         exit.edx = (exit.edx & ~CPUID_APIC) >>> 0;
         return "done";
+      case "numeric-error":
+        this.#board.coprocessorError.raise();
+        return "wait";
       case "xsetbv":
       case "special-instruction":
         return "native";

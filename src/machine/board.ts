@@ -16,6 +16,7 @@ import { ApicBus } from "./apic-bus.ts";
 import { BareCpus, type BareCpusState } from "./bare-cpus.ts";
 import { BareModerator } from "./bare-moderator.ts";
 import { Clock } from "./clock.ts";
+import { COPROCESSOR_ERROR_PORT, CoprocessorError } from "./coprocessor-error.ts";
 import { type ByteSink, fanOut, type InterruptLine, type Stateful, wiredOr } from "./device.ts";
 import { I8042, type I8042State } from "./i8042.ts";
 import { I8254, type I8254State } from "./i8254.ts";
@@ -41,6 +42,7 @@ export const COM_PORTS = [0x3f8, 0x2f8, 0x3e8, 0x2e8] as const;
 
 const SCI_IRQ = 9;
 const RTC_IRQ = 8;
+const FERR_IRQ = 13;
 const COM1_IRQ = 4;
 const COM2_IRQ = 3;
 /** ISA interrupt 0 enters the IOAPIC at pin 2, the 8259 pair itself at pin 0. */
@@ -97,6 +99,7 @@ export interface BoardState {
   port80: number;
   resetPort: ResetPortState;
   i8042: I8042State;
+  coprocessorError: boolean;
   pci: number;
   devices: PciDevicesState;
 }
@@ -124,6 +127,7 @@ export class Board implements Stateful<BoardState> {
   readonly port80: Port80;
   readonly resetPort: ResetPort;
   readonly i8042: I8042;
+  readonly coprocessorError: CoprocessorError;
   readonly pci: PciHost;
   /** What PCI functions reach of memory: all of RAM until a hypervisor decides. */
   readonly iommu: Iommu;
@@ -192,6 +196,7 @@ export class Board implements Stateful<BoardState> {
     );
     this.port80 = new Port80(post);
     this.resetPort = new ResetPort((how) => this.#request({ kind: "reset", how }));
+    this.coprocessorError = new CoprocessorError(this.irqs[FERR_IRQ], vcpus);
     this.i8042 = new I8042(() => this.#request({ kind: "reset", how: "soft" }));
     this.pci = new PciHost(this.resetPort);
 
@@ -200,6 +205,7 @@ export class Board implements Stateful<BoardState> {
     portBus.claim("ELCR", 0x4d0, 2, this.pic);
     portBus.claim("8254", 0x40, 4, this.pit);
     portBus.claim("system control port B", 0x61, 1, this.pit);
+    portBus.claim("coprocessor error", COPROCESSOR_ERROR_PORT, 1, this.coprocessorError);
     portBus.claim("8042 data", 0x60, 1, this.i8042);
     portBus.claim("8042 status", 0x64, 1, this.i8042);
     portBus.claim("RTC", 0x70, 2, this.rtc);
@@ -256,6 +262,7 @@ export class Board implements Stateful<BoardState> {
       port80: this.port80.save(),
       resetPort: this.resetPort.save(),
       i8042: this.i8042.save(),
+      coprocessorError: this.coprocessorError.save(),
       pci: this.pci.save(),
       devices: this.devices.save(),
     };
@@ -273,6 +280,7 @@ export class Board implements Stateful<BoardState> {
     this.port80.load(state.port80);
     this.resetPort.load(state.resetPort);
     this.i8042.load(state.i8042);
+    this.coprocessorError.load(state.coprocessorError);
     this.pci.load(state.pci);
     this.devices.load(state.devices);
     this.pic.load(state.pic);

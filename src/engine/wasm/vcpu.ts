@@ -21,6 +21,7 @@ import {
   ATTENTION,
   EFLAGS,
   ERROR_CODE,
+  IGNORING_NUMERIC_ERROR,
   Leave,
   MODE,
   RECORD,
@@ -62,6 +63,7 @@ const {
   shadow: LEAVE_SHADOW,
   stackShadow: LEAVE_STACK_SHADOW,
   stopped: LEAVE_STOPPED,
+  wait: LEAVE_WAIT,
 } = Leave;
 
 /** A vCPU of the software engine: its registers in linear memory, and the loop that runs it. */
@@ -175,6 +177,11 @@ export class WasmVcpu implements Vcpu {
   nmi(): void {
     this.core.nmiPending = true;
     if (this.running) this.yield();
+  }
+
+  ignoreNumericError(): void {
+    const { core } = this;
+    if (core.x87.pendingException()) core.set(IGNORING_NUMERIC_ERROR, 1);
   }
 
   yield(): void {
@@ -396,6 +403,11 @@ export class WasmVcpu implements Vcpu {
         return STOPPED;
       case LEAVE_HALT:
         core.halted = true;
+        return undefined;
+      case LEAVE_WAIT:
+        this.backToInstruction();
+        // what the moderator has stirred up may be what it waits for
+        core.halted = !this.hasEvents();
         return undefined;
       case LEAVE_SHADOW:
         this.shadow = INTERRUPT_SHADOW;

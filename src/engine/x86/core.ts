@@ -141,6 +141,8 @@ export class Core {
   halted = false;
   /** The moderator said stop during this instruction. */
   stopping = false;
+  /** The moderator said wait during this instruction. */
+  waiting = false;
   /** Guest code is running: RIP is that of its block, RECORD the instruction that called out. */
   inGuest = false;
   /** RIP is where a stopped instruction leaves it: do not go back to the instruction's start. */
@@ -397,6 +399,9 @@ export class Core {
       case "stop":
         this.stopping = true;
         throw ABANDON;
+      case "wait":
+        this.waiting = true;
+        throw ABANDON;
       default:
         return verdict;
     }
@@ -417,6 +422,10 @@ export class Core {
 
   /** The reason to leave guest code with after {@link ABANDON} was thrown. */
   abandoned(): Leave {
+    if (this.waiting) {
+      this.waiting = false;
+      return Leave.wait;
+    }
     if (!this.stopping) return Leave.exception;
     this.stopping = false;
     return Leave.stopped;

@@ -89,6 +89,8 @@ export const SSE_INTEGER = 960;
 export const RANDOM = 968;
 /** 0, 1 or 2: what the CPU lacks of x86-64-v3, in levels (see mode.ts). */
 export const MISSING_LEVELS = 976;
+/** 1: x87 instructions go on despite the exception that is pending (IGNNE#). */
+export const IGNORING_NUMERIC_ERROR = 980;
 
 /** XMM0 .. XMM15: 16 bytes each. */
 export const XMM = 1024;
@@ -166,5 +168,7 @@ export const Leave = {
   shadow: 8,
   /** As dispatch, with interrupts and debug exceptions inhibited for one instruction. */
   stackShadow: 9,
+  /** The instruction at RECORD waits for an interrupt. */
+  wait: 10,
 } as const;
 export type Leave = (typeof Leave)[keyof typeof Leave];

@@ -1,3 +1,4 @@
+import type { NumericError } from "../../vcpu.ts";
 import { EXCEPTIONS } from "../../x87/context.ts";
 import { CONTROL_WORD, EFLAGS, OPERAND } from "../../x87/layout.ts";
 import { isImage } from "../../x87/operand.ts";
@@ -7,12 +8,19 @@ import { probeGuestBytes, readGuestBytes, writeGuestBytes } from "../access.ts";
 import { ARITHMETIC_FLAGS, CR0_MP, CR0_NE, CR0_TS } from "../control-bits.ts";
 import type { Core } from "../core.ts";
 import { IMAGE_FORMATS, STACK_OPERAND } from "../rows/x87.ts";
-import { ADDRESS, CR0, GPR, VALUE, X87 } from "../state.ts";
+import { ADDRESS, CR0, GPR, IGNORING_NUMERIC_ERROR, VALUE, X87 } from "../state.ts";
 import type { Helpers } from "./helpers.ts";
 
-/** #MF, if an unmasked exception is pending. Without CR0.NE it would be IRQ 13, which no board here has wired. */
+const numericError: NumericError = { kind: "numeric-error" };
+
+/** If an unmasked exception is pending: #MF, or without CR0.NE what FERR# leads to. */
 export function checkPending(core: Core): void {
-  if (core.x87.pendingException() && core.get(CR0) & CR0_NE) core.raise(16);
+  if (!core.x87.pendingException()) core.set(IGNORING_NUMERIC_ERROR, 0);
+  else if (core.get(CR0) & CR0_NE) core.raise(16);
+  else if (core.get(IGNORING_NUMERIC_ERROR) === 0) {
+    core.exit(numericError);
+    core.raise(16);
+  }
 }
 
 export const X87_HELPERS: Helpers = {
