@@ -138,11 +138,14 @@ export class Lift {
   loadGuest(
     address: Value,
     load: Load,
-    options: { intent?: Intent; stack?: boolean; cell?: UpdateCell } = {},
+    options: { intent?: Intent; stack?: boolean; unaligned?: boolean; cell?: UpdateCell } = {},
   ): Value {
     this.use(address);
-    const { intent = "read", stack = false, cell } = options;
-    return this.record({ kind: "guest-load", address, load, intent, stack, cell }, LOADS[load]);
+    const { intent = "read", stack = false, unaligned = false, cell } = options;
+    return this.record(
+      { kind: "guest-load", address, load, intent, stack, unaligned, cell },
+      LOADS[load],
+    );
   }
 
   storeGuest(

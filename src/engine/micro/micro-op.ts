@@ -99,6 +99,8 @@ export type MicroOp =
       readonly load: Load;
       readonly intent: Intent;
       readonly stack: boolean;
+      /** Alignment is not checked. */
+      readonly unaligned: boolean;
       readonly cell: UpdateCell | undefined;
     }
   | {

@@ -1,5 +1,5 @@
 import type { Place, UpdateCell, Value } from "../micro/micro-op.ts";
-import { SLOW_STACK, SLOW_UPDATE, SLOW_WRITE } from "../x86/access.ts";
+import { SLOW_STACK, SLOW_UNALIGNED, SLOW_UPDATE, SLOW_WRITE } from "../x86/access.ts";
 import {
   ADDRESS,
   ATTENTION,
@@ -111,7 +111,13 @@ export class TemplateEmitter extends Emitter {
     if (op.cell !== undefined) this.tee(this.cellLocal(op.cell));
     this.access(LOAD_CODES[op.load], 0);
     this.code.byte(ELSE);
-    this.slowAccess(address, bytes | (update ? SLOW_UPDATE : 0) | (op.stack ? SLOW_STACK : 0));
+    this.slowAccess(
+      address,
+      bytes |
+        (update ? SLOW_UPDATE : 0) |
+        (op.stack ? SLOW_STACK : 0) |
+        (op.unaligned ? SLOW_UNALIGNED : 0),
+    );
     this.get(CPU);
     this.access(LOAD_CODES[op.load], VALUE);
     this.close();

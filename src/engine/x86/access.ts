@@ -20,6 +20,8 @@ export const SLOW_WRITE = 0x100;
 export const SLOW_UPDATE = 0x200;
 /** A non-canonical address raises #SS rather than #GP. */
 export const SLOW_STACK = 0x400;
+/** A load that raises no #AC. */
+export const SLOW_UNALIGNED = 0x800;
 
 /** V8 folds no exported constants. */
 const WRITES = SLOW_WRITE;
@@ -60,10 +62,17 @@ function alignmentOf(size: number): number {
 }
 
 /** What is checked of an address before its page: #GP or #SS, then #AC. */
-function checkAddress(core: Core, linear: number, size: number, stack: boolean): void {
+function checkAddress(
+  core: Core,
+  linear: number,
+  size: number,
+  stack: boolean,
+  unaligned = false,
+): void {
   if (core.is64) checkCanonical(core, linear, size, stack);
   if (
     core.watching &&
+    !unaligned &&
     core.cpl === 3 &&
     linear % alignmentOf(size) !== 0 &&
     core.get(CR0) & CR0_AM &&
@@ -196,8 +205,9 @@ function moveChecked(
   size: number,
   writes: boolean,
   stack: boolean,
+  unaligned = false,
 ): void {
-  checkAddress(core, linear, size, stack);
+  checkAddress(core, linear, size, stack, unaligned);
   if (core.watching) {
     move(core, linear, size, writes, core.tlbSet);
     hitDataBreakpoint(core, linear, size, writes);
@@ -268,7 +278,7 @@ export function slowAccess(core: Core, kind: number): number {
     checkAddress(core, linear, size, stack);
     probe(core, linear, size, "write");
   }
-  moveChecked(core, linear, size, false, stack);
+  moveChecked(core, linear, size, false, stack, (kind & SLOW_UNALIGNED) !== 0);
   for (let k = 0; k < size; k++) memory[value + k] = BYTES[k] as number;
   return Leave.none;
 }

@@ -1,4 +1,4 @@
-import { probe, writeGuest8 } from "../access.ts";
+import { probe, probeGuestBytes, writeGuest8 } from "../access.ts";
 import type { Core } from "../core.ts";
 import { mxcsrChanged } from "../sse/mxcsr.ts";
 import { compareStrings, elementsOf, implicitLength, type Text } from "../sse/string-compare.ts";
@@ -100,9 +100,9 @@ function carrylessMultiply(core: Core): number {
 }
 
 export const SSE_STRING_HELPERS: Helpers = {
-  /** Check that the 32 bytes at ADDRESS may be written. */
+  /** Check that the 32 bytes at ADDRESS may be written; they need the alignment of their halves. */
   probe_vector: (core) => {
-    probe(core, core.address(ADDRESS), 32, "write");
+    for (const half of [0, 16]) probeGuestBytes(core, core.address(ADDRESS) + half, 16, "write");
     return 0;
   },
   /** Check that the elements at ADDRESS may be written that the bits 7:0 of SSE_INTEGER choose; bits 15:8 are their size. */
@@ -110,7 +110,7 @@ export const SSE_STRING_HELPERS: Helpers = {
     const chosen = core.get(SSE_INTEGER);
     const size = chosen >>> 8;
     for (let k = 0; k < 8; k++)
-      if ((chosen >> k) & 1) probe(core, core.address(ADDRESS) + k * size, size, "write");
+      if ((chosen >> k) & 1) probeGuestBytes(core, core.address(ADDRESS) + k * size, size, "write");
     return 0;
   },
   mxcsr_changed: (core) => {

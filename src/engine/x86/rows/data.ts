@@ -144,8 +144,8 @@ function swapped(i: Instruction, value: Value, bits: number): Value {
   return bits === 64 ? v : i.shrU(v, i.i64(64 - bits));
 }
 const moveSwapped: Semantics = (i) => i.write(0, swapped(i, i.read(1), i.width(0)));
-row("0f 38 f0 mem", "MOVBE Gv,Mv", moveSwapped, { level: 3 });
-row("0f 38 f1 mem", "MOVBE Mv,Gv", moveSwapped, { level: 3 });
+row("0f 38 f0 mem", "MOVBE Gv,Mv", moveSwapped, { level: 3, noRepeat: true });
+row("0f 38 f1 mem", "MOVBE Mv,Gv", moveSwapped, { level: 3, noRepeat: true });
 row("NP 0f c3 mem", "MOVNTI My,Gy", mov);
 
 row("d7", "XLAT Xb", (i) => {

@@ -51,7 +51,7 @@ avx("W0 66 0f 3a 1d", "VCVTPS2PH Wx/2,Vx,Ib", (i) => {
   // Memory that cannot be written leaves MXCSR alone.
   if (i.isMemory(0)) {
     i.passAddress(0, bytes, "write");
-    i.storeState(SSE_INTEGER, "i32", i.i32((8 << 8) | (bytes === 8 ? 1 : 3)));
+    i.storeState(SSE_INTEGER, "i32", i.i32((bytes << 8) | 1));
     i.helper("probe_elements");
   }
   pass(i, SSE_SECOND, source);
