@@ -1,4 +1,5 @@
 import type { Decoded } from "../x86/decoder.ts";
+import { FS } from "../x86/state.ts";
 import { AT, type Case, NO_EXCEPTION } from "./case.ts";
 import type { Difference } from "./compare.ts";
 import { operandAddress } from "./effective.ts";
@@ -29,6 +30,7 @@ interface Allowance {
 
 const TRANSCENDENTAL = /^(F2XM1|FYL2X|FYL2XP1|FPATAN|FPTAN|FSIN|FCOS|FSINCOS)$/;
 const C1 = 0x200;
+const RSP = 4;
 const RBP = 5;
 
 /** Offset of a difference in memory from the operand's start. */
@@ -73,8 +75,8 @@ function approximatelyEqual({ engine, silicon }: Context, { at, bytes }: Differe
 /** An access to the last bytes below 4 GiB goes on at 0, or faults (SDM vol. 3, 5.3). */
 function wraps({ before, decoded }: Context): boolean {
   if (before.bits === 64) return false;
-  const address = operandAddress(decoded, before) ?? before.low(RBP);
-  return address >= 0xffff_ff00 || address < 0x100;
+  const addresses = [operandAddress(decoded, before) ?? before.low(RBP), before.low(RSP)];
+  return addresses.some((address) => address >= 0xffff_ff00 || address < 0x100);
 }
 
 /** A difference in a gather's mask where it says that nothing is to be loaded. */
@@ -162,7 +164,30 @@ const ALLOWANCES: readonly Allowance[] = [
     why: "whether the outer stack is read before the code segment's selector is checked is not defined",
     mnemonics: /^(RETF|IRET)$/,
     fields: /^vector$/,
-    when: ({ engine, silicon }) => engine.vector === 13 && silicon.vector === 14,
+    when: ({ engine, silicon }) =>
+      engine.vector === 13 && (silicon.vector === 14 || silicon.vector === 12),
+  },
+  {
+    name: "order of a string instruction's operands",
+    why: "which of two operands that fault comes first is not defined",
+    mnemonics: /^(CMPS|MOVS)$/,
+    fields: /^(vector|error|cr2)$/,
+    when: ({ engine, silicon }) =>
+      [engine.vector, silicon.vector].every((vector) => [12, 13, 14, 17].includes(vector)),
+  },
+  {
+    name: "flags of a string comparison that faults",
+    why: "they are as before by Intel (SDM vol. 2, REP); AMD leaves those of the last element",
+    mnemonics: /^(CMPS|SCAS)$/,
+    fields: /^flags$/,
+    when: ({ engine }) => engine.vector !== NO_EXCEPTION,
+  },
+  {
+    name: "MOVSXD of 16 bits",
+    why: "it reads 16 bits by Intel (SDM vol. 2, MOVSXD), 32 by AMD",
+    mnemonics: /^MOVSXD$/,
+    fields: /^(vector|error|cr2)$/,
+    when: ({ decoded }) => decoded.operandBits === 16,
   },
   {
     name: "POP of a segment register",
@@ -190,6 +215,7 @@ const ALLOWANCES: readonly Allowance[] = [
       [engine.vector, silicon.vector].every((vector) => [12, 13, 17].includes(vector)) &&
       (silicon.vector === 17 ||
         decoded.row.options.unit === "sse" ||
+        decoded.row.options.unit === "avx" ||
         /^F?X(SAVE|RSTOR)/.test(decoded.row.mnemonic)),
   },
   {
@@ -213,10 +239,10 @@ const ALLOWANCES: readonly Allowance[] = [
     name: "masked moves",
     why: "what is masked out may raise exceptions or not (SDM vol. 2, MASKMOVDQU; #AC: VMASKMOV)",
     mnemonics: /MASKMOV/,
-    fields: /^vector$/,
-    when: ({ engine, silicon }) => {
-      const vectors = [engine.vector, silicon.vector];
-      return vectors.includes(17) || vectors.includes(NO_EXCEPTION);
+    when: ({ before, engine, silicon }) => {
+      const at = AT.rip >> 3;
+      const completed = [engine, silicon].map(({ u64 }) => u64[at] !== before.u64[at]);
+      return completed[0] !== completed[1] || silicon.vector === 17 || engine.vector === 17;
     },
   },
   {
@@ -247,6 +273,29 @@ const ALLOWANCES: readonly Allowance[] = [
     mnemonics: /^SHA/,
     fields: /^vector$/,
     when: ({ engine }) => engine.vector === 13,
+  },
+  {
+    name: "POPA that faults",
+    why: "AMD's CPUs have loaded the registers before the fault by then; Intel's manual says nothing",
+    mnemonics: /^POPA$/,
+    fields: /^r/,
+    when: ({ engine }) => engine.vector !== NO_EXCEPTION,
+  },
+  {
+    name: "non-canonical offsets in FS and GS",
+    why: "Intel's CPUs look at the sum with the base (SDM vol. 3, 3.3.7.1), AMD's at the offset too",
+    mnemonics: /./,
+    fields: /^vector$/,
+    when: ({ silicon, decoded }) =>
+      silicon.vector === 13 &&
+      decoded.operands.some((operand) => operand.kind === "memory" && operand.segment >= FS),
+  },
+  {
+    name: "far calls out of 64-bit mode",
+    why: "Intel's CPUs push to RSP (SDM vol. 2, CALL), AMD's to ESP when the target is not 64-bit code",
+    mnemonics: /^CALLF$/,
+    fields: /^vector$/,
+    when: ({ before, engine }) => before.bits === 64 && engine.vector === 12,
   },
   {
     name: "LAR's limit bits",

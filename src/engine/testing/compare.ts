@@ -1,7 +1,8 @@
 import type { Decoded, Undecodable } from "../x86/decoder.ts";
+import { CS } from "../x86/state.ts";
 import { allowanceFor, type Context } from "./allowances.ts";
 import { AT, type Case, ENDLESS, NO_EXCEPTION } from "./case.ts";
-import { MEMORY_BYTES } from "./layout.ts";
+import { CODE_64, MEMORY_BYTES } from "./layout.ts";
 import { undefinedFlags } from "./undefined.ts";
 
 const GENERAL = ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi"];
@@ -83,7 +84,8 @@ function allDifferences(
     engine.vector === NO_EXCEPTION || engine.u64[AT.rip >> 3] !== before.u64[AT.rip >> 3];
   const flags = completed && decoded.row !== undefined ? undefinedFlags(decoded, before) : 0;
   number("flags", engine.rflags & ~flags, silicon.rflags & ~flags);
-  const wide = before.bits === 64;
+  // The upper halves of registers do not survive in code of less than 64 bits (SDM vol. 1, 3.4.1.1).
+  const wide = before.bits === 64 && silicon.selector(CS) === CODE_64;
   for (let k = 0; k < (wide ? 16 : 8); k++)
     bytes(GENERAL[k] as string, AT.general + 8 * k, wide ? 8 : 4);
   for (let k = 0; k < 6; k++)

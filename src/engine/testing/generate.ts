@@ -89,6 +89,11 @@ function memoryBytes(row: Row, operand: MemoryOperand, bits: number): number {
   return SIZES[row.mnemonic] ?? Math.max(operand.bytes, 1);
 }
 
+/** As many bytes, which follow as the decoder was shown them. */
+function exactly(bytes: readonly number[], length: number): number[] {
+  return [...bytes, ...new Array<number>(16).fill(0x90)].slice(0, length);
+}
+
 /** Makes cases from the instruction table. */
 export class Generator {
   readonly random: Random;
@@ -127,6 +132,9 @@ export class Generator {
       return { ...this.#surroundings(bits, undefined), row, bits, code: bytes, decoded, start };
     const memory = decoded.operands.find((operand) => operand.kind === "memory");
     const surroundings = this.#surroundings(bits, decoded);
+    // A prefix may have changed how long it is.
+    if (shift > 0 && decoded.length !== bytes.length)
+      return { ...surroundings, row, bits, code: exactly(bytes, length), decoded, start };
     const fixedTarget = this.#patch(encoded, shift, decoded, memory, start, surroundings);
     decoded = decode();
     return { ...surroundings, fixedTarget, row, bits, code: bytes, decoded, start };

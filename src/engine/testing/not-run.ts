@@ -41,6 +41,8 @@ export function canRun(
   // Far pointers of 16 + 64 bits are Intel's alone (APM vol. 3: JMP far, CALL far, LSS, ...).
   if (bits === 64 && operandBits === 64 && row.operands.some(({ size }) => size === "p"))
     return false;
+  // F2 and F3 before LOOPcc are reserved (SDM vol. 2, 2.1.1); AMD's CPUs make something of them.
+  if (row.mnemonic.startsWith("LOOP") && (code.includes(0xf2) || code.includes(0xf3))) return false;
   // The mask of components is in EDX:EAX, which must not be an address.
   if (/^XSAVE|^XRSTOR/.test(row.mnemonic))
     return operands.every(
@@ -60,6 +62,8 @@ export function isBeyondTheEngine(bytes: readonly number[]): boolean {
   const opcode = bytes[at + 1] as number;
   // AMD's CR8 in other modes than 64-bit: LOCK MOV CR0 (APM vol. 3)
   if ((opcode === 0x20 || opcode === 0x22) && bytes.includes(0xf0)) return true;
+  // RDPID
+  if (opcode === 0xc7 && bytes.includes(0xf3)) return true;
   // AMD's SSE4a: EXTRQ, INSERTQ, MOVNTSS, MOVNTSD
   if (opcode === 0x78 || opcode === 0x79 || opcode === 0x2b) return true;
   return false;

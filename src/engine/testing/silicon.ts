@@ -22,12 +22,13 @@ class Oracle {
     rmSync(from, { force: true });
     const made = spawnSync("mkfifo", [to, from], { encoding: "utf8" });
     if (made.status !== 0) throw new Error(`mkfifo: ${made.stderr}`);
+    // A FIFO opens once the other end is open too; the program's end must not keep ours open.
     this.#to = openSync(to, constants.O_RDWR);
-    // A FIFO opens for reading once it is open for writing.
+    const questions = openSync(to, constants.O_RDONLY);
     const answers = openSync(from, constants.O_RDWR);
     this.#from = openSync(from, constants.O_RDONLY);
-    this.#child = spawn(program, { stdio: [this.#to, answers, "inherit"] });
-    // So that the end of the program ends the answers.
+    this.#child = spawn(program, { stdio: [questions, answers, "inherit"] });
+    closeSync(questions);
     closeSync(answers);
   }
 

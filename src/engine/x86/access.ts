@@ -61,6 +61,18 @@ function alignmentOf(size: number): number {
   }
 }
 
+/** #AC at CPL 3 if EFLAGS.AC asks for it. */
+export function checkAlignment(core: Core, linear: number, size: number): void {
+  if (
+    core.watching &&
+    core.cpl === 3 &&
+    linear % alignmentOf(size) !== 0 &&
+    core.get(CR0) & CR0_AM &&
+    core.get(EFLAGS) & EFLAGS_AC
+  )
+    core.raiseWithCode(17, 0);
+}
+
 /** What is checked of an address before its page: #GP or #SS, then #AC. */
 function checkAddress(
   core: Core,
@@ -70,15 +82,7 @@ function checkAddress(
   unaligned = false,
 ): void {
   if (core.is64) checkCanonical(core, linear, size, stack);
-  if (
-    core.watching &&
-    !unaligned &&
-    core.cpl === 3 &&
-    linear % alignmentOf(size) !== 0 &&
-    core.get(CR0) & CR0_AM &&
-    core.get(EFLAGS) & EFLAGS_AC
-  )
-    core.raiseWithCode(17, 0);
+  if (!unaligned) checkAlignment(core, linear, size);
 }
 
 /** Move one naturally aligned piece between a view and a moderated physical address. */

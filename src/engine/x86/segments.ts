@@ -122,7 +122,7 @@ export function protectionChanged(core: Core): void {
 export function segmentViolation(core: Core, segment: number, kind: number): number {
   const index = (segment - SEGMENTS) / (segmentField(1, 0) - SEGMENTS);
   const offset = core.address(ADDRESS);
-  if (!isAllowed(core, index, offset, kind & 0xff, (kind & WRITES) !== 0))
+  if (!isAllowed(core, index, offset, kind & (WRITES - 1), (kind & WRITES) !== 0))
     core.raiseWithCode(index === SS ? 12 : 13, 0);
   return 0;
 }

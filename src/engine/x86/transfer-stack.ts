@@ -1,4 +1,5 @@
 import {
+  checkAlignment,
   isCanonical,
   readGuest16,
   readGuest32,
@@ -174,7 +175,9 @@ export class TransferStack {
   /** @param value below 2^53; the low `size` bytes are pushed */
   push(core: Core, size: 2 | 4 | 8, value: number): void {
     const hi = size === 8 ? Math.floor(value / 4294967296) : 0;
-    writeSystem(core, this.#reserve(core, size), size, value >>> 0, hi, this.#tlbSet);
+    const linear = this.#reserve(core, size);
+    if (this.#tlbSet === USER) checkAlignment(core, linear, size);
+    writeSystem(core, linear, size, value >>> 0, hi, this.#tlbSet);
   }
 
   /** Push a 64-bit field of the state, all bits of it. */

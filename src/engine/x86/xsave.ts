@@ -1,5 +1,5 @@
 import { OPERAND } from "../x87/layout.ts";
-import { guestRange, probe, readGuestBytes, writeGuestBytes } from "./access.ts";
+import { guestRange, probeGuestBytes, readGuestBytes, writeGuestBytes } from "./access.ts";
 import type { Core } from "./core.ts";
 import type { Level } from "./mode.ts";
 import { MXCSR_MASK, setMxcsr } from "./sse/mxcsr.ts";
@@ -106,7 +106,10 @@ export function fxsave(core: Core, linear: number, wide: boolean): void {
   checkAligned(core, linear, 16);
   const host = guestRange(core, linear, LEGACY_BYTES, "write");
   // What is not saved stays as it is in memory.
-  if (host < 0) readGuestBytes(core, linear, image);
+  if (host < 0) {
+    probeGuestBytes(core, linear, LEGACY_BYTES, "write");
+    readGuestBytes(core, linear, image);
+  }
   const area = host < 0 ? image : core.linearMemory.subarray(host, host + LEGACY_BYTES);
   core.x87.storeExtended(wide);
   core.set(X87 + OPERAND + MXCSR_AT, core.get(MXCSR));
@@ -134,7 +137,7 @@ export function xsave(core: Core, linear: number, wide: boolean, components: num
   checkAligned(core, linear, 64);
   const upper = upperBytes(core);
   const savesAvx = (components & COMPONENT_AVX) !== 0;
-  probe(core, linear, savesAvx ? AVX_AT + upper.length : AVX_AT, "write");
+  probeGuestBytes(core, linear, savesAvx ? AVX_AT + upper.length : AVX_AT, "write");
   readGuestBytes(core, linear, image);
   readGuestBytes(core, linear + LEGACY_BYTES, header, 8);
   if (components & COMPONENT_X87) saveX87(core, wide);

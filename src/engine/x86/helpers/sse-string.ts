@@ -1,6 +1,7 @@
-import { probe, probeGuestBytes, writeGuest8 } from "../access.ts";
+import { probeGuestBytes, writeGuest8 } from "../access.ts";
 import type { Core } from "../core.ts";
 import { mxcsrChanged } from "../sse/mxcsr.ts";
+import { STACK_ELEMENTS } from "../sse/operands.ts";
 import { compareStrings, elementsOf, implicitLength, type Text } from "../sse/string-compare.ts";
 import {
   ADDRESS,
@@ -81,7 +82,7 @@ function maskedStore(bytes: number): (core: Core) => number {
     const memory = core.linearMemory;
     const isChosen = (k: number): boolean =>
       ((memory[core.base + SSE_SECOND + k] as number) & 0x80) !== 0;
-    for (let k = 0; k < bytes; k++) if (isChosen(k)) probe(core, address + k, 1, "write");
+    for (let k = 0; k < bytes; k++) if (isChosen(k)) probeGuestBytes(core, address + k, 1, "write");
     for (let k = 0; k < bytes; k++)
       if (isChosen(k)) writeGuest8(core, address + k, memory[core.base + SSE_FIRST + k] as number);
     return 0;
@@ -99,18 +100,29 @@ function carrylessMultiply(core: Core): number {
   return 0;
 }
 
+function probeHalves(core: Core, stack: boolean): void {
+  for (const half of [0, 16])
+    probeGuestBytes(core, core.address(ADDRESS) + half, 16, "write", stack);
+}
+
 export const SSE_STRING_HELPERS: Helpers = {
   /** Check that the 32 bytes at ADDRESS may be written; they need the alignment of their halves. */
   probe_vector: (core) => {
-    for (const half of [0, 16]) probeGuestBytes(core, core.address(ADDRESS) + half, 16, "write");
+    probeHalves(core, false);
+    return 0;
+  },
+  probe_stack_vector: (core) => {
+    probeHalves(core, true);
     return 0;
   },
   /** Check that the elements at ADDRESS may be written that the bits 7:0 of SSE_INTEGER choose; bits 15:8 are their size. */
   probe_elements: (core) => {
     const chosen = core.get(SSE_INTEGER);
-    const size = chosen >>> 8;
+    const size = (chosen >>> 8) & 0xff;
+    const stack = (chosen & STACK_ELEMENTS) !== 0;
     for (let k = 0; k < 8; k++)
-      if ((chosen >> k) & 1) probeGuestBytes(core, core.address(ADDRESS) + k * size, size, "write");
+      if ((chosen >> k) & 1)
+        probeGuestBytes(core, core.address(ADDRESS) + k * size, size, "write", stack);
     return 0;
   },
   mxcsr_changed: (core) => {

@@ -1,5 +1,6 @@
 import type { Width } from "../../vcpu.ts";
 import {
+  isCanonical,
   lastRead,
   readGuest8,
   readGuest16,
@@ -208,6 +209,11 @@ function moved(core: Core, elements: number, source: boolean, target: boolean): 
   countDown(core, elements);
 }
 
+/** Byte in linear memory of an address, or -1 if accesses are to be one by one. */
+function hostOf(core: Core, at: number, access: "read" | "write"): number {
+  return core.is64 && !isCanonical(at) ? -1 : translate(core, at, access, core.tlbSet);
+}
+
 /** Copy as many elements as lie in one page on both sides; 0: do one the slow way. */
 function moveRun(core: Core, count: number): number {
   if (repeat.step < 0 || core.watching) return 0;
@@ -216,9 +222,8 @@ function moveRun(core: Core, count: number): number {
   let elements = run(core, repeat.source, from, count, false);
   elements = Math.min(elements, run(core, destination(core), to, count, true));
   if (elements < 2) return 0;
-  const set = core.tlbSet;
-  const source = translate(core, linear(core, repeat.source, from, false), "read", set);
-  const target = translate(core, linear(core, destination(core), to, true), "write", set);
+  const source = hostOf(core, linear(core, repeat.source, from, false), "read");
+  const target = hostOf(core, linear(core, destination(core), to, true), "write");
   if (source < 0 || target < 0) return 0;
   const size = elements * repeat.bytes;
   // Copying forward into what is still to be read repeats a pattern: only copyWithin's other cases agree.
@@ -234,7 +239,7 @@ function fillRun(core: Core, count: number): number {
   const to = index(core, RDI);
   const elements = run(core, destination(core), to, count, true);
   if (elements < 2) return 0;
-  const target = translate(core, linear(core, destination(core), to, true), "write", core.tlbSet);
+  const target = hostOf(core, linear(core, destination(core), to, true), "write");
   if (target < 0) return 0;
   const { bytes } = repeat;
   const size = elements * bytes;

@@ -2,7 +2,7 @@ import type { Value } from "../../micro/micro-op.ts";
 import type { Instruction } from "../instruction.ts";
 import type { Semantics } from "../row.ts";
 import { avx } from "../sse/forms.ts";
-import { crossesPage, isStack, readVector, writeVector } from "../sse/operands.ts";
+import { crossesPage, isStack, readVector, STACK_ELEMENTS, writeVector } from "../sse/operands.ts";
 import { ADDRESS, SSE_INTEGER } from "../state.ts";
 
 /** Loads and stores of the elements whose mask has its top bit set; the others cannot fault. */
@@ -87,10 +87,11 @@ function store(elements: Elements): Semantics {
     const chosen = chosenBits(i, elements, 1);
     const data = readVector(i, 2);
     const part = (): void => {
+      const stack = isStack(i, 0) ? STACK_ELEMENTS : 0;
       // Whatever faults does so before anything is written.
       const probe = (start: Value, which: Value): void => {
         i.storeState(ADDRESS, "i64", start);
-        i.storeState(SSE_INTEGER, "i32", i.op("i32.or", which, i.i32(size << 8)));
+        i.storeState(SSE_INTEGER, "i32", i.op("i32.or", which, i.i32((size << 8) | stack)));
         i.helper("probe_elements");
       };
       if (i.codeBits === 64) {

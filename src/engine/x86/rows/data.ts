@@ -82,29 +82,49 @@ row("0f b1", "CMPXCHG Ev,Gv", compareExchange, { lock: true });
 
 /** CMPXCHG8B and CMPXCHG16B; the latter's operand must be aligned. */
 const compareExchangeWide: Semantics = (i) => {
-  const bits = i.bits === 64 ? 64 : 32;
-  if (bits === 64 && levelOf(i.decoded.mode) < 2) {
+  const wide = i.bits === 64;
+  if (wide && levelOf(i.decoded.mode) < 2) {
     i.raise(6);
     return;
   }
-  const bytes = bits / 4;
-  const address = i.linear(0, bytes, "update");
-  if (bits === 64) i.if(i.ne(i.and(address, i.i64(15)), i.i64(0)), () => i.raise(13));
-  const load = bits === 64 ? "i64" : "i64.32u";
-  const store = bits === 64 ? "i64" : "i64.32";
-  const upper = i.add(address, i.i64(bits / 8));
-  const low = i.loadGuest(address, load, { intent: "update" });
-  const high = i.loadGuest(upper, load, { intent: "update" });
-  const equal = i.op("i32.and", i.eq(low, i.general(0, bits)), i.eq(high, i.general(2, bits)));
-  i.storeGuest(address, store, i.select(equal, i.general(3, bits), low));
-  i.storeGuest(upper, store, i.select(equal, i.general(1, bits), high));
-  i.if(i.op("i32.eqz", equal), () => {
-    i.setGeneral(0, bits, low);
-    i.setGeneral(2, bits, high);
-  });
+  const equal = wide ? compareExchange16(i) : compareExchange8(i);
   const others = i.op("i32.and", arithmeticFlags(i), i.i32(~0x40));
   setAll(i, i.op("i32.or", others, i.op("i32.shl", equal, i.i32(6))));
 };
+
+/** EDX:EAX is the old value, ECX:EBX the new one. Returns whether it was exchanged. */
+function compareExchange8(i: Instruction): Value {
+  const pair = (high: number, low: number): Value =>
+    i.or(i.shl(i.general(high, 32), i.i64(32)), i.general(low, 32));
+  const address = i.linear(0, 8, "update");
+  const stack = i.usesStack(0);
+  const old = i.loadGuest(address, "i64", { intent: "update", stack });
+  const equal = i.eq(old, pair(2, 0));
+  i.storeGuest(address, "i64", i.select(equal, pair(1, 3), old), { stack });
+  i.if(i.op("i32.eqz", equal), () => {
+    i.setGeneral(0, 32, i.truncate(old, 32));
+    i.setGeneral(2, 32, i.shrU(old, i.i64(32)));
+  });
+  return equal;
+}
+
+/** The same with RDX:RAX and RCX:RBX. */
+function compareExchange16(i: Instruction): Value {
+  const address = i.linear(0, 16, "update");
+  i.if(i.ne(i.and(address, i.i64(15)), i.i64(0)), () => i.raise(13));
+  const upper = i.add(address, i.i64(8));
+  const stack = i.usesStack(0);
+  const low = i.loadGuest(address, "i64", { intent: "update", stack });
+  const high = i.loadGuest(upper, "i64", { intent: "update", stack });
+  const equal = i.op("i32.and", i.eq(low, i.general(0, 64)), i.eq(high, i.general(2, 64)));
+  i.storeGuest(address, "i64", i.select(equal, i.general(3, 64), low), { stack });
+  i.storeGuest(upper, "i64", i.select(equal, i.general(1, 64), high), { stack });
+  i.if(i.op("i32.eqz", equal), () => {
+    i.setGeneral(0, 64, low);
+    i.setGeneral(2, 64, high);
+  });
+  return equal;
+}
 row("0f c7 /1", "CMPXCHG8B Mv", compareExchangeWide, { lock: true });
 
 row("98", "CBW", (i) =>

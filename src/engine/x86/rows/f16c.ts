@@ -3,8 +3,10 @@ import { avx } from "../sse/forms.ts";
 import { convertExactly, guarded, pass, resultOf } from "../sse/guard.ts";
 import {
   immediate,
+  isStack,
   readVector,
   readXmm,
+  STACK_ELEMENTS,
   storeLow,
   writeVector,
   writeXmm,
@@ -51,7 +53,11 @@ avx("W0 66 0f 3a 1d", "VCVTPS2PH Wx/2,Vx,Ib", (i) => {
   // Memory that cannot be written leaves MXCSR alone.
   if (i.isMemory(0)) {
     i.passAddress(0, bytes, "write");
-    i.storeState(SSE_INTEGER, "i32", i.i32((bytes << 8) | 1));
+    i.storeState(
+      SSE_INTEGER,
+      "i32",
+      i.i32((bytes << 8) | (isStack(i, 0) ? STACK_ELEMENTS : 0) | 1),
+    );
     i.helper("probe_elements");
   }
   pass(i, SSE_SECOND, source);

@@ -302,7 +302,7 @@ row("0f 09", "WBINVD", finishing("wbinvd"), PRIVILEGED_ENDS);
 
 /** There is no cache to flush, but the address is checked as for a load. */
 const flushLine: Semantics = (i) => {
-  i.loadGuest(i.linear(0, 1, "read"), "i64.8u");
+  i.loadGuest(i.linear(0, 1, "read"), "i64.8u", { stack: i.usesStack(0) });
 };
 row("NP 0f ae /7 mem", "CLFLUSH M", flushLine);
 row("66 0f ae /7 mem", "CLFLUSHOPT M", flushLine);

@@ -30,6 +30,9 @@ export function upperHalf(place: Place): Place {
 }
 
 /** Whether a memory operand is in the stack segment: faults of its address are #SS then. */
+/** Or-ed with the word of `probe_elements`: a non-canonical address raises #SS. */
+export const STACK_ELEMENTS = 0x1_0000;
+
 export function isStack(i: Instruction, index: number): boolean {
   const operand = i.decoded.operands[index];
   return operand?.kind === "memory" && operand.segment === SS;
@@ -138,7 +141,7 @@ export function writeVector(
     // Both pages must be writable before anything is written.
     i.if(crossesPage(i, address, 32), () => {
       i.storeState(ADDRESS, "i64", address);
-      i.helper("probe_vector");
+      i.helper(isStack(i, index) ? "probe_stack_vector" : "probe_vector");
     });
   }
   const stack = isStack(i, index);
