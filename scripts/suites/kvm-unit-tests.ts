@@ -4,7 +4,8 @@
  * how each test is run. QEMU's TCG, if it is installed, runs the same files for comparison.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BareMachine } from "../../src/session/bare.ts";
 import { type CaseResult, failed, notApplicable, PASSED, type Suite } from "./suite.ts";
@@ -14,6 +15,12 @@ const PATIENCE = 120;
 
 /** Groups of tests for what neither this CPU nor TCG has, or that need nothing but a long time. */
 const OTHER_GROUPS = /^(vmx|svm|nested_exception|hyperv|pmu|vmexit|nodefault)$/;
+
+/**
+ * The suite's own way to say that there is no hypervisor below: without it this file calls KVM, and
+ * has nothing to catch the #UD of bare hardware.
+ */
+const BARE_METAL = { file: "apic.flat", environment: "TEST_DEVICE=0\n" };
 
 const scores: { name: string; here: Score; qemu: Score | undefined }[] = [];
 
@@ -74,7 +81,7 @@ function* results(group: string, here: Score, qemu: Score | undefined): Generato
     const there = qemu === undefined ? "" : qemu.passed.includes(name) ? ", QEMU passes" : "";
     yield { group, name, outcome: failed(`reported as failed${there}`) };
   }
-  if (!/^exit/.test(here.ended))
+  if (!/^exit (1|77)$/.test(here.ended) && here.failed.length === 0)
     yield { group, name: "the end of it", outcome: failed(here.ended) };
 }
 
@@ -145,7 +152,9 @@ async function runHere(path: string, test: Test): Promise<Score> {
   const memory = test.qemu[test.qemu.indexOf("-m") + 1];
   const megabytes = test.qemu.includes("-m") ? Number.parseInt(memory, 10) : 128;
   const machine = new BareMachine(megabytes << 20, (byte) => output.push(byte), [], test.cpus);
-  machine.loadMultiboot(readFileSync(path), `${test.file} ${test.arguments}`.trim());
+  const environment = { name: "env", bytes: new TextEncoder().encode(BARE_METAL.environment) };
+  const modules = test.file === BARE_METAL.file ? [environment] : [];
+  machine.loadMultiboot(readFileSync(path), `${test.file} ${test.arguments}`.trim(), modules);
   const { ended, exitStatus } = await machine.run({}, AbortSignal.timeout(test.seconds * 1000));
   const text = Buffer.from(output).toString("latin1");
   if (ended === "interrupted") return score(text, `still runs after ${test.seconds} s`);
@@ -153,6 +162,18 @@ async function runHere(path: string, test: Test): Promise<Score> {
 }
 
 function runQemu(path: string, test: Test): Score {
+  const folder = mkdtempSync(join(tmpdir(), "gaoler-kvm-unit-tests-"));
+  try {
+    const environment = join(folder, "env");
+    writeFileSync(environment, BARE_METAL.environment);
+    const modules = test.file === BARE_METAL.file ? ["-initrd", environment] : [];
+    return runQemuWith(path, test, modules);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function runQemuWith(path: string, test: Test, modules: readonly string[]): Score {
   const devices = ["pc-testdev", "isa-debug-exit,iobase=0xf4,iosize=0x4"];
   const { status, stdout, error } = spawnSync(
     "qemu-system-x86_64",
@@ -161,6 +182,7 @@ function runQemu(path: string, test: Test): Score {
       ...devices.flatMap((device) => ["-device", device]),
       ...["-kernel", path, "-smp", String(test.cpus), ...test.qemu],
       ...(test.arguments === "" ? [] : ["-append", test.arguments]),
+      ...modules,
     ],
     { timeout: test.seconds * 1000, maxBuffer: 2 ** 28, stdio: ["ignore", "pipe", "ignore"] },
   );
