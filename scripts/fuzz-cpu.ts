@@ -127,7 +127,7 @@ function campaign(): number {
         console.log(`\n${describeRow(row)}: the engine failed\n  --case '${formatCase(start)}'`);
         throw error;
       }
-      casesOf.set(row, (casesOf.get(row) ?? 0) + 1);
+      if (decoded.row === row) casesOf.set(row, (casesOf.get(row) ?? 0) + 1);
       exceptions.set(theirs.vector | 0, (exceptions.get(theirs.vector | 0) ?? 0) + 1);
       const found = differences(start, ours, theirs, decoded, (name) =>
         allowed.set(name, (allowed.get(name) ?? 0) + 1),

@@ -144,11 +144,14 @@ const ALLOWANCES: readonly Allowance[] = [
     name: "PUSH of a segment register",
     why: "with 32 bits the upper half of the slot is zero or left as it is (SDM vol. 2, PUSH)",
     mnemonics: /^PUSH$/,
-    fields: /^(memory|outside|vector)$/,
-    when: ({ decoded }) => {
+    when: ({ decoded, before, silicon }, { field }) => {
       const [operand] = decoded.operands;
+      const faults = silicon.u64[AT.rip >> 3] === before.u64[AT.rip >> 3];
       return (
-        operand?.kind === "register" && operand.file === "segment" && decoded.operandBits === 32
+        (faults || field === "memory" || field === "outside") &&
+        operand?.kind === "register" &&
+        operand.file === "segment" &&
+        decoded.operandBits === 32
       );
     },
   },
@@ -214,6 +217,7 @@ const ALLOWANCES: readonly Allowance[] = [
     when: ({ engine, silicon, decoded }) =>
       [engine.vector, silicon.vector].every((vector) => [12, 13, 17].includes(vector)) &&
       (silicon.vector === 17 ||
+        engine.vector === 17 ||
         decoded.row.options.unit === "sse" ||
         decoded.row.options.unit === "avx" ||
         /^F?X(SAVE|RSTOR)/.test(decoded.row.mnemonic)),
@@ -273,6 +277,21 @@ const ALLOWANCES: readonly Allowance[] = [
     mnemonics: /^SHA/,
     fields: /^vector$/,
     when: ({ engine }) => engine.vector === 13,
+  },
+  {
+    name: "permission to do nothing",
+    why: "a count of 0 repeats nothing (SDM vol. 2, REP); AMD's CPUs look at IOPL before the count",
+    mnemonics: /^(INS|OUTS)$/,
+    when: ({ before, engine, silicon }) =>
+      engine.u64[AT.rip >> 3] !== before.u64[AT.rip >> 3] && silicon.vector === 13,
+  },
+  {
+    name: "pairs in memory",
+    why: "whether bounds and far pointers are read together or one by one is not defined",
+    mnemonics: /^(BOUND|L[DEFGS]S|CALLF|JMPF)$/,
+    fields: /^(vector|error|cr2)$/,
+    when: ({ engine, silicon }) =>
+      [engine.vector, silicon.vector].every((vector) => [12, 13, 14, 17].includes(vector)),
   },
   {
     name: "POPA that faults",

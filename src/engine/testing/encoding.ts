@@ -60,7 +60,7 @@ class Encoding {
     const { random } = this;
     const vsib = this.has("vm");
     if (vsib && addressBits === 16) throw new RangeError("VSIB needs 32-bit addresses");
-    const rm = vsib ? 4 | this.#register(1) : this.#register(1);
+    const rm = vsib ? 4 : this.#register(1);
     const mod = random.below(3);
     const bytes = [(mod << 6) | (this.#reg() << 3) | rm];
     const wide = addressBits === 16 ? 2 : 4;

@@ -62,6 +62,8 @@ export function isBeyondTheEngine(bytes: readonly number[]): boolean {
   const opcode = bytes[at + 1] as number;
   // AMD's CR8 in other modes than 64-bit: LOCK MOV CR0 (APM vol. 3)
   if ((opcode === 0x20 || opcode === 0x22) && bytes.includes(0xf0)) return true;
+  // AMD's CPUs access the memory of LOCK VERR, VERW, ... before they raise #UD
+  if (opcode === 0 && bytes.includes(0xf0)) return true;
   // RDPID
   if (opcode === 0xc7 && bytes.includes(0xf3)) return true;
   // AMD's SSE4a: EXTRQ, INSERTQ, MOVNTSS, MOVNTSD

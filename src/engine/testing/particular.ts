@@ -67,9 +67,7 @@ function selector(generator: Generator): number {
 
 const repeated: Prepare = ({ random }, decoded, record) => {
   if (decoded.repeat === "none") return;
-  // Whether INS and OUTS check permission before the count is not defined.
-  const least = /^(INS|OUTS)$/.test(decoded.row.mnemonic) ? 1 : 0;
-  const count = random.oneIn(8) ? least : least + random.below(24);
+  const count = random.oneIn(8) ? 0 : random.below(24);
   const above = record.bits === 64 && decoded.addressBits === 32 ? random.u32() : 0;
   const narrow = decoded.addressBits === 16 ? random.u32() << 16 : 0;
   record.setPair(RCX, narrow | count, above);
@@ -243,8 +241,9 @@ const loadImage: Prepare = (generator, decoded, record) => {
   if (decoded.row.mnemonic === "FXRSTOR" || at < 0) return;
   record.u8.fill(0, at + 512, at + 576);
   record.u8[at + 512] = random.below(8);
+  // Not in the first bytes: the host may have components that the engine has not.
   if (random.oneIn(16))
-    record.u8[at + 512 + random.below(24)] = random.pick([1, 0x80, random.below(256)]);
+    record.u8[at + 516 + random.below(20)] = random.pick([1, 0x80, random.below(256)]);
   stateMask(generator, decoded, record);
 };
 

@@ -1,5 +1,5 @@
 import { type Decoded, Decoder, type Undecodable } from "../x86/decoder.ts";
-import { AT, Case } from "./case.ts";
+import { AT, Case, NO_EXCEPTION } from "./case.ts";
 import { MODES } from "./generate.ts";
 import { BASED_16, CODE, CODE_16, CODE_32, CODE_64, FLAT_DATA, MEMORY_BYTES } from "./layout.ts";
 
@@ -109,9 +109,16 @@ export function formatCase(record: Case): string {
   return [...words, ...changes(plain, record, FIELDS)].join(" ");
 }
 
-/** What a case made of its start. */
+/** What a case made of its start; without an exception nothing is said of one. */
 export function formatOutcome(before: Case, after: Case): string {
-  return [...changes(before, after, RESULTS), ...changes(before, after, FIELDS)].join(" ");
+  return changes(completed(before), after, [...RESULTS, ...FIELDS]).join(" ");
+}
+
+function completed(before: Case): Case {
+  const record = new Case();
+  record.copy(before);
+  record.vector = NO_EXCEPTION;
+  return record;
 }
 
 function assign(record: Case, word: string): void {
@@ -142,8 +149,7 @@ export function parseCase(text: string): Case {
 
 /** The case that an outcome describes, from what it started from. */
 export function parseOutcome(before: Case, text: string): Case {
-  const record = new Case();
-  record.copy(before);
+  const record = completed(before);
   for (const word of text.split(" ")) if (word !== "") assign(record, word);
   return record;
 }

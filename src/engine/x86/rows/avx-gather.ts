@@ -1,6 +1,6 @@
 import type { Semantics } from "../row.ts";
 import { avx } from "../sse/forms.ts";
-import { byteOf, isStack } from "../sse/operands.ts";
+import { byteOf } from "../sse/operands.ts";
 
 /**
  * AVX2: loads of elements from addresses that a vector gives. An element whose
@@ -24,7 +24,7 @@ function gather(count: number, size: 4 | 8, indexSize: 4 | 8): Semantics {
         const indexPlace = byteOf(i.vectorIndex(1), k * indexSize);
         const index = i.loadState(indexPlace, indexSize === 4 ? "i64.32s" : "i64");
         const address = i.linear(1, size, "read", i.effective(1, index));
-        const value = i.loadGuest(address, load, { stack: isStack(i, 1), unaligned: true });
+        const value = i.loadGuest(address, load, { stack: i.usesStack(1), unaligned: true });
         i.storeState(byteOf(destination, at), load, value);
         i.storeState(byteOf(mask, at), load, size === 4 ? i.i32(0) : i.i64(0));
       });

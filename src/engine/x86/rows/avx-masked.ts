@@ -2,7 +2,7 @@ import type { Value } from "../../micro/micro-op.ts";
 import type { Instruction } from "../instruction.ts";
 import type { Semantics } from "../row.ts";
 import { avx } from "../sse/forms.ts";
-import { crossesPage, isStack, readVector, STACK_ELEMENTS, writeVector } from "../sse/operands.ts";
+import { crossesPage, readVector, STACK_ELEMENTS, writeVector } from "../sse/operands.ts";
 import { ADDRESS, SSE_INTEGER } from "../state.ts";
 
 /** Loads and stores of the elements whose mask has its top bit set; the others cannot fault. */
@@ -68,7 +68,7 @@ function load(elements: Elements): Semantics {
           const lane = lanes[Math.floor((k * size) / 16)];
           if (lane === undefined) return;
           const address = elementAddress(i, elements, 2, k, "read");
-          const value = i.loadGuest(address, element, { stack: isStack(i, 2) });
+          const value = i.loadGuest(address, element, { stack: i.usesStack(2) });
           i.set(lane, i.lane(`${shape}.replace_lane`, k % (16 / size), i.get(lane), value));
         }),
     );
@@ -87,7 +87,7 @@ function store(elements: Elements): Semantics {
     const chosen = chosenBits(i, elements, 1);
     const data = readVector(i, 2);
     const part = (): void => {
-      const stack = isStack(i, 0) ? STACK_ELEMENTS : 0;
+      const stack = i.usesStack(0) ? STACK_ELEMENTS : 0;
       // Whatever faults does so before anything is written.
       const probe = (start: Value, which: Value): void => {
         i.storeState(ADDRESS, "i64", start);
@@ -105,7 +105,7 @@ function store(elements: Elements): Semantics {
         const lane = data[Math.floor((k * size) / 16)] as Value;
         const value = i.lane(`${shape}.extract_lane`, k % (16 / size), lane);
         const address = elementAddress(i, elements, 0, k, "write");
-        i.storeGuest(address, element, value, { stack: isStack(i, 0) });
+        i.storeGuest(address, element, value, { stack: i.usesStack(0) });
       });
     };
     i.if(areAll(i, elements, chosen), () => writeVector(i, 0, data), part);

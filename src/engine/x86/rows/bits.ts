@@ -30,13 +30,16 @@ function bitTest(name: string, immediate: boolean): Semantics {
     const bytes = i.shl(i.shrS(i.signExtend(offset, bits), i.i64(shift)), i.i64(shift - 3));
     const address = i.truncate(i.add(i.effective(0), bytes), i.decoded.addressBits);
     const load = bits === 64 ? "i64" : bits === 32 ? "i64.32u" : "i64.16u";
-    const linear = i.linear(0, bits / 8, change === undefined ? "read" : "update", address);
-    const a = i.loadGuest(linear, load, { intent: change === undefined ? "read" : "update" });
+    const intent = change === undefined ? "read" : "update";
+    const stack = i.usesStack(0);
+    const linear = i.linear(0, bits / 8, intent, address);
+    const a = i.loadGuest(linear, load, { intent, stack });
     if (change !== undefined)
       i.storeGuest(
         linear,
         bits === 64 ? "i64" : bits === 32 ? "i64.32" : "i64.16",
         change(i, a, mask),
+        { stack },
       );
     setCarry(i, i.wrap(i.and(i.shrU(a, position), i.i64(1))));
   };

@@ -3,7 +3,6 @@ import { avx } from "../sse/forms.ts";
 import { convertExactly, guarded, pass, resultOf } from "../sse/guard.ts";
 import {
   immediate,
-  isStack,
   readVector,
   readXmm,
   STACK_ELEMENTS,
@@ -56,7 +55,7 @@ avx("W0 66 0f 3a 1d", "VCVTPS2PH Wx/2,Vx,Ib", (i) => {
     i.storeState(
       SSE_INTEGER,
       "i32",
-      i.i32((bytes << 8) | (isStack(i, 0) ? STACK_ELEMENTS : 0) | 1),
+      i.i32((bytes << 8) | (i.usesStack(0) ? STACK_ELEMENTS : 0) | 1),
     );
     i.helper("probe_elements");
   }

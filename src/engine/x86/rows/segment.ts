@@ -75,9 +75,12 @@ const OFFSET_LOADS: Record<number, Load> = { 16: "i64.16u", 32: "i64.32u", 64: "
 export function readFarPointer(i: Instruction, index: number): { offset: Value; selector: Value } {
   const bytes = i.bits / 8;
   const address = i.linear(index, bytes + 2, "read");
-  const offset = i.loadGuest(address, OFFSET_LOADS[i.bits]);
+  const stack = i.usesStack(index);
+  const offset = i.loadGuest(address, OFFSET_LOADS[i.bits], { stack });
   const above = i.add(address, i.i64(bytes));
-  const selector = i.loadGuest(i.codeBits === 64 ? above : i.truncate(above, 32), "i64.16u");
+  const selector = i.loadGuest(i.codeBits === 64 ? above : i.truncate(above, 32), "i64.16u", {
+    stack,
+  });
   return { offset, selector };
 }
 

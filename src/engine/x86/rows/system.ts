@@ -119,8 +119,11 @@ function loadTable(base: number, limit: number): Semantics {
     const is64 = i.codeBits === 64;
     const address = i.linear(0, is64 ? 10 : 6, "read");
     const above = i.add(address, i.i64(2));
-    const newLimit = i.loadGuest(address, "i64.16u");
-    const newBase = i.loadGuest(is64 ? above : i.truncate(above, 32), is64 ? "i64" : "i64.32u");
+    const stack = i.usesStack(0);
+    const newLimit = i.loadGuest(address, "i64.16u", { stack });
+    const newBase = i.loadGuest(is64 ? above : i.truncate(above, 32), is64 ? "i64" : "i64.32u", {
+      stack,
+    });
     if (is64) {
       const canonical = i.shrS(i.shl(newBase, i.i64(16)), i.i64(16));
       raiseIf(i, i.ne(canonical, newBase), 13);
@@ -136,11 +139,13 @@ function storeTable(base: number, limit: number): Semantics {
     const is64 = i.codeBits === 64;
     const address = i.linear(0, is64 ? 10 : 6, "write");
     const above = i.add(address, i.i64(2));
-    i.storeGuest(address, "i64.16", i.loadState(limit, "i64.32u"));
+    const stack = i.usesStack(0);
+    i.storeGuest(address, "i64.16", i.loadState(limit, "i64.32u"), { stack });
     i.storeGuest(
       is64 ? above : i.truncate(above, 32),
       is64 ? "i64" : "i64.32",
       i.loadState(base, "i64"),
+      { stack },
     );
   };
 }
@@ -287,8 +292,9 @@ row(
   (i) => {
     const address = i.linear(1, 16, "read");
     const above = i.add(address, i.i64(8));
-    const process = i.loadGuest(address, "i64");
-    const page = i.loadGuest(i.codeBits === 64 ? above : i.truncate(above, 32), "i64");
+    const stack = i.usesStack(1);
+    const process = i.loadGuest(address, "i64", { stack });
+    const page = i.loadGuest(i.codeBits === 64 ? above : i.truncate(above, 32), "i64", { stack });
     i.storeState(ADDRESS, "i64", i.read(0));
     i.storeState(VALUE, "i64", process);
     i.storeState(VALUE + 8, "i64", page);

@@ -1,7 +1,7 @@
 import type { Load, Place, Store, Value } from "../../micro/micro-op.ts";
 import { SIGN_EXPONENT, STATUS_WORD, TAGS } from "../../x87/layout.ts";
 import type { Instruction } from "../instruction.ts";
-import { ADDRESS, SS, X87, YMM_UPPER } from "../state.ts";
+import { ADDRESS, X87, YMM_UPPER } from "../state.ts";
 
 /** How vector instructions read and write their operands. */
 
@@ -29,14 +29,8 @@ export function upperHalf(place: Place): Place {
   return byteOf(place, 16);
 }
 
-/** Whether a memory operand is in the stack segment: faults of its address are #SS then. */
 /** Or-ed with the word of `probe_elements`: a non-canonical address raises #SS. */
 export const STACK_ELEMENTS = 0x1_0000;
-
-export function isStack(i: Instruction, index: number): boolean {
-  const operand = i.decoded.operands[index];
-  return operand?.kind === "memory" && operand.segment === SS;
-}
 
 /** #GP(0) unless a linear address is a multiple of `bytes`. */
 function checkAligned(i: Instruction, address: Value, bytes: number): void {
@@ -57,7 +51,7 @@ function nextLane(i: Instruction, address: Value): Value {
 function load(i: Instruction, index: number, bytes: number, kind: Load, aligned = false): Value {
   const address = i.linear(index, bytes, "read");
   if (aligned) checkAligned(i, address, bytes);
-  return i.loadGuest(address, kind, { stack: isStack(i, index) });
+  return i.loadGuest(address, kind, { stack: i.usesStack(index) });
 }
 
 function store(
@@ -70,7 +64,7 @@ function store(
 ): void {
   const address = i.linear(index, bytes, "write");
   if (aligned) checkAligned(i, address, bytes);
-  i.storeGuest(address, kind, value, { stack: isStack(i, index) });
+  i.storeGuest(address, kind, value, { stack: i.usesStack(index) });
 }
 
 /**
@@ -113,7 +107,7 @@ export function readVector(i: Instruction, index: number, aligned = !isVex(i)): 
   }
   const address = i.linear(index, 32, "read");
   if (aligned) checkAligned(i, address, 32);
-  const stack = isStack(i, index);
+  const stack = i.usesStack(index);
   const lower = i.loadGuest(address, "v128", { stack });
   return [lower, i.loadGuest(nextLane(i, address), "v128", { stack })];
 }
@@ -141,10 +135,10 @@ export function writeVector(
     // Both pages must be writable before anything is written.
     i.if(crossesPage(i, address, 32), () => {
       i.storeState(ADDRESS, "i64", address);
-      i.helper(isStack(i, index) ? "probe_stack_vector" : "probe_vector");
+      i.helper(i.usesStack(index) ? "probe_stack_vector" : "probe_vector");
     });
   }
-  const stack = isStack(i, index);
+  const stack = i.usesStack(index);
   i.storeGuest(address, "v128", lower, { stack });
   i.storeGuest(nextLane(i, address), "v128", upper, { stack });
 }
