@@ -107,8 +107,8 @@ const exchange: Prepare = (generator, decoded, record) => {
   const wide = decoded.row.mnemonic === "CMPXCHG8B" && decoded.operandBits === 64;
   const at = placeOf(memory, wide ? 16 : 8);
   if (at < 0) return;
-  const words = [0, 4, 8, 12].map((k) => record.view.getUint32(at + k, true));
-  const [a = 0, b = 0, c = 0, d = 0] = words;
+  const offsets = wide ? [0, 4, 8, 12] : [0, 4];
+  const [a = 0, b = 0, c = 0, d = 0] = offsets.map((k) => record.view.getUint32(at + k, true));
   const narrow = decoded.row.mnemonic === "CMPXCHG8B" && !wide;
   const uses = new Set(
     decoded.operands.flatMap((o) => (o.kind === "memory" ? [o.base, o.index] : [])),
