@@ -74,7 +74,7 @@ const dump = (pieces: readonly MemoryReport[]): string[] =>
   ]);
 
 function createMachine(
-  { memory, map, cpus }: ExecOptions,
+  { memory, map, cpus, jit }: ExecOptions,
   kernel: boolean,
   com1: (byte: number) => void,
 ): BareMachine {
@@ -82,7 +82,7 @@ function createMachine(
   const { ramBytes, ranges } =
     kernel && size !== undefined ? { ramBytes: size, ranges: [] } : flatRam(size);
   try {
-    return new BareMachine(ramBytes, com1, [...ranges, ...map], cpus);
+    return new BareMachine(ramBytes, com1, [...ranges, ...map], cpus, jit);
   } catch (error) {
     if (error instanceof RangeError)
       throw new UsageError(`--memory, --map, --cpus: ${error.message}`);

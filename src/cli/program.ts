@@ -3,8 +3,9 @@
  * when it runs, so that help and version answer at once.
  */
 import { readFileSync } from "node:fs";
-import { Command, CommanderError, type CommandOptions } from "commander";
+import { Command, CommanderError, type CommandOptions, Option } from "commander";
 import type { ScenarioDevice } from "../session/devices.ts";
+import type { Jit } from "../session/session.ts";
 import { type CellArguments, cellOptions } from "./cell-arguments.ts";
 import { deviceArgument } from "./device-arguments.ts";
 import { isInputError } from "./usage-error.ts";
@@ -26,7 +27,7 @@ export interface RunOptions {
   until?: RegExp;
   realtime?: true;
   json?: string;
-  jit: boolean;
+  jit: Jit | false;
   engine: string;
   record?: string;
   replay?: string;
@@ -53,6 +54,7 @@ export interface ExecOptions {
   cmdline: string;
   for?: number;
   json?: string;
+  jit: Jit;
 }
 
 /** Of an option that may be given again and again. */
@@ -182,6 +184,7 @@ ${examples(
       [],
     )
     .option("--instructions <count>", "end after this many instructions", count)
+    .addOption(jitOption())
     .option("--for <time>", "end after this much virtual time", duration)
     .option("--json <file>", "write the registers as JSON (- for standard output)")
     .addHelpText(
@@ -248,9 +251,18 @@ function withRunOptions(command: Command): Command {
     .option("--until <regex>", "end when a console line matches", pattern)
     .option("--realtime", "pace virtual time against the wall clock")
     .option("--json <file>", "write a final report (- for standard output)")
-    .option("--no-jit", "do not compile hot code, tier 0 only")
-    .option("--engine <name>", "wasm, kvm or auto", "auto");
+    .option("--engine <name>", "wasm, kvm or auto", "auto")
+    .addOption(jitOption())
+    .addOption(new Option("--no-jit").hideHelp());
 }
+
+const jitOption = () =>
+  new Option(
+    "--jit <mode>",
+    "what is compiled: code that is hot (on), all code, or none (--no-jit)",
+  )
+    .choices(["off", "on", "always"])
+    .default("on");
 
 /** Commands made by `command()` take over some settings of their parent, not these. */
 function inheritSettings(command: Command): void {

@@ -84,6 +84,7 @@ export async function runScenario(
   if (isLinked)
     for (const finding of checkLinks(loaded.system, configs)) terminal.note(formatFinding(finding));
   const session = new Session(loaded, {
+    jit: options.jit || "off",
     realtime: options.realtime === true,
     ...(recorder && { record: (action) => recorder.add(action) }),
   });

@@ -6,6 +6,7 @@
 import { GuestMemory } from "../engine/guest-memory.ts";
 import type { Registers, Vcpu } from "../engine/vcpu.ts";
 import { WasmEngine } from "../engine/wasm/engine.ts";
+import type { Jit } from "../engine/wasm/regions/regions.ts";
 import { type InspectedInstruction, instructionAtRip } from "../engine/x86/inspect.ts";
 import { Board, type BoardState } from "../machine/board.ts";
 import type { ByteSink, PortDevice } from "../machine/device.ts";
@@ -89,12 +90,18 @@ export class BareMachine {
    * @param cpus the first one runs, the others wait for their start-up message
    * @throws RangeError if the board cannot have that much RAM, or not there, or so many CPUs
    */
-  constructor(ramBytes: number, com1: ByteSink, ranges: readonly RamRange[] = [], cpus = 1) {
+  constructor(
+    ramBytes: number,
+    com1: ByteSink,
+    ranges: readonly RamRange[] = [],
+    cpus = 1,
+    jit: Jit = "on",
+  ) {
     if (ramBytes < 0x100000) throw new RangeError("a machine has at least 1 MiB of RAM");
     const memory = new GuestMemory(ramBytes + backingBytes(ranges, ramBytes));
     this.#ramBytes = ramBytes;
     this.#ranges = ranges;
-    const engine = new WasmEngine(memory);
+    const engine = new WasmEngine(memory, jit);
     const vcpus = Array.from({ length: cpus }, (_, cpu) => engine.createVcpu(cpu, UNCONNECTED));
     this.board = new Board({ memory, vcpus, serial: [com1] });
     this.#vcpu = vcpus[0];

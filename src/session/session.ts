@@ -6,6 +6,7 @@ import type { CellConfig } from "../config/types.ts";
 import { GuestMemory } from "../engine/guest-memory.ts";
 import type { Vcpu } from "../engine/vcpu.ts";
 import { type VcpuSurroundings, WasmEngine } from "../engine/wasm/engine.ts";
+import type { Jit } from "../engine/wasm/regions/regions.ts";
 import type { Cell } from "../hypervisor/cell.ts";
 import { type Refusal, type Result, refuse } from "../hypervisor/errno.ts";
 import { type CellName, Hypervisor } from "../hypervisor/hypervisor.ts";
@@ -53,9 +54,13 @@ export interface Engine {
   createVcpu(index: number, surroundings: VcpuSurroundings): Vcpu;
 }
 
+export type { Jit };
+
 export interface SessionOptions {
   /** Default: the engine that emits WebAssembly. */
   readonly engine?: (memory: GuestMemory) => Engine;
+  /** Of the engine that emits WebAssembly. Default "on". */
+  readonly jit?: Jit;
   /** Keep virtual time from running ahead of the wall clock. Default false. */
   readonly realtime?: boolean;
   readonly wallClock?: WallClock;
@@ -114,7 +119,7 @@ export class Session {
   /** Builds the machine and enables the hypervisor in it. @throws ScenarioError */
   constructor(scenario: LoadedScenario, options: SessionOptions = {}) {
     const { realtime = false, wallClock = HOST_CLOCK } = options;
-    const createEngine = options.engine ?? ((memory) => new WasmEngine(memory));
+    const createEngine = options.engine ?? ((memory) => new WasmEngine(memory, options.jit));
     this.scenario = scenario;
     const { system, cells, until } = scenario;
     if (until !== undefined)

@@ -36,7 +36,7 @@ export class Lift {
   /** The list being recorded; nested lists replace it while `if` and `while` bodies are built. */
   list: Value[] = [];
 
-  private record(op: MicroOp, type: ValueType): Value {
+  protected record(op: MicroOp, type: ValueType): Value {
     const value: Value = { type, op, uses: 0, local: -1 };
     this.list.push(value);
     return value;
@@ -187,7 +187,7 @@ export class Lift {
     this.record({ kind: "variable-set", variable, value }, "i32");
   }
 
-  private nested(build: () => void): Value[] {
+  protected nested(build: () => void): Value[] {
     const outer = this.list;
     this.list = [];
     build();

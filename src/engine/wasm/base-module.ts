@@ -28,6 +28,16 @@ export const JUMP: Signature = { parameters: ["i32"], results: ["i32"] };
 
 /** A slow access: (vCPU base, record address, kind) -> 0 or the reason to leave. */
 export const SLOW_ACCESS: Signature = { parameters: ["i32", "i32", "i32"], results: ["i32"] };
+/** As a slow access, but only makes the TLB grant it: (vCPU base, kind, linear address) -> 1, or 0 if it cannot. */
+export const FILL_TLB: Signature = { parameters: ["i32", "i32", "i64"], results: ["i32"] };
+/** The rest of it in TypeScript: (vCPU base, kind); the address is in ADDRESS. */
+const FILL_TLB_IN_TYPESCRIPT: Signature = { parameters: ["i32", "i32"], results: ["i32"] };
+/** Functions that compiled regions call. */
+export const REGION_IMPORTS: Readonly<Record<string, Signature>> = {
+  header: TEMPLATE,
+  jump: JUMP,
+  fill_tlb: FILL_TLB,
+};
 /** Table slots of the base module's own templates. */
 export const HEADER_SLOT = 0;
 export const STALE_SLOT = 1;
@@ -35,12 +45,14 @@ export const STALE_SLOT = 1;
 export const INDIRECT_SLOT = 2;
 export const FIRST_FREE_SLOT = 3;
 
-/** Record of a block's header: template slot, number of instructions. */
-export const HEADER_BYTES = 8;
+/** Record of a block's header: template slot, number of instructions, entries until it is hot. */
+export const HEADER_BYTES = 12;
+export const HEADER_COUNTDOWN = 8;
 
 const I32_LOAD = 0x28;
 const I64_LOAD = 0x29;
 const I32_STORE = 0x36;
+const I64_STORE = 0x37;
 
 const load = (code: Bytes, opcode: number, offset: number): Bytes =>
   code.byte(opcode, 0).u32(offset);
@@ -56,15 +68,33 @@ const MOVES: readonly (readonly [number, readonly number[], readonly number[]])[
   [16, [0xfd, 0x00], [0xfd, 0x0b]],
 ];
 
+/** Locals for {@link besideCode}: linear and host address, and one for between. */
+interface Scratch {
+  readonly linear: number;
+  readonly host: number;
+  readonly entry: number;
+}
+
+const SCRATCH_TYPES = ["i64", "i32", "i32"] as const;
+
+function scratchFrom(first: number): Scratch {
+  return { linear: first, entry: first + 1, host: first + 2 };
+}
+
+const sizeOf = (code: Bytes, kind: number): Bytes => constant(get(code, kind), 0xff).byte(0x71);
+
 /**
- * Body of `slow_access`. Pages that hold code as well as data have bit 0 set
- * in their TLB write tag, which no inline look-up matches. A write to such a
- * page that hits no decoded granule is done here; all else in TypeScript.
+ * Pages that hold code as well as data have bit 0 set in their TLB write tag,
+ * which no inline look-up matches. Emits `then` for a write to such a page
+ * that hits no decoded granule; its address is in `host`.
  */
-function slowAccess(moderate: number, ramOffset: number): Bytes {
-  const code = new Bytes();
-  const [linear, entry, host] = [3, 4, 5];
-  const size = (): Bytes => constant(get(code, 2), 0xff).byte(0x71);
+function besideCode(
+  code: Bytes,
+  kind: number,
+  { linear, host, entry }: Scratch,
+  ramOffset: number,
+  then: () => void,
+): void {
   /** Push the code map's bit for the byte at host + (what `more` adds). */
   const granuleBit = (more: () => void): void => {
     get(code, host);
@@ -76,7 +106,7 @@ function slowAccess(moderate: number, ramOffset: number): Bytes {
     constant(code, 7).byte(0x71, 0x76);
     constant(code, 1).byte(0x71);
   };
-  constant(get(code, 2), SLOW_WRITE | SLOW_UPDATE).byte(0x71, 0x04, 0x40);
+  constant(get(code, kind), SLOW_WRITE | SLOW_UPDATE).byte(0x71, 0x04, 0x40);
   load(get(code, 0), I64_LOAD, ADDRESS).byte(0x21).u32(linear);
   load(get(code, 0), I32_LOAD, TLB);
   get(code, linear).byte(0x42).s64(7n).byte(0x88, 0xa7);
@@ -85,31 +115,49 @@ function slowAccess(moderate: number, ramOffset: number): Bytes {
     .u32(entry);
   load(code, I64_LOAD, TLB_WRITE_TAG);
   get(code, linear);
-  size().byte(0xac, 0x7c).byte(0x42).s64(1n).byte(0x7d); // linear + size - 1
+  sizeOf(code, kind).byte(0xac, 0x7c).byte(0x42).s64(1n).byte(0x7d); // linear + size - 1
   code.byte(0x42).s64(-4096n).byte(0x83).byte(0x42).s64(1n).byte(0x84, 0x51, 0x04, 0x40);
   get(code, linear).byte(0xa7);
   load(get(code, entry), I32_LOAD, TLB_ADDEND).byte(0x6a, 0x21).u32(host);
   granuleBit(() => {});
-  granuleBit(() => constant(size().byte(0x6a), 1).byte(0x6b));
+  granuleBit(() => constant(sizeOf(code, kind).byte(0x6a), 1).byte(0x6b));
   code.byte(0x72, 0x45, 0x04, 0x40);
-  for (const [bytes, loadCode, storeCode] of MOVES) {
-    constant(size(), bytes).byte(0x46, 0x04, 0x40);
-    constant(get(code, 2), SLOW_WRITE).byte(0x71, 0x04, 0x40);
-    get(get(code, host), 0)
-      .byte(...loadCode, 0)
-      .u32(VALUE);
-    code.byte(...storeCode, 0, 0).byte(0x05);
-    get(get(code, 0), host).byte(...loadCode, 0, 0);
-    code
-      .byte(...storeCode, 0)
-      .u32(VALUE)
-      .byte(0x0b);
-    constant(code, Leave.none).byte(0x0f, 0x0b);
-  }
+  then();
   code.byte(0x0b, 0x0b, 0x0b);
-  return get(get(get(code, 0), 1), 2)
+}
+
+/** Body of `slow_access`: what does not hit code beside it is done here; all else in TypeScript. */
+function slowAccess(moderate: number, ramOffset: number): Bytes {
+  const code = new Bytes();
+  const kind = 2;
+  const scratch = scratchFrom(3);
+  besideCode(code, kind, scratch, ramOffset, () => {
+    for (const [bytes, loadCode, storeCode] of MOVES) {
+      constant(sizeOf(code, kind), bytes).byte(0x46, 0x04, 0x40);
+      constant(get(code, kind), SLOW_WRITE).byte(0x71, 0x04, 0x40);
+      get(get(code, scratch.host), 0)
+        .byte(...loadCode, 0)
+        .u32(VALUE);
+      code.byte(...storeCode, 0, 0).byte(0x05);
+      get(get(code, 0), scratch.host).byte(...loadCode, 0, 0);
+      code
+        .byte(...storeCode, 0)
+        .u32(VALUE)
+        .byte(0x0b);
+      constant(code, Leave.none).byte(0x0f, 0x0b);
+    }
+  });
+  return get(get(get(code, 0), 1), kind)
     .byte(0x12)
     .u32(moderate);
+}
+
+/** Body of `fill_tlb`: 1 if the TLB entry of the access may be used now. */
+function fillTlb(fill: number, ramOffset: number): Bytes {
+  const code = new Bytes();
+  load(get(get(code, 0), 2), I64_STORE, ADDRESS);
+  besideCode(code, 1, scratchFrom(3), ramOffset, () => constant(code, 1).byte(0x0f));
+  return get(get(code, 0), 1).byte(0x12).u32(fill);
 }
 
 /**
@@ -124,9 +172,19 @@ export function buildBaseModule(
 ): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
   const moderate = module.importFunction("access_in_typescript", SLOW_ACCESS);
+  const fill = module.importFunction("fill_tlb_in_typescript", FILL_TLB_IN_TYPESCRIPT);
   const template = module.typeIndex(TEMPLATE);
 
   const header = new Bytes();
+  // Entered often enough: let it be compiled.
+  get(get(header, 1), 1);
+  constant(load(header, I32_LOAD, HEADER_COUNTDOWN), 1)
+    .byte(0x6b, 0x22)
+    .u32(2);
+  load(header, I32_STORE, HEADER_COUNTDOWN);
+  get(header, 2).byte(0x45, 0x04, 0x40);
+  load(get(get(header, 0), 1), I32_STORE, RECORD);
+  constant(header, Leave.hot).byte(0x0f, 0x0b);
   load(get(header, 0), I32_LOAD, BUDGET);
   load(get(header, 1), I32_LOAD, 4).byte(0x6b, 0x22).u32(2);
   constant(header, 0).byte(0x48, 0x04, 0x40);
@@ -165,7 +223,11 @@ export function buildBaseModule(
 
   module.exportFunction(
     "slow_access",
-    module.addFunction(SLOW_ACCESS, ["i64", "i32", "i32"], slowAccess(moderate, ramOffset)),
+    module.addFunction(SLOW_ACCESS, SCRATCH_TYPES, slowAccess(moderate, ramOffset)),
+  );
+  module.exportFunction(
+    "fill_tlb",
+    module.addFunction(FILL_TLB, SCRATCH_TYPES, fillTlb(fill, ramOffset)),
   );
 
   for (const { name, locals, code } of stringRuns())
@@ -181,6 +243,7 @@ export function buildBaseModule(
   load(get(enter, 1), I32_LOAD, 0).byte(0x11).u32(template).byte(0x00);
   module.exportFunction("enter_record", module.addFunction(TEMPLATE, [], enter));
   module.exportFunction("jump", jumpFunction);
+  module.exportFunction("header", headerFunction);
   module.tableEntries(HEADER_SLOT, [headerFunction, staleFunction, indirectFunction]);
   return module.build(memoryPages, tableSlots);
 }

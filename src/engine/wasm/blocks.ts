@@ -18,7 +18,13 @@ import {
   segmentField,
 } from "../x86/state.ts";
 import { TABLE } from "../x86/table.ts";
-import { HEADER_BYTES, HEADER_SLOT, INDIRECT_SLOT, STALE_SLOT } from "./base-module.ts";
+import {
+  HEADER_BYTES,
+  HEADER_COUNTDOWN,
+  HEADER_SLOT,
+  INDIRECT_SLOT,
+  STALE_SLOT,
+} from "./base-module.ts";
 import type { Templates } from "./templates.ts";
 
 /** Decoded instructions from one entry point to the first branch or the page's end. */
@@ -79,6 +85,11 @@ export class Blocks {
   private readonly codeMap: Uint32Array;
   private readonly arenaEnd: number;
   private next = ARENA_START;
+  private readonly byRecord = new Map<number, Block>();
+  /** Entries that make a block in a host-physical page hot; 0: none does. */
+  hotAfter: (page: number) => number = () => 0;
+  onDrop: (block: Block) => void = () => {};
+  onClear: () => void = () => {};
   /** Changes when all blocks are forgotten. */
   generation = 0;
   private readonly crossingBytes = new Uint8Array(32);
@@ -124,9 +135,41 @@ export class Blocks {
     const block = this.decode(core, linear, start, key, this.next, maximum);
     this.next = this.end;
     this.byKey.set(key, block);
+    this.byRecord.set(block.record, block);
     this.register(block, block.start);
     if (block.crossing >= 0) this.register(block, block.crossing);
     return block;
+  }
+
+  /** The block of full length decoded at a host-physical address for a mode, if there is one. */
+  at(start: number, mode: number): Block | undefined {
+    return this.byKey.get((start * MODE_COUNT + mode) * LENGTHS + MAXIMUM_INSTRUCTIONS);
+  }
+
+  ofRecord(record: number): Block | undefined {
+    return this.byRecord.get(record);
+  }
+
+  instructionsOf(block: Block): number {
+    return this.words[(block.record >> 2) + 1] as number;
+  }
+
+  /** Let a block's header be something else: a compiled region, or the header again. */
+  setSlot(block: Block, slot: number): void {
+    if (this.byRecord.get(block.record) === block) this.words[block.record >> 2] = slot;
+  }
+
+  /** Whether a region's link words find room. */
+  get hasRoom(): boolean {
+    return this.next + MAXIMUM_BLOCK_BYTES <= this.arenaEnd;
+  }
+
+  /** A link word, unresolved. It lives as long as the blocks do. */
+  newLink(): number {
+    const link = this.next;
+    this.next += 4;
+    this.words[link >> 2] = 0;
+    return link;
   }
 
   /** Host-physical address of the code at a linear address. */
@@ -238,6 +281,8 @@ export class Blocks {
     }
     words[record >> 2] = HEADER_SLOT;
     words[(record >> 2) + 1] = positions.length;
+    words[(record + HEADER_COUNTDOWN) >> 2] =
+      maximum < MAXIMUM_INSTRUCTIONS ? 0 : this.hotAfter(Math.floor(start / 4096));
     this.templates.flush();
     this.end = (at * 4 + 15) & ~15;
     return { record, start, size: offset, crossing, key };
@@ -305,8 +350,10 @@ export class Blocks {
   }
 
   private drop(block: Block): void {
+    this.onDrop(block);
     this.words[block.record >> 2] = STALE_SLOT;
     this.byKey.delete(block.key);
+    this.byRecord.delete(block.record);
     this.byPage.get(Math.floor(block.start / 4096))?.delete(block);
     if (block.crossing >= 0) this.byPage.get(Math.floor(block.crossing / 4096))?.delete(block);
   }
@@ -342,7 +389,9 @@ export class Blocks {
 
   /** Forget everything: the arena is full, or the memory was replaced. */
   clear(): void {
+    this.onClear();
     this.byKey.clear();
+    this.byRecord.clear();
     this.byPage.clear();
     this.codeMap.fill(0);
     this.next = ARENA_START;

@@ -297,11 +297,16 @@ export abstract class Emitter {
     }
   }
 
+  /** Push the address of the TLB set in use. */
+  protected tlbSet(): void {
+    this.get(CPU);
+    this.access(LOAD_CODES.i32, TLB);
+  }
+
   /** Push whether the TLB grants the access; leaves the entry's address in the returned local. */
   protected lookUp(address: number, bytes: number, tag: number): number {
     const entry = this.newLocal("i32");
-    this.get(CPU);
-    this.access(LOAD_CODES.i32, TLB);
+    this.tlbSet();
     this.get(address);
     this.code.byte(0x42).s64(7n).byte(0x88, 0xa7); // (linear >> 12) * 32 = linear >> 7, less the low bits
     this.i32((TLB_ENTRIES - 1) << 5);

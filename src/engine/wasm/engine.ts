@@ -1,6 +1,6 @@
 import type { GuestMemory } from "../guest-memory.ts";
 import type { InterruptController, MemoryMap, Moderator } from "../vcpu.ts";
-import { slowAccess } from "../x86/access.ts";
+import { fillTlb, slowAccess } from "../x86/access.ts";
 import { ABANDON, type Core } from "../x86/core.ts";
 import { HELPERS } from "../x86/helpers/index.ts";
 import { instructionsLeft, nextRip } from "../x86/position.ts";
@@ -16,6 +16,7 @@ import {
 } from "../x86/state.ts";
 import { buildBaseModule } from "./base-module.ts";
 import { Blocks } from "./blocks.ts";
+import { type Jit, Regions } from "./regions/regions.ts";
 import { Templates } from "./templates.ts";
 import { WasmVcpu } from "./vcpu.ts";
 
@@ -38,6 +39,8 @@ export interface VcpuSurroundings {
 export interface GuestCode {
   /** At a block's record. */
   readonly enter: (cpu: number, record: number) => Leave;
+  /** At a block's record in tier 0, compiled or not. */
+  readonly header: (cpu: number, record: number) => Leave;
   /** At RIP, if the jump cache knows it. */
   readonly jump: (cpu: number) => Leave;
 }
@@ -50,30 +53,40 @@ export class WasmEngine {
   readonly memory: GuestMemory;
   readonly blocks: Blocks;
   readonly templates: Templates;
+  readonly regions: Regions;
   readonly code: GuestCode;
   private readonly cores: (Core | undefined)[] = new Array(MAXIMUM_VCPUS).fill(undefined);
 
-  constructor(memory: GuestMemory) {
+  constructor(memory: GuestMemory, jit: Jit = "on") {
     this.memory = memory;
     const table = new WebAssembly.Table({ element: "anyfunc", initial: TABLE_SLOTS });
     const module = new WebAssembly.Module(
       buildBaseModule(memory.memory.buffer.byteLength / 65536, 1, memory.ramOffset),
     );
     const functions = this.functions();
-    const { access_in_typescript } = functions;
+    const { access_in_typescript, fill_tlb_in_typescript } = functions;
     const base = new WebAssembly.Instance(module, {
       env: {
         memory: memory.memory,
         table,
         access_in_typescript: access_in_typescript as WebAssembly.ImportValue,
+        fill_tlb_in_typescript: fill_tlb_in_typescript as WebAssembly.ImportValue,
       },
     });
-    const { enter_record: enter, jump } = base.exports;
-    this.code = { enter, jump } as GuestCode;
+    const { enter_record: enter, header, jump } = base.exports;
+    this.code = { enter, header, jump } as GuestCode;
     for (const name of Object.keys(base.exports))
       if (name in functions) throw new Error(`templates have two functions to call by "${name}"`);
     this.templates = new Templates(memory.memory, table, { ...functions, ...base.exports });
     this.blocks = new Blocks(memory, this.templates, this.cores);
+    this.regions = new Regions(
+      memory,
+      table,
+      base.exports as Record<string, WebAssembly.ExportValue>,
+      this.blocks,
+      this.templates,
+      jit,
+    );
   }
 
   /** @throws RangeError if the index is taken or out of range */
@@ -105,10 +118,12 @@ export class WasmEngine {
     };
   }
 
-  /** The TypeScript functions that templates call, by name. */
+  /** The TypeScript functions that guest code calls, by name. */
   private functions(): Record<string, WebAssembly.ExportValue> {
     const functions: Record<string, WebAssembly.ExportValue> = {
       access_in_typescript: this.callable((core, _record, kind) => slowAccess(core, kind)),
+      fill_tlb_in_typescript: (cpu: number, kind: number) =>
+        fillTlb(this.cores[(cpu - VCPUS_START) / VCPU_BYTES] as Core, kind) ? 1 : 0,
       segment_violation: this.callable((core, _record, segment, kind) =>
         segmentViolation(core, segment, kind),
       ),

@@ -77,6 +77,13 @@ export class Templates {
     return this.add(key, instruction);
   }
 
+  /** A table slot for something else than a template. */
+  takeSlot(): number {
+    this.flush();
+    if (this.nextSlot === this.table.length) this.table.grow(this.table.length);
+    return this.nextSlot++;
+  }
+
   private add(key: number, instruction: Instruction): number {
     const slot = this.nextSlot++;
     this.slots.set(key, { slot, words: instruction.words });

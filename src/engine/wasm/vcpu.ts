@@ -58,8 +58,10 @@ const {
   dispatch: LEAVE_DISPATCH,
   exception: LEAVE_EXCEPTION,
   halt: LEAVE_HALT,
+  hot: LEAVE_HOT,
   link: LEAVE_LINK,
   lookup: LEAVE_LOOKUP,
+  retry: LEAVE_RETRY,
   shadow: LEAVE_SHADOW,
   stackShadow: LEAVE_STACK_SHADOW,
   stopped: LEAVE_STOPPED,
@@ -341,6 +343,19 @@ export class WasmVcpu implements Vcpu {
           leave = this.enterRecord(record);
           break;
         }
+        case LEAVE_HOT: {
+          const record = core.get(CALLER);
+          const block = engine.blocks.ofRecord(record);
+          if (block !== undefined) engine.regions.compile(core, block);
+          leave = this.enterRecord(record);
+          break;
+        }
+        case LEAVE_RETRY: {
+          const block = this.find();
+          engine.regions.retried(block.start);
+          leave = this.enterHeader(block.record);
+          break;
+        }
         case LEAVE_BUDGET: {
           const left = core.budget;
           if (left <= 0 || this.yielding) return leave;
@@ -370,6 +385,14 @@ export class WasmVcpu implements Vcpu {
   private enterRecord(record: number): Leave {
     this.core.inGuest = true;
     const leave = this.engine.code.enter(this.core.base, record);
+    this.core.inGuest = false;
+    return leave;
+  }
+
+  /** As {@link enterRecord}, but in tier 0. */
+  private enterHeader(record: number): Leave {
+    this.core.inGuest = true;
+    const leave = this.engine.code.header(this.core.base, record);
     this.core.inGuest = false;
     return leave;
   }

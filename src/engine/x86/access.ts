@@ -1,9 +1,9 @@
 import type { MemoryRead, MemoryWrite, Width } from "../vcpu.ts";
 import { CR0_AM, EFLAGS_AC } from "./control-bits.ts";
-import type { Core } from "./core.ts";
+import { ABANDON, type Core } from "./core.ts";
 import { hitDataBreakpoint } from "./debug.ts";
 import { moderated, translate, writeNotice } from "./paging.ts";
-import { ADDRESS, CR0, EFLAGS, Leave, VALUE } from "./state.ts";
+import { ADDRESS, ATTENTION, CR0, EFLAGS, Leave, VALUE } from "./state.ts";
 
 /**
  * Accesses to linear addresses from TypeScript: those that guest code could
@@ -285,6 +285,27 @@ export function slowAccess(core: Core, kind: number): number {
   moveChecked(core, linear, size, false, stack, (kind & SLOW_UNALIGNED) !== 0);
   for (let k = 0; k < size; k++) memory[value + k] = BYTES[k] as number;
   return Leave.none;
+}
+
+/**
+ * The `fill_tlb` function of compiled code: whether the access can be done through the TLB now.
+ * Nothing but accessed and dirty bits changes if not.
+ */
+export function fillTlb(core: Core, kind: number): boolean {
+  const linear = core.address(ADDRESS);
+  const writes = (kind & (SLOW_WRITE | SLOW_UPDATE)) !== 0;
+  const size = kind & 0xff;
+  if (core.watching || (linear & 0xfff) + size > 4096 || (core.is64 && !isCanonical(linear)))
+    return false;
+  const set = core.tlbSet;
+  try {
+    if (translate(core, linear, writes ? "write" : "read", set) < 0) return false;
+  } catch (problem) {
+    if (problem !== ABANDON) throw problem;
+    return false;
+  }
+  const host = writes ? core.tlb.writeData(linear, set) : core.tlb.read(linear, set);
+  return host >= 0 && core.get(ATTENTION) === 0;
 }
 
 function crossesPage(linear: number, size: number): boolean {

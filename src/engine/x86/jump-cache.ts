@@ -4,6 +4,16 @@ import { JUMP_CACHE, JUMP_CACHE_BYTES, JUMP_CACHE_ENTRIES } from "./state.ts";
 const START = JUMP_CACHE >> 2;
 const ENTRY_WORDS = 4;
 
+/** Fields of an entry, in bytes: RIP, mode, and the address of the block's header record. */
+export const JUMP_CACHE_RIP = 0;
+export const JUMP_CACHE_MODE = 8;
+export const JUMP_CACHE_RECORD = 12;
+
+/** Offset in the state of the entry for an instruction pointer with these low 32 bits. */
+export function jumpCacheEntry(ripLow: number): number {
+  return JUMP_CACHE + ((ripLow ^ (ripLow >>> 12)) & (JUMP_CACHE_ENTRIES - 1)) * 4 * ENTRY_WORDS;
+}
+
 /**
  * Recently entered blocks by RIP, in the vCPU's state, where generated code looks them up. An entry
  * is as good as the translation of the page that RIP lies in.
@@ -19,12 +29,22 @@ export class JumpCache {
   /** @param record address of the block's header record */
   add(ripLow: number, ripHigh: number, mode: number, record: number): void {
     const i32 = this.#i32;
-    const entry = START + ((ripLow ^ (ripLow >>> 12)) & (JUMP_CACHE_ENTRIES - 1)) * ENTRY_WORDS;
+    const entry = jumpCacheEntry(ripLow) >> 2;
     this.#filled.add(entry);
     i32[entry] = ripLow;
     i32[entry + 1] = ripHigh;
     i32[entry + 2] = mode;
     i32[entry + 3] = record;
+  }
+
+  /** The record that is known for an address, or -1. */
+  recordOf(rip: bigint): number {
+    const i32 = this.#i32;
+    const entry = jumpCacheEntry(Number(BigInt.asIntN(32, rip))) >> 2;
+    const known =
+      i32[entry] === Number(BigInt.asIntN(32, rip)) &&
+      i32[entry + 1] === Number(BigInt.asIntN(32, rip >> 32n));
+    return known ? (i32[entry + 3] as number) : -1;
   }
 
   /** A mode of -1 never matches. */

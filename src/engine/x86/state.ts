@@ -170,5 +170,9 @@ export const Leave = {
   stackShadow: 9,
   /** The instruction at RECORD waits for an interrupt. */
   wait: 10,
+  /** The block whose header is at RECORD has become hot; it has not been entered. */
+  hot: 11,
+  /** Compiled code cannot go on: tier 0 is to do the instruction at RIP. */
+  retry: 12,
 } as const;
 export type Leave = (typeof Leave)[keyof typeof Leave];

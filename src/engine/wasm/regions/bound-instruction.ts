@@ -1,0 +1,297 @@
+import { auxOfEffect, type FlagEffect, resultOf } from "../../micro/flags.ts";
+import type { Load, MicroOp, Place, Store, Value } from "../../micro/micro-op.ts";
+import type { Decoded } from "../../x86/decoder.ts";
+import { Instruction } from "../../x86/instruction.ts";
+import { packPosition } from "../../x86/position.ts";
+import { operandWords } from "../../x86/record.ts";
+import {
+  ADDRESS,
+  EFLAGS,
+  FLAGS_AUX,
+  FLAGS_RESULT,
+  GPR,
+  Leave,
+  MXCSR,
+  RANDOM,
+  RIP,
+  SSE_FIRST,
+  STATUS,
+  XMM,
+  YMM_UPPER,
+} from "../../x86/state.ts";
+import { constantOf, folded } from "./fold.ts";
+
+/** Thrown while lifting an instruction that stays with tier 0. */
+export class NotCompiled extends Error {}
+
+/** What holds while the instructions of a block are lifted one after the other. */
+export interface BlockFlow {
+  /** RIP of the block's first instruction. */
+  readonly rip: bigint;
+  /** What the flags follow from; undefined: FLAGS_RESULT and FLAGS_AUX. */
+  effect: FlagEffect | undefined;
+  /** `effect` at each operation that may leave the block. */
+  readonly effects: Map<Value, FlagEffect | undefined>;
+  /** Where a jump goes. */
+  readonly targets: Map<Value, Value>;
+  /** The flags that held before the block are observed in it. */
+  observesFlags: boolean;
+  /** The flags were changed for certain. */
+  killsFlags: boolean;
+}
+
+export function newFlow(rip: bigint): BlockFlow {
+  return {
+    rip,
+    effect: undefined,
+    effects: new Map(),
+    targets: new Map(),
+    observesFlags: false,
+    killsFlags: false,
+  };
+}
+
+export const GPR_BYTES = 16 * 8;
+export const XMM_BYTES = 16 * 16;
+
+const within = (offset: number, start: number, bytes: number): boolean =>
+  offset >= start && offset < start + bytes;
+
+/** Whether a field is a general register. */
+export const isGeneral = (offset: number): boolean => within(offset, GPR, GPR_BYTES);
+/** Whether a field lies in a vector register, or in the upper half of one. */
+export const isVector = (offset: number): boolean =>
+  within(offset, XMM, XMM_BYTES) || within(offset, XMM + YMM_UPPER, XMM_BYTES);
+export const isFlags = (offset: number): boolean => offset === FLAGS_RESULT || offset === FLAGS_AUX;
+
+/** Fields through which operands are passed to TypeScript, which compiled code never does. */
+const isScratch = (offset: number): boolean =>
+  within(offset, ADDRESS, STATUS + 12 - ADDRESS) || within(offset, SSE_FIRST, RANDOM - SSE_FIRST);
+
+/**
+ * An instruction lifted at a known place with known operands, as part of a
+ * block. Whatever can leave it does so before it changes anything, so that
+ * tier 0 can do the instruction over: what does not fit that is
+ * {@link NotCompiled}.
+ */
+export class BoundInstruction extends Instruction {
+  private readonly boundWords: readonly number[];
+  private readonly flow: BlockFlow;
+  private rip: Value | undefined;
+  private nesting = 0;
+  private wrote = false;
+  /** An `if` or `while` body changed the flags. */
+  private nestedFlags = false;
+
+  /** @param offset of the instruction from the block's first byte */
+  constructor(decoded: Decoded, offset: number, flow: BlockFlow) {
+    super(decoded);
+    const words = [0, packPosition(offset, decoded.length, 0)];
+    for (const operand of decoded.operands) operandWords(operand, decoded, offset, words);
+    this.boundWords = words;
+    this.flow = flow;
+  }
+
+  override word(word: number, load: Load): Value {
+    const lo = this.boundWords[word] as number;
+    switch (load) {
+      case "i32":
+        return this.i32(lo);
+      case "i64.32s":
+        return this.i64(lo);
+      case "i64.32u":
+        return this.i64(lo >>> 0);
+      case "i64": {
+        const hi = this.boundWords[word + 1] as number;
+        return this.i64((BigInt(hi) << 32n) | BigInt(lo >>> 0));
+      }
+      default:
+        throw new NotCompiled(`word as ${load}`);
+    }
+  }
+
+  override lane(name: string, lane: number, ...args: readonly Value[]): Value {
+    const constant = lane === 0 ? folded(name, args) : undefined;
+    if (constant === undefined) return super.lane(name, lane, ...args);
+    const isLong = name.startsWith("i64.") && !/[.](eq|ne|lt|gt|le|ge)/.test(name);
+    return isLong ? this.i64(constant) : this.i32(Number(BigInt.asIntN(32, constant)));
+  }
+
+  private bind(place: Place | number): number {
+    if (typeof place === "number") return place;
+    if ("offset" in place) return place.offset;
+    return (this.boundWords[place.word] as number) + (place.plus ?? 0);
+  }
+
+  override loadState(place: Place | number, load: Load): Value {
+    const offset = this.bind(place);
+    if (offset === RIP) return this.i64(BigInt.asIntN(64, this.flow.rip));
+    if (isFlags(offset)) {
+      this.materialise();
+      if (!this.flow.killsFlags) this.flow.observesFlags = true;
+    }
+    return super.loadState(offset, load);
+  }
+
+  override storeState(place: Place | number, store: Store, value: Value): void {
+    const offset = this.bind(place);
+    if (offset === RIP) {
+      this.rip = value;
+      return;
+    }
+    if (isScratch(offset)) return;
+    if (isFlags(offset)) {
+      this.materialise();
+      this.changedFlags(offset === FLAGS_AUX);
+    } else if (!isGeneral(offset) && !isVector(offset) && offset !== EFLAGS && offset !== MXCSR)
+      throw new NotCompiled(`state field ${offset}`);
+    this.wrote = true;
+    super.storeState(offset, store, value);
+  }
+
+  override get flagEffect(): FlagEffect | undefined {
+    return this.flow.effect;
+  }
+
+  override setFlags(effect: FlagEffect): void {
+    this.wrote = true;
+    if (this.nesting > 0) {
+      this.changedFlags(false);
+      super.setFlags(effect);
+      return;
+    }
+    this.flow.effect = effect;
+    this.flow.killsFlags = true;
+    // What exits may need is kept.
+    for (const value of effect.kind === "stored"
+      ? [effect.result]
+      : effect.kind === "logic"
+        ? [effect.r]
+        : [effect.a, effect.b, effect.r])
+      value.uses += 2;
+  }
+
+  private changedFlags(certainly: boolean): void {
+    if (this.nesting > 0) this.nestedFlags = true;
+    else if (certainly) this.flow.killsFlags = true;
+  }
+
+  /** Store what the flags follow from, as other code finds it. */
+  private materialise(): void {
+    const { effect } = this.flow;
+    if (effect === undefined) return;
+    this.flow.effect = undefined;
+    const result = resultOf(this, effect);
+    const aux = auxOfEffect(this, effect);
+    super.storeState(FLAGS_RESULT, "i64", result);
+    super.storeState(FLAGS_AUX, "i32", aux);
+  }
+
+  override if(condition: Value, then: () => void, otherwise: () => void = () => {}): void {
+    const known = constantOf(condition);
+    if (known !== undefined) {
+      if (known !== 0n) then();
+      else otherwise();
+      return;
+    }
+    const before = this.wrote;
+    let after = before;
+    this.nest(
+      () => {
+        super.if(
+          condition,
+          () => {
+            then();
+            after = this.wrote;
+            this.wrote = before;
+          },
+          otherwise,
+        );
+      },
+      () => {
+        this.wrote ||= after;
+      },
+    );
+  }
+
+  override while(test: () => Value, body: () => void): void {
+    this.nest(() => super.while(test, body));
+  }
+
+  /**
+   * Build something with bodies that may not be executed. If they change the flags, these must
+   * stand in the state before it.
+   */
+  private nest(build: () => void, then: () => void = () => {}): void {
+    const { effect } = this.flow;
+    const outer = this.nestedFlags;
+    this.nestedFlags = false;
+    this.nesting++;
+    build();
+    this.nesting--;
+    then();
+    if (this.nestedFlags) {
+      const op = this.list.pop() as Value;
+      this.flow.effect = effect;
+      this.materialise();
+      this.list.push(op);
+    } else this.flow.effect = effect;
+    this.nestedFlags ||= outer;
+    if (this.nesting > 0) return;
+    this.nestedFlags = false;
+  }
+
+  override run(name: string, args: readonly Value[], fallible = false): void {
+    if (this.nesting === 0 || !fallible) throw new NotCompiled(name);
+    super.run(name, args, fallible);
+  }
+
+  override call(name: string): Value {
+    throw new NotCompiled(name);
+  }
+
+  override leave(reason: number): void {
+    if (reason !== Leave.exception) throw new NotCompiled(`leaves for ${reason}`);
+    super.leave(reason);
+  }
+
+  override next(): void {}
+
+  protected override record(op: MicroOp, type: Value["type"]): Value {
+    const value = super.record(op, type);
+    switch (op.kind) {
+      case "guest-store":
+        this.exit(value);
+        // The store of a read-modify-write does not fail any more.
+        this.wrote = true;
+        break;
+      case "guest-load":
+      case "call":
+      case "leave":
+        this.exit(value);
+        break;
+      case "jump":
+      case "jump-indirect": {
+        const target = this.rip as Value;
+        target.uses += 2;
+        this.flow.targets.set(value, target);
+        this.flow.effects.set(value, this.flow.effect);
+        break;
+      }
+    }
+    return value;
+  }
+
+  /** An operation by which the instruction may be left, to be done over. */
+  private exit(value: Value): void {
+    const { op } = value;
+    const certain = op.kind === "guest-store" && op.cell !== undefined;
+    if (this.wrote && !certain) throw new NotCompiled("leaves after a change");
+    this.noteFlags(value);
+  }
+
+  private noteFlags(value: Value): void {
+    this.flow.effects.set(value, this.flow.effect);
+    if (this.flow.effect === undefined && !this.flow.killsFlags) this.flow.observesFlags = true;
+  }
+}

@@ -1,0 +1,90 @@
+import type { Value } from "../../micro/micro-op.ts";
+import { type Decoder, endsBlock, OutOfBytes } from "../../x86/decoder.ts";
+import type { Block } from "../blocks.ts";
+import { type BlockFlow, BoundInstruction, NotCompiled, newFlow } from "./bound-instruction.ts";
+import { constantOf } from "./fold.ts";
+
+/** An instruction of a region. */
+export interface RegionInstruction {
+  readonly list: readonly Value[];
+  readonly rip: bigint;
+}
+
+/** A block's instructions up to the first that stays with tier 0, lifted. */
+export interface RegionBlock {
+  readonly block: Block;
+  readonly rip: bigint;
+  readonly flow: BlockFlow;
+  readonly instructions: readonly RegionInstruction[];
+  /** RIP where it goes on, if it does not end in a branch. */
+  readonly falls: bigint | undefined;
+  /** Where direct jumps go. */
+  readonly jumps: readonly bigint[];
+  /** RIP behind a CALL at its end. */
+  readonly returnSite: bigint | undefined;
+  /** It ends in RET. */
+  readonly returns: boolean;
+}
+
+/**
+ * @param bytes from the block's start to the end of its page
+ * @param rip of its first instruction
+ * @returns undefined if the first instruction stays with tier 0
+ */
+export function liftBlock(
+  decoder: Decoder,
+  block: Block,
+  bytes: Uint8Array,
+  mode: number,
+  rip: bigint,
+  count: number,
+  isExcluded: (address: number) => boolean,
+): RegionBlock | undefined {
+  const flow = newFlow(rip);
+  const wrap = (value: bigint): bigint =>
+    mode & 2 ? BigInt.asIntN(64, value) : BigInt.asUintN(32, value);
+  const instructions: RegionInstruction[] = [];
+  const jumps: bigint[] = [];
+  let offset = 0;
+  let terminated = false;
+  let returnSite: bigint | undefined;
+  let returns = false;
+  while (instructions.length < count && !terminated) {
+    const before = { ...flow };
+    try {
+      if (isExcluded(block.start + offset)) break;
+      const decoded = decoder.decode(bytes.subarray(offset), mode);
+      if (decoded.row === undefined) break;
+      const instruction = new BoundInstruction(decoded, offset, flow);
+      if (instruction.unavailable() >= 0) break;
+      decoded.row.semantics(instruction);
+      instructions.push({ list: instruction.list, rip: wrap(rip + BigInt(offset)) });
+      offset += decoded.length;
+      terminated = endsBlock(decoded);
+      if (decoded.row.mnemonic === "CALL") returnSite = wrap(rip + BigInt(offset));
+      if (decoded.row.mnemonic === "RET") returns = true;
+    } catch (problem) {
+      if (problem instanceof OutOfBytes) break;
+      if (!(problem instanceof NotCompiled)) throw problem;
+      flow.effect = before.effect;
+      flow.killsFlags = before.killsFlags;
+      flow.observesFlags = before.observesFlags;
+      break;
+    }
+  }
+  if (instructions.length === 0) return undefined;
+  for (const [value, target] of flow.targets) {
+    const constant = constantOf(target);
+    if (value.op.kind === "jump" && constant !== undefined) jumps.push(constant);
+  }
+  return {
+    block,
+    rip,
+    flow,
+    instructions,
+    falls: terminated ? undefined : wrap(rip + BigInt(offset)),
+    jumps,
+    returnSite,
+    returns,
+  };
+}

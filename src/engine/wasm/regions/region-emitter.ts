@@ -1,0 +1,786 @@
+import { auxOfEffect, type FlagEffect, resultOf } from "../../micro/flags.ts";
+import { Lift } from "../../micro/lift.ts";
+import type { Load, Store, Value, Variable } from "../../micro/micro-op.ts";
+import { SLOW_UPDATE, SLOW_WRITE } from "../../x86/access.ts";
+import { JUMP_CACHE_RECORD, JUMP_CACHE_RIP, jumpCacheEntry } from "../../x86/jump-cache.ts";
+import {
+  BUDGET,
+  FLAGS_AUX,
+  FLAGS_RESULT,
+  GPR,
+  Leave,
+  RECORD,
+  RIP,
+  TLB,
+  TLB_READ_TAG,
+  TLB_WRITE_TAG,
+} from "../../x86/state.ts";
+import {
+  BLOCK,
+  BYTES,
+  CPU,
+  Emitter,
+  IF,
+  LOAD_CODES,
+  LOOP,
+  type Operation,
+  RECORD_LOCAL,
+  STORE_CODES,
+} from "../emitter.ts";
+import type { ValueType } from "../module-builder.ts";
+import { isFlags, isGeneral, isVector } from "./bound-instruction.ts";
+import { constantOf } from "./fold.ts";
+import type { Node } from "./graph.ts";
+
+const UNREACHABLE = 0x00;
+const BR = 0x0c;
+const RETURN_CALL = 0x12;
+const RETURN_CALL_INDIRECT = 0x13;
+
+const LOW_32 = 0xffff_ffffn;
+const I64_AND = 0x83;
+const I64_SHL = 0x86;
+const I32_SHL = 0x74;
+const I32_WRAP = 0xa7;
+const I64_EXTEND_I32_S = 0xac;
+const I64_EXTEND_I32_U = 0xad;
+const I64_EXTEND32_S = 0xc4;
+const I64_LT_S = 0x53;
+const I64_LE_S = 0x57;
+const I32_LT_S = 0x48;
+const I32_LE_S = 0x4c;
+/** 64-bit operations whose low 32 bits depend only on those of their operands, and the 32-bit ones. */
+const NARROW: Readonly<Record<number, number>> = {
+  124: 0x6a, // add
+  125: 0x6b, // sub
+  126: 0x6c, // mul
+  131: 0x71, // and
+  132: 0x72, // or
+  133: 0x73, // xor
+};
+
+/** A field of the state that a region keeps in a local. */
+interface Cached {
+  readonly local: number;
+  readonly type: "i32" | "i64" | "v128";
+  written: boolean;
+}
+
+/** Ways out of a region, which all of its code shares; each is a block around it. */
+const WAYS = [
+  /** To tier 0 at an instruction that $packed tells, from anywhere. */
+  "retry",
+  /** To tier 0's header at $packed for the block at $rip: the budget does not reach to the next check. */
+  "budget",
+  /** To the block at $rip, through the link word at $packed. */
+  "link",
+  /** To the block at $rip, through the jump cache. */
+  "indirect",
+] as const;
+type Way = (typeof WAYS)[number];
+
+/** Additions and subtractions whose flags are only computed on the way out, by their number in $effect. */
+const LATE_EFFECTS = (["addition", "subtraction"] as const).flatMap((kind) =>
+  [8, 16, 32, 64].map((bits) => ({ kind, bits })),
+);
+
+/** Instructions left in a block, beside a distance in bytes. */
+const LEFT_BITS = 8;
+/** Farthest from its entry that a region has code. */
+export const REACH = 2 ** (31 - LEFT_BITS);
+
+/**
+ * Emits a region: a function like a template's, entered at a block's header,
+ * that keeps registers, flags and budget in locals until it leaves.
+ */
+export class RegionEmitter extends Emitter {
+  private readonly nodes: readonly Node[];
+  private readonly byRip: ReadonlyMap<bigint, Node>;
+  private readonly templateType: number;
+  private readonly newLink: () => number;
+  private readonly cached = new Map<number, Cached>();
+  private readonly budget = this.newLocal("i32");
+  private readonly rip = this.newLocal("i64");
+  private readonly packed = this.newLocal("i32");
+  private readonly way = this.newLocal("i32");
+  private readonly tlb = this.newLocal("i32");
+  private readonly target = this.newLocal("i32");
+  /** Flags not computed yet: number in {@link LATE_EFFECTS} plus 1, and what it is about. */
+  private readonly effect = this.newLocal("i32");
+  private readonly effectValues = {
+    a: this.newVariable("i64"),
+    b: this.newVariable("i64"),
+    r: this.newVariable("i64"),
+  };
+  private readonly lateEffects = new Set<number>();
+  private readonly ways = new Map<Way, number>();
+  private readonly loops = new Map<Node, number>();
+  private readonly merges = new Map<Node, number>();
+  /** Locals for values: those of a block are used again by the next. */
+  private pool: Record<ValueType, number[]> = { i32: [], i64: [], f32: [], f64: [], v128: [] };
+  private used: Record<ValueType, number> = { i32: 0, i64: 0, f32: 0, f64: 0, v128: 0 };
+  private pooling = false;
+  private node: Node;
+  private instruction = 0;
+
+  /**
+   * @param functions indices of the imported functions by name
+   * @param templateType type index of (i32, i32) -> i32
+   * @param nodes in reverse postorder
+   * @param newLink makes a link word, and returns its address
+   */
+  constructor(
+    functions: ReadonlyMap<string, number>,
+    templateType: number,
+    nodes: readonly Node[],
+    newLink: () => number,
+  ) {
+    super(functions);
+    this.templateType = templateType;
+    this.nodes = nodes;
+    this.node = nodes[0] as Node;
+    this.newLink = newLink;
+    this.byRip = new Map(nodes.map((node) => [node.block.rip, node]));
+  }
+
+  protected override newLocal(type: ValueType): number {
+    if (!this.pooling) return super.newLocal(type);
+    const pool = this.pool[type];
+    const at = this.used[type]++;
+    const known = pool[at];
+    if (known !== undefined) return known;
+    const local = super.newLocal(type);
+    pool.push(local);
+    return local;
+  }
+
+  private newVariable(type: ValueType): Variable {
+    return { type, local: this.newLocal(type) };
+  }
+
+  body(): void {
+    const entry = this.node;
+    this.collect();
+    // The same code may be entered at another address.
+    this.get(CPU);
+    this.access(LOAD_CODES.i64, RIP);
+    this.i64(entry.block.rip);
+    this.code.byte(0x52);
+    this.open(IF);
+    this.get(CPU);
+    this.get(RECORD_LOCAL);
+    this.code.byte(RETURN_CALL).u32(this.function("header"));
+    this.close();
+    for (const [field, local, type] of [
+      [BUDGET, this.budget, "i32"],
+      [TLB, this.tlb, "i32"],
+    ] as const)
+      this.fetch(field, local, type);
+    for (const [field, { local, type }] of this.cached) this.fetch(field, local, type);
+    this.pooling = true;
+    this.open(BLOCK);
+    const exit = this.depth;
+    for (const way of WAYS) {
+      this.open(BLOCK);
+      this.ways.set(way, this.depth);
+    }
+    this.checkBudget(entry, undefined);
+    this.tree(entry);
+    this.code.byte(UNREACHABLE);
+    for (let k = WAYS.length - 1; k >= 0; k--) {
+      this.close();
+      this.i32(k);
+      this.set(this.way);
+      if (k > 0) this.branch(exit);
+    }
+    this.close();
+    this.exits(entry.block.rip);
+  }
+
+  /** Behind all code: $way tells how to leave. */
+  private exits(entryRip: bigint): void {
+    this.lateFlags();
+    this.ifWay("retry", () => {
+      this.i64(entryRip);
+      this.get(this.packed);
+      this.i32(LEFT_BITS);
+      this.code.byte(0x75, 0xac, 0x7c);
+      this.set(this.rip);
+      this.get(this.budget);
+      this.get(this.packed);
+      this.i32(2 ** LEFT_BITS - 1);
+      this.code.byte(0x71, 0x6a);
+      this.set(this.budget);
+    });
+    this.spill();
+    this.ifWay("link", () => this.followLink());
+    this.ifWay("indirect", () => {
+      this.get(CPU);
+      this.code.byte(RETURN_CALL).u32(this.function("jump"));
+    });
+    this.ifWay("budget", () => {
+      this.get(CPU);
+      this.get(this.packed);
+      this.code.byte(RETURN_CALL).u32(this.function("header"));
+    });
+    this.i32(Leave.retry);
+  }
+
+  private ifWay(way: Way, then: () => void): void {
+    this.get(this.way);
+    this.i32(WAYS.indexOf(way));
+    this.code.byte(0x46);
+    this.open(IF);
+    then();
+    this.close();
+  }
+
+  /** Compute the flags that were left for the way out. */
+  private lateFlags(): void {
+    for (const number of this.lateEffects) {
+      const { kind, bits } = LATE_EFFECTS[number] as (typeof LATE_EFFECTS)[number];
+      this.get(this.effect);
+      this.i32(number + 1);
+      this.code.byte(0x46);
+      this.open(IF);
+      const lift = new Lift();
+      const { a, b, r } = this.effectValues;
+      const values = { a: lift.get(a), b: lift.get(b), r: lift.get(r) };
+      for (const value of Object.values(values)) value.uses++;
+      this.statements(lift.list);
+      this.materialise({ kind, bits, ...values, carried: true });
+      this.close();
+    }
+  }
+
+  /** Leave by a way where the flags matter only then. */
+  private leaveBy(way: Way, effect: FlagEffect | undefined): void {
+    if (effect?.kind === "addition" || effect?.kind === "subtraction") {
+      const number = LATE_EFFECTS.findIndex(
+        ({ kind, bits }) => kind === effect.kind && bits === effect.bits,
+      );
+      this.lateEffects.add(number);
+      for (const name of ["a", "b", "r"] as const) {
+        this.value(effect[name]);
+        this.set(this.effectValues[name].local);
+      }
+      this.i32(number + 1);
+      this.set(this.effect);
+    } else this.materialise(effect);
+    this.branch(this.ways.get(way) as number);
+  }
+
+  /** Find out which fields are worth a local. */
+  private collect(): void {
+    const touch = (offset: number, writes: boolean): void => {
+      let field = offset;
+      let type: Cached["type"];
+      if (isGeneral(offset)) {
+        field = offset & ~7;
+        type = "i64";
+      } else if (isVector(offset)) {
+        field = offset & ~15;
+        type = "v128";
+      } else if (isFlags(offset)) type = offset === FLAGS_RESULT ? "i64" : "i32";
+      else return;
+      let cached = this.cached.get(field);
+      if (cached === undefined) {
+        cached = { local: super.newLocal(type), type, written: false };
+        this.cached.set(field, cached);
+      }
+      cached.written ||= writes;
+    };
+    const walk = (list: readonly Value[]): void => {
+      for (const { op } of list) {
+        if (op.kind === "state-load" || op.kind === "state-store")
+          touch(offsetOf(op.place), op.kind === "state-store");
+        else if (op.kind === "if") {
+          walk(op.whenTrue);
+          walk(op.whenFalse);
+        } else if (op.kind === "while") {
+          walk(op.test);
+          walk(op.body);
+        }
+      }
+    };
+    for (const { block } of this.nodes) for (const { list } of block.instructions) walk(list);
+    touch(FLAGS_RESULT, true);
+    touch(FLAGS_AUX, true);
+  }
+
+  private i64(value: bigint): void {
+    this.code.byte(0x42).s64(value);
+  }
+
+  private fetch(field: number, local: number, type: Cached["type"]): void {
+    this.get(CPU);
+    this.access(LOAD_CODES[type], field);
+    this.set(local);
+  }
+
+  /** Put everything back into the state. */
+  private spill(): void {
+    const store = (field: number, local: number, type: Cached["type"]): void => {
+      this.get(CPU);
+      this.get(local);
+      this.access(STORE_CODES[type], field);
+    };
+    store(RIP, this.rip, "i64");
+    store(BUDGET, this.budget, "i32");
+    for (const [field, { local, type, written }] of this.cached)
+      if (written) store(field, local, type);
+  }
+
+  private branch(depth: number): void {
+    this.code.byte(BR).u32(this.depth - depth);
+  }
+
+  /** A node and all that it dominates. */
+  private tree(node: Node): void {
+    const outer = this.node;
+    const used = { ...this.used };
+    this.used = { i32: 0, i64: 0, f32: 0, f64: 0, v128: 0 };
+    if (node.isLoopHead) {
+      this.open(LOOP);
+      this.loops.set(node, this.depth);
+    }
+    const merges = node.children.filter((child) => child.isMerge).sort((a, b) => b.order - a.order);
+    for (const child of merges) {
+      this.open(BLOCK);
+      this.merges.set(child, this.depth);
+    }
+    this.block(node);
+    for (const child of merges.reverse()) {
+      this.close();
+      this.merges.delete(child);
+      this.tree(child);
+    }
+    if (node.isLoopHead) {
+      this.code.byte(UNREACHABLE);
+      this.close();
+      this.loops.delete(node);
+    }
+    this.node = outer;
+    this.used = used;
+  }
+
+  private block(node: Node): void {
+    this.node = node;
+    const { block } = node;
+    const { instructions, falls, flow } = block;
+    this.get(this.budget);
+    this.i32(instructions.length);
+    this.code.byte(0x6b);
+    this.set(this.budget);
+    for (let k = 0; k < instructions.length; k++) {
+      this.instruction = k;
+      this.statements((instructions[k] as (typeof instructions)[number]).list);
+    }
+    if (falls !== undefined) this.edge(falls, flow.effect);
+    this.code.byte(UNREACHABLE);
+  }
+
+  /** Go on at an address, in the region if it is there. */
+  private edge(rip: bigint, effect: FlagEffect | undefined): void {
+    const { node } = this;
+    const target = this.byRip.get(rip);
+    if (target === undefined || !node.successors.includes(target)) {
+      this.materialise(effect);
+      this.setRip(rip);
+      if (this.isSamePage(rip)) {
+        this.i32(this.newLink());
+        this.set(this.packed);
+        this.leaveBy("link", undefined);
+      } else this.leaveBy("indirect", undefined);
+      return;
+    }
+    if (target.flagsLive) this.materialise(effect);
+    if (!this.isSamePage(rip)) this.guardMapping(target, target.flagsLive ? undefined : effect);
+    this.checkBudget(target, target.flagsLive ? undefined : effect);
+    const loop = target.order <= node.order ? this.loops.get(target) : this.merges.get(target);
+    if (loop !== undefined) this.branch(loop);
+    else {
+      this.tree(target);
+      this.node = node;
+    }
+  }
+
+  /** Leave to tier 0 unless the budget reaches from a node to the next check. */
+  private checkBudget({ block, check }: Node, effect: FlagEffect | undefined): void {
+    if (check === 0) return;
+    this.get(this.budget);
+    this.i32(check);
+    this.code.byte(0x48);
+    this.open(IF);
+    this.setRip(block.rip);
+    this.i32(block.block.record);
+    this.set(this.packed);
+    this.leaveBy("budget", effect);
+    this.close();
+  }
+
+  private isSamePage(rip: bigint): boolean {
+    return rip >> 12n === this.node.block.rip >> 12n;
+  }
+
+  /** Leave unless the jump cache says that the next page still is what it was. */
+  private guardMapping(target: Node, effect: FlagEffect | undefined): void {
+    const { rip, block } = target.block;
+    const entry = jumpCacheEntry(Number(BigInt.asIntN(32, rip)));
+    this.get(CPU);
+    this.access(LOAD_CODES.i64, entry + JUMP_CACHE_RIP);
+    this.i64(rip);
+    this.code.byte(0x52);
+    this.get(CPU);
+    this.access(LOAD_CODES.i32, entry + JUMP_CACHE_RECORD);
+    this.i32(block.record);
+    this.code.byte(0x47, 0x72);
+    this.open(IF);
+    this.setRip(rip);
+    this.leaveBy("indirect", effect);
+    this.close();
+  }
+
+  private setRip(rip: bigint): void {
+    this.i64(rip);
+    this.set(this.rip);
+  }
+
+  /** Let the flags' locals hold what follows from an effect. */
+  private materialise(effect: FlagEffect | undefined): void {
+    if (effect === undefined) return;
+    const lift = new Lift();
+    const result = resultOf(lift, effect);
+    const aux = auxOfEffect(lift, effect);
+    this.statements(lift.list);
+    this.value(result);
+    this.set((this.cached.get(FLAGS_RESULT) as Cached).local);
+    this.value(aux);
+    this.set((this.cached.get(FLAGS_AUX) as Cached).local);
+  }
+
+  /** Leave the present instruction to tier 0. */
+  private retry(value: Value): void {
+    const { instructions, flow } = this.node.block;
+    const { rip } = instructions[this.instruction] as (typeof instructions)[number];
+    const distance = Number(rip - (this.nodes[0] as Node).block.rip);
+    this.i32(distance * 2 ** LEFT_BITS + instructions.length - this.instruction);
+    this.set(this.packed);
+    this.leaveBy("retry", flow.effects.get(value));
+  }
+
+  /** Behind `spill`: enter the record that the word at $packed holds, or have it resolved. */
+  private followLink(): void {
+    this.get(this.packed);
+    this.access(LOAD_CODES.i32, 0);
+    this.tee(this.target);
+    this.open(IF);
+    this.get(CPU);
+    this.get(this.target);
+    this.get(this.target);
+    this.access(LOAD_CODES.i32, 0);
+    this.code.byte(RETURN_CALL_INDIRECT).u32(this.templateType).byte(0x00);
+    this.close();
+    this.get(CPU);
+    this.get(this.packed);
+    this.access(STORE_CODES.i32, RECORD);
+    this.i32(Leave.link);
+    this.code.byte(0x0f);
+  }
+
+  protected word(): never {
+    throw new Error("words of records are known here");
+  }
+
+  protected stateLoad({ place, load }: Operation<"state-load">): void {
+    const offset = offsetOf(place);
+    if (isGeneral(offset)) this.generalLoad(offset, load);
+    else if (isVector(offset)) this.vectorLoad(offset, load);
+    else if (isFlags(offset)) this.get((this.cached.get(offset) as Cached).local);
+    else {
+      this.get(CPU);
+      this.access(LOAD_CODES[load], offset);
+    }
+  }
+
+  private generalLoad(offset: number, load: Load): void {
+    this.get((this.cached.get(offset & ~7) as Cached).local);
+    const shift = BigInt((offset - GPR) % 8) * 8n;
+    if (shift !== 0n) {
+      this.i64(shift);
+      this.code.byte(0x88);
+    }
+    switch (load) {
+      case "i64":
+        return;
+      case "i64.32u":
+        this.code.byte(0xa7, 0xad);
+        return;
+      case "i64.16u":
+        this.i64(0xffffn);
+        this.code.byte(0x83);
+        return;
+      case "i64.8u":
+        this.i64(0xffn);
+        this.code.byte(0x83);
+        return;
+      case "i32":
+        this.code.byte(0xa7);
+        return;
+      default:
+        throw new Error(`general register as ${load}`);
+    }
+  }
+
+  private vectorLoad(offset: number, load: Load): void {
+    this.get((this.cached.get(offset & ~15) as Cached).local);
+    if (load === "v128") return;
+    const lane = LANES[load];
+    if (lane === undefined) throw new Error(`vector register as ${load}`);
+    this.code
+      .byte(0xfd)
+      .u32(lane.extract)
+      .byte((offset & 15) / lane.bytes);
+    if (lane.widen !== undefined) this.code.byte(lane.widen);
+  }
+
+  protected stateStore({ place, store, value }: Operation<"state-store">): void {
+    const offset = offsetOf(place);
+    if (isGeneral(offset)) this.generalStore(offset, store, value);
+    else if (isVector(offset)) this.vectorStore(offset, store, value);
+    else if (isFlags(offset)) {
+      this.value(value);
+      this.set((this.cached.get(offset) as Cached).local);
+    } else {
+      this.get(CPU);
+      this.value(value);
+      this.access(STORE_CODES[store], offset);
+    }
+  }
+
+  private generalStore(offset: number, store: Store, value: Value): void {
+    const { local } = this.cached.get(offset & ~7) as Cached;
+    if (store !== "i64") {
+      const bits = BigInt(BYTES[store] * 8);
+      const shift = BigInt((offset - GPR) % 8) * 8n;
+      const mask = ((1n << bits) - 1n) << shift;
+      this.get(local);
+      this.i64(~mask);
+      this.code.byte(0x83);
+      this.value(value);
+      if (value.type === "i32") this.code.byte(0xad);
+      if (shift !== 0n) {
+        this.i64(shift);
+        this.code.byte(0x86);
+      }
+      this.i64(mask);
+      this.code.byte(0x83, 0x84);
+    } else this.value(value);
+    this.set(local);
+  }
+
+  private vectorStore(offset: number, store: Store, value: Value): void {
+    const { local } = this.cached.get(offset & ~15) as Cached;
+    if (store === "v128") this.value(value);
+    else {
+      const lane = LANES[store];
+      if (lane === undefined) throw new Error(`vector register as ${store}`);
+      this.get(local);
+      this.value(value);
+      if (lane.narrow !== undefined) this.code.byte(lane.narrow);
+      this.code
+        .byte(0xfd)
+        .u32(lane.replace)
+        .byte((offset & 15) / lane.bytes);
+    }
+    this.set(local);
+  }
+
+  /** As elsewhere, but what concerns only 32 bits is computed with 32 bits. */
+  protected override compute(value: Value): void {
+    const { op } = value;
+    if (op.kind === "pure") {
+      const [first, second] = op.args as readonly [Value, Value | undefined];
+      switch (op.operation.code) {
+        case I64_AND:
+          if (second !== undefined && constantOf(second) === LOW_32) {
+            this.low(first);
+            this.code.byte(I64_EXTEND_I32_U);
+            return;
+          }
+          break;
+        case I32_WRAP:
+          this.low(first);
+          return;
+        case I64_EXTEND32_S:
+          this.low(first);
+          this.code.byte(I64_EXTEND_I32_S);
+          return;
+        case I64_LT_S:
+        case I64_LE_S:
+          if (second !== undefined && isSigned32(first) && isSigned32(second)) {
+            this.low(first);
+            this.low(second);
+            this.code.byte(op.operation.code === I64_LT_S ? I32_LT_S : I32_LE_S);
+            return;
+          }
+          break;
+      }
+    }
+    super.compute(value);
+  }
+
+  /** Push the low 32 bits of a 64-bit value. */
+  private low(value: Value): void {
+    const { op } = value;
+    if (value.local < 0) {
+      const constant = constantOf(value);
+      if (constant !== undefined) {
+        this.i32(Number(BigInt.asIntN(32, constant)));
+        return;
+      }
+      if (op.kind === "pure") {
+        const [first, second] = op.args as readonly [Value, Value | undefined];
+        const narrow = NARROW[op.operation.code];
+        if (narrow !== undefined && second !== undefined) {
+          this.low(first);
+          this.low(second);
+          this.code.byte(narrow);
+          return;
+        }
+        if (op.operation.code === I64_SHL && second !== undefined) {
+          const count = constantOf(second);
+          if (count !== undefined && count < 32n) {
+            this.low(first);
+            this.i32(Number(count));
+            this.code.byte(I32_SHL);
+            return;
+          }
+        }
+        if (op.operation.code === I64_EXTEND_I32_U || op.operation.code === I64_EXTEND_I32_S) {
+          this.value(first);
+          return;
+        }
+      }
+    }
+    this.value(value);
+    this.code.byte(I32_WRAP);
+  }
+
+  protected override tlbSet(): void {
+    this.get(this.tlb);
+  }
+
+  /** Make sure that the TLB grants an access, or leave the instruction to tier 0. */
+  private translate(
+    value: Value,
+    address: number,
+    bytes: number,
+    tag: number,
+    kind: number,
+  ): number {
+    const entry = this.lookUp(address, bytes, tag);
+    this.code.byte(0x45);
+    this.open(IF);
+    this.get(CPU);
+    this.i32(bytes | kind);
+    this.get(address);
+    this.code.byte(0x10).u32(this.function("fill_tlb"));
+    this.code.byte(0x45);
+    this.open(IF);
+    this.retry(value);
+    this.close();
+    this.close();
+    return entry;
+  }
+
+  protected guestLoad(value: Value, op: Operation<"guest-load">): void {
+    const address = this.pinned(op.address);
+    const update = op.intent !== "read";
+    const tag = update ? TLB_WRITE_TAG : TLB_READ_TAG;
+    const kind = update ? SLOW_UPDATE : 0;
+    const entry = this.translate(value, address, BYTES[op.load], tag, kind);
+    this.hostAddress(address, entry);
+    if (op.cell !== undefined) {
+      op.cell.local = this.newLocal("i32");
+      this.tee(op.cell.local);
+    }
+    this.access(LOAD_CODES[op.load], 0);
+    value.local = this.newLocal(value.type);
+    this.set(value.local);
+  }
+
+  protected guestStore(value: Value, op: Operation<"guest-store">): void {
+    if (op.cell !== undefined) this.get(op.cell.local);
+    else {
+      const address = this.pinned(op.address);
+      const entry = this.translate(value, address, BYTES[op.store], TLB_WRITE_TAG, SLOW_WRITE);
+      this.hostAddress(address, entry);
+    }
+    this.value(op.value);
+    this.access(STORE_CODES[op.store], 0);
+  }
+
+  /** What TypeScript does, tier 0 does. */
+  protected call(value: Value): void {
+    this.retry(value);
+  }
+
+  protected leave(value: Value): void {
+    this.retry(value);
+  }
+
+  protected jump(value: Value): void {
+    const { flow } = this.node.block;
+    const target = constantOf(flow.targets.get(value) as Value);
+    if (target === undefined) throw new Error("a direct jump goes somewhere");
+    this.edge(target, flow.effects.get(value));
+  }
+
+  protected jumpIndirect(value: Value): void {
+    const { node } = this;
+    const { flow } = node.block;
+    const target = this.pinned(flow.targets.get(value) as Value);
+    for (const successor of node.successors) {
+      this.get(target);
+      this.i64(successor.block.rip);
+      this.code.byte(0x51);
+      this.open(IF);
+      this.edge(successor.block.rip, flow.effects.get(value));
+      this.close();
+    }
+    this.materialise(flow.effects.get(value));
+    this.get(target);
+    this.set(this.rip);
+    this.leaveBy("indirect", undefined);
+  }
+
+  protected next(): void {}
+}
+
+function isSigned32(value: Value): boolean {
+  const constant = constantOf(value);
+  if (constant !== undefined) return BigInt.asIntN(32, constant) === constant;
+  return value.op.kind === "pure" && value.op.operation.code === I64_EXTEND32_S && value.local < 0;
+}
+
+/** Parts of a vector register: lane instructions, and what converts to them or from them. */
+const LANES: Partial<
+  Record<
+    Load | Store,
+    { bytes: number; extract: number; replace: number; widen?: number; narrow?: number }
+  >
+> = {
+  i32: { bytes: 4, extract: 27, replace: 28 },
+  i64: { bytes: 8, extract: 29, replace: 30 },
+  f32: { bytes: 4, extract: 31, replace: 32 },
+  f64: { bytes: 8, extract: 33, replace: 34 },
+  "i64.32u": { bytes: 4, extract: 27, replace: 28, widen: 0xad },
+  "i64.32s": { bytes: 4, extract: 27, replace: 28, widen: 0xac },
+  "i64.32": { bytes: 4, extract: 27, replace: 28, narrow: 0xa7 },
+};
+
+function offsetOf(place: Operation<"state-load">["place"]): number {
+  if ("word" in place) throw new Error("places are known here");
+  return place.offset;
+}

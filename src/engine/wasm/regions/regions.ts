@@ -1,0 +1,219 @@
+import type { GuestMemory } from "../../guest-memory.ts";
+import type { Core } from "../../x86/core.ts";
+import { Decoder } from "../../x86/decoder.ts";
+import { MODE_CODE_32, MODE_CODE_64 } from "../../x86/mode.ts";
+import { CS, MODE, RIP, SEGMENT_BASE, segmentField } from "../../x86/state.ts";
+import { HEADER_SLOT, REGION_IMPORTS, TEMPLATE } from "../base-module.ts";
+import type { Block, Blocks } from "../blocks.ts";
+import { ModuleBuilder } from "../module-builder.ts";
+import type { Templates } from "../templates.ts";
+import { type Node, newNode, structure } from "./graph.ts";
+import { liftBlock } from "./region-block.ts";
+import { REACH, RegionEmitter } from "./region-emitter.ts";
+
+/** Most blocks and instructions of a region. */
+const MAXIMUM_BLOCKS = 64;
+const MAXIMUM_INSTRUCTIONS = 600;
+/** A region of so many blocks may become part of others as well; at larger ones they end. */
+const SMALL_REGION_BLOCKS = 12;
+/** Which code is compiled: none, what is hot, or all at once. Nothing but speed depends on it. */
+export type Jit = "off" | "on" | "always";
+/** Entries that make a block hot; 0: nothing does. */
+const HOT_AFTER: Readonly<Record<Jit, number>> = { off: 0, on: 4000, always: 1 };
+/** Each time that code of a page is changed after it was compiled, it must be twice as hot for the next; up to that. */
+const MAXIMUM_DOUBLINGS = 16;
+/** An instruction that so often was left to tier 0 stays there. */
+const MAXIMUM_RETRIES = 64;
+
+interface Region {
+  readonly entry: Block;
+  readonly blocks: readonly Block[];
+  readonly slot: number;
+}
+
+/**
+ * The compiling tier: hot code as regions, each one WebAssembly function that
+ * is entered in place of a block's header. A region is dropped with any of
+ * its blocks.
+ */
+export class Regions {
+  private readonly memory: GuestMemory;
+  private readonly table: WebAssembly.Table;
+  private readonly functions: Readonly<Record<string, WebAssembly.ExportValue>>;
+  private readonly blocks: Blocks;
+  private readonly templates: Templates;
+  private readonly decoder = new Decoder();
+  private readonly byBlock = new Map<Block, Set<Region>>();
+  private readonly byEntry = new Map<Block, Region>();
+  private readonly freeSlots: number[] = [];
+  /** How often the instruction at a host-physical address was left to tier 0. */
+  private readonly retries = new Map<number, number>();
+  /** How often compiled code of a host-physical page was changed. */
+  private readonly changes = new Map<number, number>();
+  /** Regions compiled so far. */
+  compiled = 0;
+
+  /** @param functions those of {@link REGION_IMPORTS} by name */
+  constructor(
+    memory: GuestMemory,
+    table: WebAssembly.Table,
+    functions: Readonly<Record<string, WebAssembly.ExportValue>>,
+    blocks: Blocks,
+    templates: Templates,
+    jit: Jit,
+  ) {
+    this.memory = memory;
+    this.table = table;
+    this.functions = functions;
+    this.blocks = blocks;
+    this.templates = templates;
+    blocks.hotAfter = (page) =>
+      HOT_AFTER[jit] * 2 ** Math.min(this.changes.get(page) ?? 0, MAXIMUM_DOUBLINGS);
+    blocks.onDrop = (block) => this.dropWith(block);
+    blocks.onClear = () => this.clear();
+  }
+
+  /** A block has been entered often, and is about to be again: compile what begins with it. */
+  compile(core: Core, entry: Block): void {
+    const mode = core.get(MODE);
+    const flat =
+      mode & MODE_CODE_64 ||
+      (mode & MODE_CODE_32 && core.get(segmentField(CS, SEGMENT_BASE)) === 0);
+    if (!flat || entry.crossing >= 0 || !this.blocks.hasRoom) return;
+    const nodes = this.select(core, entry, mode);
+    if (nodes === undefined) return;
+    const module = new ModuleBuilder();
+    const indices = new Map<string, number>();
+    const imports: Record<string, WebAssembly.ImportValue> = {
+      memory: this.memory.memory,
+      table: this.table,
+    };
+    for (const [name, signature] of Object.entries(REGION_IMPORTS)) {
+      indices.set(name, module.importFunction(name, signature));
+      imports[name] = this.functions[name] as WebAssembly.ImportValue;
+    }
+    const emitter = new RegionEmitter(indices, module.typeIndex(TEMPLATE), nodes, () =>
+      this.blocks.newLink(),
+    );
+    emitter.body();
+    const slot = this.freeSlots.pop() ?? this.templates.takeSlot();
+    module.tableEntries(slot, [module.addFunction(TEMPLATE, emitter.locals, emitter.code)]);
+    const bytes = module.build(this.memory.memory.buffer.byteLength / 65536, 1);
+    new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: imports });
+    this.compiled++;
+    this.install({ entry, blocks: nodes.map(({ block }) => block.block), slot });
+  }
+
+  private install(region: Region): void {
+    for (const block of new Set(region.blocks)) {
+      const regions = this.byBlock.get(block) ?? new Set();
+      this.byBlock.set(block, regions.add(region));
+    }
+    this.byEntry.set(region.entry, region);
+    this.blocks.setSlot(region.entry, region.slot);
+  }
+
+  /** Blocks that are reached from the entry, those found first first. Undefined: the entry stays with tier 0. */
+  private select(core: Core, entry: Block, mode: number): readonly Node[] | undefined {
+    const nodes = new Map<bigint, Node>();
+    let instructions = 0;
+    const add = (block: Block, rip: bigint): Node | undefined => {
+      const pageEnd = Math.floor(block.start / 4096) * 4096 + 4096;
+      const lifted = liftBlock(
+        this.decoder,
+        block,
+        this.memory.u8.subarray(block.start, pageEnd),
+        mode,
+        rip,
+        this.blocks.instructionsOf(block),
+        (address) => (this.retries.get(address) ?? 0) >= MAXIMUM_RETRIES,
+      );
+      if (lifted === undefined) return undefined;
+      instructions += lifted.instructions.length;
+      const node = newNode(lifted);
+      nodes.set(rip, node);
+      return node;
+    };
+    const entryRip = mode & MODE_CODE_64 ? (core.u64[RIP >> 3] as bigint) : BigInt(core.get(RIP));
+    const first = add(entry, BigInt.asIntN(64, entryRip));
+    if (first === undefined) return undefined;
+    const rejected = new Set<bigint>();
+    for (const node of nodes.values()) {
+      const { falls, jumps, returnSite } = node.block;
+      for (const rip of [...jumps, ...(falls === undefined ? [] : [falls]), returnSite]) {
+        if (rip === undefined || nodes.has(rip) || rejected.has(rip)) continue;
+        if (nodes.size >= MAXIMUM_BLOCKS || instructions >= MAXIMUM_INSTRUCTIONS) break;
+        const block = this.blockAt(core, node, rip, mode);
+        const distance = Number(rip - first.block.rip);
+        if (
+          block === undefined ||
+          Math.abs(distance) >= REACH - 4096 ||
+          (this.byEntry.get(block)?.blocks.length ?? 0) > SMALL_REGION_BLOCKS ||
+          add(block, rip) === undefined
+        )
+          rejected.add(rip);
+      }
+    }
+    const returnSites = [...nodes.values()].flatMap(({ block }) => {
+      const site = block.returnSite === undefined ? undefined : nodes.get(block.returnSite);
+      return site === undefined ? [] : [site];
+    });
+    for (const node of nodes.values()) {
+      const { falls, jumps, returns } = node.block;
+      for (const rip of falls === undefined ? jumps : [...jumps, falls]) {
+        const successor = nodes.get(rip);
+        if (successor !== undefined) node.successors.push(successor);
+      }
+      if (returns) node.successors.push(...new Set(returnSites));
+    }
+    return structure(first);
+  }
+
+  /** The decoded block at an address, if it is known. */
+  private blockAt(core: Core, from: Node, rip: bigint, mode: number): Block | undefined {
+    const source = from.block;
+    if (source.rip >> 12n === rip >> 12n) {
+      const block = this.blocks.at(source.block.start + Number(rip - source.rip), mode);
+      return block === undefined || block.crossing >= 0 ? undefined : block;
+    }
+    const block = this.blocks.ofRecord(core.jumpCache.recordOf(rip));
+    return block === undefined || block.crossing >= 0 ? undefined : block;
+  }
+
+  /** The instruction at a host-physical address was left to tier 0. */
+  retried(address: number): void {
+    const times = (this.retries.get(address) ?? 0) + 1;
+    this.retries.set(address, times);
+    if (times !== MAXIMUM_RETRIES) return;
+    for (const [block, regions] of [...this.byBlock])
+      if (address >= block.start && address < block.start + block.size)
+        for (const region of [...regions]) this.drop(region);
+  }
+
+  private dropWith(block: Block): void {
+    const regions = this.byBlock.get(block);
+    if (regions === undefined) return;
+    const page = Math.floor(block.start / 4096);
+    this.changes.set(page, (this.changes.get(page) ?? 0) + 1);
+    for (const region of regions) this.drop(region);
+  }
+
+  private drop(region: Region): void {
+    for (const block of region.blocks) {
+      const regions = this.byBlock.get(block);
+      regions?.delete(region);
+      if (regions?.size === 0) this.byBlock.delete(block);
+    }
+    this.byEntry.delete(region.entry);
+    this.blocks.setSlot(region.entry, HEADER_SLOT);
+    this.table.set(region.slot, null);
+    this.freeSlots.push(region.slot);
+  }
+
+  private clear(): void {
+    for (const regions of [...this.byBlock.values()])
+      for (const region of [...regions]) this.drop(region);
+    this.retries.clear();
+    this.changes.clear();
+  }
+}
