@@ -8,8 +8,8 @@ import { inspect, parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import type { Progress, Task } from "./fuzz/worker.ts";
 
-const TARGETS = ["code", "config", "elf", "channels"] as const;
-/** No run takes longer than some milliseconds; reports come every thousand. */
+const TARGETS = ["code", "config", "elf", "channels", "tiers"] as const;
+/** No run takes longer than some tens of milliseconds; reports come every thousand. */
 const SILENCE_MS = 60_000;
 
 const { values, positionals } = parseArgs({

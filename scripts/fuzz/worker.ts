@@ -2,7 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 
 export interface Task {
-  readonly target: "code" | "config" | "elf" | "channels";
+  readonly target: "code" | "config" | "elf" | "channels" | "tiers";
   readonly seed: number;
   /** Number of the first run. */
   readonly first: number;

@@ -9,6 +9,7 @@ import {
   WRITE,
 } from "../vcpu.ts";
 import { WasmEngine } from "../wasm/engine.ts";
+import type { Jit } from "../wasm/regions/regions.ts";
 import type { WasmVcpu } from "../wasm/vcpu.ts";
 
 /** One bare vCPU over flat RAM at address 0, for tests of the engine. */
@@ -22,6 +23,7 @@ export interface Bare {
 
 export interface BareOptions {
   ramBytes?: number;
+  jit?: Jit;
   /** Decides exits that are not recorded and granted by default. */
   exit?: (exit: Exit) => Verdict;
 }
@@ -29,7 +31,7 @@ export interface BareOptions {
 /** A vCPU after reset in `ramBytes` (default 4 MiB) of RAM; every exit is `native` or reads as zero. */
 export function bare(options: BareOptions = {}): Bare {
   const memory = new GuestMemory(options.ramBytes ?? 4 * 1024 * 1024);
-  const engine = new WasmEngine(memory);
+  const engine = new WasmEngine(memory, options.jit);
   const region = { guest: 0, size: memory.ramBytes, host: 0, rights: READ | WRITE | EXECUTE };
   const map: MemoryMap = { find: (address) => (address < memory.ramBytes ? region : undefined) };
   const exits: Exit[] = [];

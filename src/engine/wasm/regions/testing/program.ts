@@ -1,0 +1,123 @@
+import { encode } from "../../../testing/encoding.ts";
+import type { Random } from "../../../testing/random.ts";
+import { Decoder } from "../../../x86/decoder.ts";
+import { MODE_AVX, MODE_CODE_64, MODE_OSFXSR, MODE_PROTECTED } from "../../../x86/mode.ts";
+import { TABLE } from "../../../x86/table.ts";
+
+const MODE = MODE_CODE_64 | MODE_PROTECTED | MODE_OSFXSR | MODE_AVX;
+const RSP = 4;
+const RBX = 3;
+/** Keeps count of the turns. */
+const R15 = 15;
+const KEPT = [RBX, RSP, R15];
+
+/** Change the stack, divide by what may be zero, or say something else each time. */
+const LEFT_OUT =
+  /^(PUSH|POP|ENTER|LEAVE|CALL|RET|DIV|IDIV|RDTSC|RDPMC|RDRAND|RDSEED|CPUID|INT|UD|XABORT|SYS|HLT|IN|OUT|MONITOR|MWAIT|XSETBV|XGETBV|RDPID|FXRSTOR|XRSTOR|LDMXCSR|VLDMXCSR|RD.SBASE|WR.SBASE|POPF|STI|CLI)/;
+const ROWS = TABLE.rows.filter(
+  ({ options, mnemonic, operands }) =>
+    !options.cpl0 &&
+    !options.ends &&
+    !options.repeats &&
+    !LEFT_OUT.test(mnemonic) &&
+    !operands.some(({ method }) => ["seg", "C", "D", "O", "M", "A"].includes(method)),
+);
+/** Most programs are made of these. */
+const USUAL = ROWS.filter(({ options }) => options.unit === undefined);
+
+const decoder = new Decoder();
+
+/** Bytes of an instruction that works on registers, and leaves alone those that the program needs. */
+function onRegisters(random: Random): readonly number[] {
+  for (;;) {
+    const row = random.pick(random.oneIn(4) ? ROWS : USUAL);
+    const encoded = encode(row, random, 64);
+    if (encoded === undefined) continue;
+    const bytes = encoded.bytes;
+    const decoded = decoder.decode(Uint8Array.of(...bytes, 0x90, 0x90), MODE);
+    if (decoded.row === undefined || decoded.length !== bytes.length) continue;
+    const fits = decoded.operands.every(
+      (operand) =>
+        operand.kind === "immediate" ||
+        (operand.kind === "register" &&
+          !(operand.file === "general" && KEPT.includes(operand.index))),
+    );
+    if (fits && decoded.operands.length > 0) return bytes;
+  }
+}
+
+/** Memory at RBX, and the stack. The displacement stands last. */
+const ON_MEMORY: readonly (readonly number[])[] = [
+  [0x48, 0x8b, 0x43], // mov rax, [rbx+d]
+  [0x8b, 0x4b], // mov ecx, [rbx+d]
+  [0x48, 0x89, 0x53], // mov [rbx+d], rdx
+  [0x88, 0x43], // mov [rbx+d], al
+  [0x66, 0x89, 0x73], // mov [rbx+d], si
+  [0x01, 0x43], // add [rbx+d], eax
+  [0x48, 0x19, 0x4b], // sbb [rbx+d], rcx
+  [0x48, 0x3b, 0x7b], // cmp rdi, [rbx+d]
+  [0x0f, 0xb6, 0x53], // movzx edx, byte [rbx+d]
+  [0x48, 0x87, 0x6b], // xchg [rbx+d], rbp
+  [0x48, 0x0f, 0xb1, 0x73], // cmpxchg [rbx+d], rsi
+  [0x0f, 0x10, 0x53], // movups xmm2, [rbx+d]
+  [0x0f, 0x11, 0x5b], // movups [rbx+d], xmm3
+  [0xf2, 0x0f, 0x58, 0x4b], // addsd xmm1, [rbx+d]
+  [0xdd, 0x43], // fld qword [rbx+d]
+  [0xdd, 0x5b], // fstp qword [rbx+d]
+];
+
+function onMemory(random: Random): readonly number[] {
+  if (random.oneIn(8)) return [0x50, 0x59]; // push rax; pop rcx
+  return [...random.pick(ON_MEMORY), random.below(96)];
+}
+
+function some(random: Random): readonly number[] {
+  return random.oneIn(4) ? onMemory(random) : onRegisters(random);
+}
+
+const rel32 = (value: number): number[] => [
+  value & 255,
+  (value >> 8) & 255,
+  (value >> 16) & 255,
+  (value >> 24) & 255,
+];
+
+/**
+ * A program of 64-bit code that ends in HLT: R15 turns of a loop with forward branches, an inner
+ * loop, and calls of a function. It uses the stack, and 128 bytes at RBX.
+ */
+export function program(random: Random): number[] {
+  const callee: number[] = [];
+  for (let k = random.below(5); k >= 0; k--) callee.push(...some(random));
+  callee.push(0xc3);
+  const code: number[] = [0xdb, 0xe3, 0xe9, ...rel32(callee.length)]; // fninit; jmp over the function
+  const functionAt = code.length;
+  code.push(...callee);
+  const loop = code.length;
+  const piece = (): number[] => {
+    const bytes: number[] = [];
+    for (let k = random.below(6); k >= 0; k--) bytes.push(...some(random));
+    return bytes;
+  };
+  for (let k = 3 + random.below(6); k > 0; k--) {
+    const body = piece();
+    switch (random.below(5)) {
+      case 0: // jcc over it
+        code.push(0x0f, 0x80 | random.below(16), ...rel32(body.length), ...body);
+        break;
+      case 1: // an inner loop: push 3; body; dec qword [rsp]; jnz; pop
+        code.push(0x6a, 0x03, ...body, 0x48, 0xff, 0x0c, 0x24);
+        code.push(0x0f, 0x85, ...rel32(-(body.length + 4 + 6)), 0x58);
+        break;
+      case 2:
+        code.push(0xe8, ...rel32(functionAt - (code.length + 5)), ...body);
+        break;
+      default:
+        code.push(...body);
+    }
+  }
+  code.push(0x49, 0xff, 0xcf); // dec r15
+  code.push(0x0f, 0x85, ...rel32(loop - (code.length + 6)));
+  code.push(0xf4);
+  return code;
+}

@@ -1,0 +1,63 @@
+import type { Random } from "../../../testing/random.ts";
+import { type Bare, bare, enterLongMode, load } from "../../../testing/run-code.ts";
+import type { VcpuState } from "../../../vcpu.ts";
+import type { Jit } from "../regions.ts";
+
+const CODE = 0x10_0000;
+const DATA = 0x20_0000;
+const STACK = 0x30_0000;
+const DATA_BYTES = 256;
+const GENERAL = "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split(" ");
+
+/** What a program left behind. */
+export interface Outcome {
+  readonly stop: string;
+  readonly retired: number;
+  readonly state: string;
+}
+
+/** A machine for programs of {@link program}, which it runs one after the other. */
+export class ProgramMachine {
+  readonly #machine: Bare;
+  readonly #initial: VcpuState;
+
+  constructor(jit: Jit) {
+    this.#machine = bare({ jit });
+    enterLongMode(this.#machine);
+    const { registers } = this.#machine.vcpu;
+    registers.set("cr4", 0x4_0620n);
+    registers.set("xcr0", 7n);
+    this.#initial = this.#machine.vcpu.save();
+  }
+
+  /**
+   * @param values what the registers begin with: equal for runs that are compared
+   * @param pieces instructions of each call of `run`; the whole at once if there is none
+   */
+  run(code: readonly number[], turns: number, values: Random, pieces?: Random): Outcome {
+    const { vcpu, memory } = this.#machine;
+    vcpu.load(this.#initial);
+    const { registers } = vcpu;
+    for (const name of GENERAL) registers.set(name as "rax", values.u64());
+    for (let k = 0; k < 16; k++)
+      registers.setYmm(k, (values.u64() << 192n) | (values.u64() << 64n) | values.u64());
+    memory.u8.fill(0, DATA, DATA + DATA_BYTES);
+    memory.u8.fill(0, STACK - 4096, STACK);
+    registers.set("rbx", BigInt(DATA));
+    registers.set("rsp", BigInt(STACK));
+    registers.set("r15", BigInt(turns));
+    load(this.#machine, CODE, code);
+    const before = vcpu.retired;
+    let stop = vcpu.run(pieces === undefined ? 1_000_000 : 1 + pieces.below(300));
+    // no program is longer
+    while (stop.kind === "budget" && vcpu.retired - before < 1_000_000)
+      stop = vcpu.run(pieces === undefined ? 1_000_000 : 1 + pieces.below(300));
+    const state = [
+      ...GENERAL.map((name) => `${name}=${registers.get(name as "rax").toString(16)}`),
+      `rip=${registers.get("rip").toString(16)} rflags=${registers.get("rflags").toString(16)}`,
+      ...Array.from({ length: 16 }, (_, k) => `ymm${k}=${registers.ymm(k).toString(16)}`),
+      `memory=${Buffer.from(memory.u8.subarray(DATA, DATA + DATA_BYTES)).toString("hex")}`,
+    ].join("\n");
+    return { stop: stop.kind, retired: vcpu.retired - before, state };
+  }
+}
