@@ -17,6 +17,7 @@
  * What a part needs and does not find is named, and the part skipped. Exit status 1: something differs.
  */
 import { parseArgs } from "node:util";
+import type { Case } from "../src/engine/testing/case.ts";
 import { cases, describeCase, differences, ulps } from "../src/engine/testing/float/cases.ts";
 import { EngineRecords } from "../src/engine/testing/float/machine.ts";
 import { Random } from "../src/engine/testing/float/operands.ts";
@@ -25,8 +26,7 @@ import {
   OPERATIONS,
   type Operation,
 } from "../src/engine/testing/float/operations.ts";
-import { openSilicon, type SiliconRecord } from "../src/engine/x86/sse/testing/silicon.ts";
-import { siliconVendor } from "../src/engine/x87/testing/silicon.ts";
+import { Silicon } from "../src/engine/testing/silicon.ts";
 import { compareLibm, LIBM, missingForLibm } from "./float/libm.ts";
 import { testFloat } from "./float/testfloat.ts";
 
@@ -56,7 +56,8 @@ if (unknown !== undefined) {
 
 let failed = false;
 /** On other processors only what all vendors define is compared. */
-const isAmd = siliconVendor() === "AMD";
+const opened = Silicon.open();
+const isAmd = opened instanceof Silicon && opened.isAmd;
 
 /** A line of a table; what differs comes behind it. */
 function line(columns: readonly (readonly [string | number, number])[], found: readonly string[]) {
@@ -82,11 +83,11 @@ interface Tally {
 
 /** One line a group: what all of a mnemonic's forms have in common. */
 function vectors(perOperation: number): void {
-  const silicon = openSilicon();
-  if (silicon === undefined) {
-    console.log("vectors: skipped, they need gcc and Linux on x86-64");
+  if (!(opened instanceof Silicon)) {
+    console.log(`vectors: skipped, they need ${opened.missing}`);
     return;
   }
+  const silicon = opened;
   const engine = new EngineRecords();
   const groups = Map.groupBy(
     OPERATIONS.filter(
@@ -102,7 +103,7 @@ function vectors(perOperation: number): void {
     const found: string[] = [];
     for (const operation of operations) {
       if (!engine.knows(operation.code)) missing.push(operation.name);
-      else found.push(...compare(engine, silicon.run, operation, perOperation, tally));
+      else found.push(...compare(engine, silicon, operation, perOperation, tally));
     }
     sum.cases += tally.cases;
     sum.different += tally.different;
@@ -118,7 +119,6 @@ function vectors(perOperation: number): void {
         found,
       );
   }
-  silicon.close();
   line(
     [
       ["all", 24],
@@ -136,7 +136,7 @@ function vectors(perOperation: number): void {
 
 function compare(
   engine: EngineRecords,
-  run: (records: readonly SiliconRecord[]) => SiliconRecord[],
+  silicon: Silicon,
   operation: Operation,
   perOperation: number,
   tally: Tally,
@@ -144,16 +144,16 @@ function compare(
   const random = new Random(seed);
   const found: string[] = [];
   const records = cases(operation, random, perOperation, !isAmd);
-  const answers = run(records);
-  const before = records.map((record) => record.bytes.slice());
+  const answers = silicon.answer(records);
+  const before = records.map((record) => record.u8.slice());
   engine.run(operation.code, records);
   records.forEach((record, k) => {
-    const answer = answers[k] as SiliconRecord;
+    const answer = answers[k] as Case;
     tally.cases++;
     const text = differences(operation, record, answer);
     if (text !== "") {
       tally.different++;
-      record.bytes.set(before[k] as Uint8Array);
+      record.u8.set(before[k] as Uint8Array);
       found.push(`${describeCase(operation, record)}: ${text}`);
     } else if (operation.approximate) {
       const off = [0, 1].some((k) => ulps(record.st(k), answer.st(k)) > 0);
@@ -220,4 +220,5 @@ async function libm(perFunction: number): Promise<void> {
 if (wanted.includes("vectors")) vectors(Number(values.cases));
 if (wanted.includes("testfloat")) await berkeley(Number(values.limit));
 if (wanted.includes("libm")) await libm(Number(values.arguments));
+if (opened instanceof Silicon) opened.close();
 if (failed) process.exitCode = 1;

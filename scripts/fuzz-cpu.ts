@@ -52,7 +52,7 @@ function single(text: string): number {
   const engine = new Case();
   engine.copy(before);
   cpu.run(engine);
-  const [answer] = new Batch(1, silicon.run(before.u8).buffer as ArrayBuffer).cases;
+  const [answer] = silicon.answer([before]);
   const listing = disassembleBytes(before.code, MODES[before.bits], before.u64[5] ?? 0n);
   console.log(`${listing?.text ?? "(no instruction)"}`);
   console.log(`engine:  ${formatOutcome(before, engine)}`);
@@ -155,7 +155,7 @@ function campaign(): number {
     const ours = new Case();
     ours.copy(least);
     cpu.run(ours);
-    const [theirs] = new Batch(1, silicon.run(least.u8).buffer as ArrayBuffer).cases;
+    const [theirs] = silicon.answer([least]);
     const found = differences(least, ours, theirs as Case, decodeCase(least));
     if (process.stdout.isTTY) process.stdout.write("\r\x1b[K");
     console.log(`${describeRow(row)}: ${found.map(({ text }) => text).join("; ")}`);

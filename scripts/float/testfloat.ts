@@ -5,7 +5,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { put } from "../../src/engine/testing/float/cases.ts";
+import { AT, type Case } from "../../src/engine/testing/case.ts";
+import { put, start } from "../../src/engine/testing/float/cases.ts";
 import type { EngineRecords } from "../../src/engine/testing/float/machine.ts";
 import {
   F32,
@@ -16,7 +17,6 @@ import {
   type NumberFormat,
 } from "../../src/engine/testing/float/operands.ts";
 import type { Place } from "../../src/engine/testing/float/operations.ts";
-import { type SiliconRecord, siliconRecords } from "../../src/engine/x86/sse/testing/silicon.ts";
 
 /** Where a result is found: a number in its place, or the outcome of a comparison. */
 type Result = Place | "mask" | "equal" | "less" | "less-or-equal";
@@ -153,8 +153,8 @@ for (const [name, code, result] of [
   add(`extF80_${name}`, code, both, result, F80, { roundings: ["rnear_even"] });
 
 /** The result's bits. */
-function taken(record: SiliconRecord, { result, format }: Function): bigint {
-  const { view, flags } = record;
+function taken(record: Case, { result, format }: Function): bigint {
+  const { view, rflags: flags } = record;
   const load = (at: number): bigint => {
     const bits = view.getBigUint64(at, true);
     return format.bits === 80
@@ -164,7 +164,7 @@ function taken(record: SiliconRecord, { result, format }: Function): bigint {
   const ordered = (flags & 4) === 0;
   switch (result) {
     case "mask":
-      return load(320) === 0n ? 0n : 1n;
+      return load(AT.xmm) === 0n ? 0n : 1n;
     case "equal":
       return ordered && (flags & 0x40) !== 0 ? 1n : 0n;
     case "less":
@@ -174,12 +174,12 @@ function taken(record: SiliconRecord, { result, format }: Function): bigint {
     case "rax":
       return BigInt.asUintN(format.bits, record.general(0));
     case "memory":
-      return load(672);
+      return load(AT.memory);
     case "st0":
     case "st1":
-      return load(result === "st0" ? 192 : 208);
+      return load(result === "st0" ? AT.st : AT.st + 16);
     default:
-      return load(320 + 16 * Number(result[3]));
+      return load(AT.xmm + 16 * Number(result[3]));
   }
 }
 
@@ -288,12 +288,11 @@ function check(
   precision: number,
   lines: readonly string[],
 ): string[] {
-  const records = siliconRecords(lines.length);
+  const records = lines.map(() => start(f.code));
   const mode = ROUNDINGS.indexOf(rounding);
   const fields = lines.map((line) => line.split(" "));
   records.forEach((record, k) => {
-    record.code = f.code;
-    record.flags = 2;
+    record.rflags = 2;
     record.mxcsr = 0x1f80 | (mode << 13);
     record.setX87(0x7f | (precision << 8) | (mode << 10), 0, 0x7f);
     f.operands.forEach(([format, place], which) => {
@@ -307,7 +306,7 @@ function check(
     if (f.operands.length === 3 && isLeftOpen(f.format, fields[k] as string[])) return;
     const [expected, expectedFlags] = (fields[k] as string[]).slice(f.operands.length);
     const result = taken(record, f);
-    const flags = flagsOf(f.name.includes("extF80") ? record.statusWord : record.mxcsr);
+    const flags = flagsOf(f.name.includes("extF80") ? record.fsw : record.mxcsr);
     if (
       result !== BigInt(`0x${expected}`) ||
       flags !== Number.parseInt(expectedFlags as string, 16)

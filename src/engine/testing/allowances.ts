@@ -28,7 +28,8 @@ interface Allowance {
   readonly when?: (context: Context, difference: Difference) => boolean;
 }
 
-const TRANSCENDENTAL = /^(F2XM1|FYL2X|FYL2XP1|FPATAN|FPTAN|FSIN|FCOS|FSINCOS)$/;
+/** x87 instructions whose last place is left to the implementation. */
+export const TRANSCENDENTAL = /^(F2XM1|FYL2X|FYL2XP1|FPATAN|FPTAN|FSIN|FCOS|FSINCOS)$/;
 const C1 = 0x200;
 const RSP = 4;
 const RBP = 5;

@@ -175,6 +175,28 @@ export class Case {
     this.u8[AT.image + 4] = tags;
   }
 
+  /** 64 bits of a general register. */
+  general(index: number): bigint {
+    return this.view.getBigUint64(AT.general + 8 * index, true);
+  }
+
+  setGeneral(index: number, value: bigint): void {
+    this.view.setBigUint64(AT.general + 8 * index, value, true);
+  }
+
+  /** 16 bytes of ST(index), the number in the first 10. */
+  st(index: number): Uint8Array {
+    return this.u8.subarray(AT.st + 16 * index, AT.st + 16 * index + 16);
+  }
+
+  xmm(index: number): Uint8Array {
+    return this.u8.subarray(AT.xmm + 16 * index, AT.xmm + 16 * index + 16);
+  }
+
+  get memory(): Uint8Array {
+    return this.u8.subarray(AT.memory, AT.memory + MEMORY_BYTES);
+  }
+
   copy(from: Case): void {
     this.u8.set(from.u8);
   }

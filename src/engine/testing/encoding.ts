@@ -13,6 +13,8 @@ export interface Encoded {
   readonly immediateAt: number;
 }
 
+export const FS_GS = [0x64, 0x65];
+const ANY_SEGMENT = [0x26, 0x2e, 0x36, 0x3e, ...FS_GS];
 const MANDATORY = { NP: 0, "66": 1, F3: 2, F2: 3 };
 
 /** One encoding in the making. */
@@ -126,7 +128,13 @@ function immediateBytes(spec: OperandSpec, bits: number): number {
  *
  * @returns undefined if the row has none in this code size
  */
-export function encode(row: Row, random: Random, code: Bits): Encoded | undefined {
+export function encode(
+  row: Row,
+  random: Random,
+  code: Bits,
+  /** Segment prefixes to choose from. */
+  overrides: readonly number[] = code === 64 ? FS_GS : ANY_SEGMENT,
+): Encoded | undefined {
   const { options, operands } = row;
   if (code === 64 ? options.no64 : options.only64) return undefined;
   if (code === 16 && row.vex !== undefined) return undefined;
@@ -160,7 +168,7 @@ export function encode(row: Row, random: Random, code: Bits): Encoded | undefine
 
   const bytes: number[] = [];
   if ((memory || encoding.has("O", "X", "K")) && random.oneIn(3))
-    bytes.push(random.pick(code === 64 ? [0x64, 0x65] : [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65]));
+    bytes.push(random.pick(overrides));
   if (addressPrefix) bytes.push(0x67);
   if (options.lock && memory && random.oneIn(2)) bytes.push(0xf0);
   if (options.repeats && random.oneIn(2)) {

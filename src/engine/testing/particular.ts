@@ -238,13 +238,14 @@ const loadImage: Prepare = (generator, decoded, record) => {
     // ES and B follow from the rest.
     record.view.setUint16(near, random.u32() & 0x1f7f, true);
   }
-  if (decoded.row.mnemonic === "FXRSTOR" || at < 0) return;
+  if (decoded.row.mnemonic === "FXRSTOR") return;
+  stateMask(generator, decoded, record);
+  if (at < 0) return;
   record.u8.fill(0, at + 512, at + 576);
   record.u8[at + 512] = random.below(8);
   // Not in the first bytes: the host may have components that the engine has not.
   if (random.oneIn(16))
     record.u8[at + 516 + random.below(20)] = random.pick([1, 0x80, random.below(256)]);
-  stateMask(generator, decoded, record);
 };
 
 /** The components that the engine has too. */

@@ -6,12 +6,12 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Row } from "../x86/row.ts";
 import { TABLE } from "../x86/table.ts";
-import { AT, Batch, Case, ENDLESS, RECORD_BYTES } from "./case.ts";
+import { AT, Case, ENDLESS } from "./case.ts";
 import { Generator } from "./generate.ts";
 import { whyNotRun } from "./not-run.ts";
 import { Random } from "./random.ts";
 import { Silicon } from "./silicon.ts";
-import { defaultCase, formatCase, formatOutcome } from "./text.ts";
+import { defaultCase, formatCase, formatOutcome, parseCase } from "./text.ts";
 
 /** Encodings and sets of values that are tried of a row, and how many cases are kept. */
 const ENCODINGS = 24;
@@ -43,17 +43,46 @@ function parts(at: number, bytes: number, count: number): [number, number][] {
   return Array.from({ length: count }, (_, k) => [at + k * bytes, bytes]);
 }
 
+/** Cases of the x87 that chance rarely meets. */
+const DIRECTED = [
+  // two QNaNs of one significand: the positive one
+  "64 d8c1 st0=ffffc000000000000001 st1=7fffc000000000000001 tags=3",
+  "64 d8c1 st0=7fffc000000000000001 st1=ffffc000000000000001 tags=3",
+  // a signalling NaN and a quiet one: the quiet; two signalling: the larger
+  "64 d8c9 st0=7fffbfffffffffffffff st1=ffffc000000000000000 tags=3",
+  "64 d8c9 st0=7fff8000000000000001 st1=ffffbfffffffffffffff tags=3",
+  // halfway between two numbers, the lower one even and odd
+  "64 d8c1 st0=3fff8000000000000000 st1=3fbf8000000000000000 tags=3",
+  "64 d8c1 st0=3fff8000000000000001 st1=3fbf8000000000000000 tags=3",
+  "64 d8c9 st0=3fff8000000000000001 st1=3fffc000000000000000 tags=3",
+  "64 d8c9 st0=3fff8000000000000003 st1=3fffc000000000000000 tags=3",
+  // a carry through the whole significand, and cancellation to the last bit
+  "64 d8c1 st0=3fffffffffffffffffff st1=3fbf8000000000000000 tags=3",
+  "64 d8e1 st0=3fff8000000000000000 st1=3ffeffffffffffffffff tags=3",
+  // nothing left: the sign of zero is the rounding's
+  "64 d8e1 st0=3fff8000000000000001 st1=3fff8000000000000001 tags=3",
+  // inexact by the very last bit of the product
+  "64 d8c9 st0=3fff8000000000000001 st1=3fff8000000000000001 tags=3",
+  // quotients and roots just below and above half a place
+  "64 d8f1 st0=3fff8000000000000000 st1=4000c000000000000000 tags=3",
+  "64 d8f1 st0=40008000000000000000 st1=4000c000000000000000 tags=3",
+  "64 d9fa st0=40008000000000000000 st1=0 tags=3",
+  "64 d9fa st0=4000c000000000000000 st1=0 tags=3",
+  // tiny before rounding, not after; and tiny either way
+  "64 d8c9 st0=1ffffffffffffffff st1=3ffe8000000000000001 tags=3",
+  "64 d916 rsi=20001000 st0=3f80ffffffffffffffff tags=1",
+  "64 d916 rsi=20001000 st0=3f708000000000000001 tags=1",
+  "64 dd16 rsi=20001000 st0=43feffffffffffffffff tags=1",
+  // exponents 64 or more apart: one stride of the remainder
+  "64 d9f8 st0=406089abcdef01234567 st1=3fffc000000000000001 tags=3",
+  "64 d9f5 st0=4003d000000000000000 st1=40008000000000000000 tags=3",
+];
+/** Each with all exceptions masked and each rounding; with 24 and 53 bits; with some unmasked. */
+const CONTROLS = ["37f", "77f", "b7f", "f7f", "7f", "27f", "340"];
+
 const opened = Silicon.open();
 if (!(opened instanceof Silicon)) throw new Error(`recording needs ${opened.missing}`);
 const silicon = opened;
-
-function answers(cases: readonly Case[]): readonly Case[] {
-  const bytes = new Uint8Array(cases.length * RECORD_BYTES);
-  cases.forEach((record, k) => {
-    bytes.set(record.u8, k * RECORD_BYTES);
-  });
-  return new Batch(cases.length, silicon.run(bytes).buffer as ArrayBuffer).cases;
-}
 
 /** Without what does not belong to the answer outside 64-bit mode: bases, and upper halves. */
 function outcome(before: Case, after: Case): string {
@@ -93,7 +122,7 @@ function choose(row: Row, index: number): Case[] {
   }
   if (cases.length === 0) throw new Error(`no case of ${row.mnemonic}`);
   const seen = new Map<string, Case>();
-  answers(cases).forEach((answer, k) => {
+  silicon.answer(cases).forEach((answer, k) => {
     const before = cases[k] as Case;
     if (answer.vector === ENDLESS) return;
     const kind = kindOf(before, outcome(before, answer));
@@ -112,7 +141,7 @@ function choose(row: Row, index: number): Case[] {
 
 /** Makes in all cases as it is by default what does not matter to their outcomes. */
 function simplify(cases: Case[]): void {
-  const wanted = answers(cases).map((after, k) => outcome(cases[k] as Case, after));
+  const wanted = silicon.answer(cases).map((after, k) => outcome(cases[k] as Case, after));
   for (const [at, bytes] of PARTS) {
     const others = cases.map((record) => {
       const other = copyOf(record);
@@ -120,7 +149,7 @@ function simplify(cases: Case[]): void {
       other.u8.set(plain.u8.subarray(at, at + bytes), at);
       return other;
     });
-    answers(others).forEach((after, k) => {
+    silicon.answer(others).forEach((after, k) => {
       if (outcome(others[k] as Case, after) === wanted[k]) cases[k] = others[k] as Case;
     });
   }
@@ -129,9 +158,11 @@ function simplify(cases: Case[]): void {
 const rows = TABLE.rows.filter((row) => whyNotRun(row) === undefined);
 const cases = rows.flatMap((row) => choose(row, row.id));
 simplify(cases);
-const lines = answers(cases).map(
-  (after, k) => `${formatCase(cases[k] as Case)} > ${outcome(cases[k] as Case, after)}`,
-);
+for (const text of DIRECTED)
+  for (const control of CONTROLS) cases.push(parseCase(`${text} fcw=${control}`));
+const lines = silicon
+  .answer(cases)
+  .map((after, k) => `${formatCase(cases[k] as Case)} > ${outcome(cases[k] as Case, after)}`);
 silicon.close();
 const header = `# Cases of every row that runs in user mode, and what they come to on: ${silicon.cpu}.\n`;
 writeFileSync(join(import.meta.dirname, "golden.txt"), `${header}${lines.join("\n")}\n`);

@@ -1,4 +1,4 @@
-import { AT, Batch, Case, RECORD_BYTES } from "./case.ts";
+import { AT, Case, RECORD_BYTES } from "./case.ts";
 import { differences } from "./compare.ts";
 import type { EngineCpu } from "./engine-cpu.ts";
 import type { Silicon } from "./silicon.ts";
@@ -67,18 +67,11 @@ export function shrink(start: Case, cpu: EngineCpu, silicon: Silicon): Case {
     cpu.run(engine);
     return differences(before, engine, answer, decodeCase(before))[0]?.field;
   };
-  const answerAll = (cases: readonly Case[]): readonly Case[] => {
-    const bytes = new Uint8Array(cases.length * RECORD_BYTES);
-    cases.forEach((record, k) => {
-      bytes.set(record.u8, k * RECORD_BYTES);
-    });
-    return new Batch(cases.length, silicon.run(bytes).buffer as ArrayBuffer).cases;
-  };
-  const field = fieldOf(start, answerAll([start])[0] as Case);
+  const field = fieldOf(start, silicon.answer([start])[0] as Case);
   let best = start;
   for (;;) {
     const candidates = [...simpler(best)].filter(({ u8 }) => Buffer.compare(u8, best.u8) !== 0);
-    const answers = answerAll(candidates);
+    const answers = silicon.answer(candidates);
     // Changes that keep the difference alone, one after the other as long as they do together.
     const good = candidates.filter((c, k) => fieldOf(c, answers[k] as Case) === field);
     if (good.length === 0) return best;
@@ -91,7 +84,7 @@ export function shrink(start: Case, cpu: EngineCpu, silicon: Silicon): Case {
         if (other.length === next.length)
           for (let k = 0; k < RECORD_BYTES; k++)
             if (other.u8[k] !== best.u8[k]) all.u8[k] = other.u8[k] as number;
-      if (fieldOf(all, answerAll([all])[0] as Case) !== field) continue;
+      if (fieldOf(all, silicon.answer([all])[0] as Case) !== field) continue;
       next = all;
       break;
     }

@@ -1,11 +1,26 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { arch, cpus, platform, tmpdir } from "node:os";
 import { join } from "node:path";
-import { RECORD_BYTES } from "./case.ts";
+import { Batch, type Case, RECORD_BYTES } from "./case.ts";
 import { CODE, CODE_BYTES, DATA, DATA_BYTES, LDT, MEMORY, MEMORY_BYTES } from "./layout.ts";
 
 const SOURCE = join(import.meta.dirname, "silicon.c");
+/** What of the engine's instructions not every x86-64 CPU has, as Linux calls it. */
+const FEATURES = [
+  ...["cx16", "popcnt", "sse4_2", "avx2", "fma", "f16c", "bmi1", "bmi2", "movbe", "abm", "adx"],
+  ...["aes", "pclmulqdq", "sha_ni", "rdrand", "rdseed", "clflushopt", "clwb", "rdtscp", "umip"],
+  ...["xsaveopt", "fsgsbase"],
+];
 /** Records that go back and forth together. */
 const BATCH = 256;
 
@@ -56,6 +71,8 @@ class Oracle {
 export class Silicon {
   /** As the CPU calls itself. */
   readonly cpu = cpus()[0]?.model ?? "unknown";
+  /** What the manuals leave open is compared on AMD's CPUs alone. */
+  readonly isAmd = this.cpu.includes("AMD");
   readonly #directory: string;
   readonly #program: string;
   #oracle: Oracle | undefined;
@@ -69,6 +86,9 @@ export class Silicon {
   static open(): Silicon | { readonly missing: string } {
     if (arch() !== "x64" || platform() !== "linux") return { missing: "an x86-64 host with Linux" };
     if (spawnSync("gcc", ["--version"]).status !== 0) return { missing: "gcc" };
+    const flags = /^flags\s*:(.*)$/m.exec(readFileSync("/proc/cpuinfo", "latin1"))?.[1]?.split(" ");
+    const lacking = FEATURES.filter((feature) => !flags?.includes(feature));
+    if (lacking.length > 0) return { missing: `a CPU with ${lacking.join(", ")}` };
     const silicon = new Silicon(mkdtempSync(join(tmpdir(), "silicon-")));
     silicon.#compile();
     // Asked for nothing it tells whether it can do anything.
@@ -111,6 +131,15 @@ export class Silicon {
       if (!this.#ask(part)) this.#blame(records.subarray(at, at + BATCH * RECORD_BYTES));
     }
     return answers;
+  }
+
+  /** Copies of cases as they stand behind their instructions. */
+  answer(cases: readonly Case[]): readonly Case[] {
+    const bytes = new Uint8Array(cases.length * RECORD_BYTES);
+    cases.forEach(({ u8 }, k) => {
+      bytes.set(u8, k * RECORD_BYTES);
+    });
+    return new Batch(cases.length, this.run(bytes).buffer as ArrayBuffer).cases;
   }
 
   #ask(records: Uint8Array): boolean {

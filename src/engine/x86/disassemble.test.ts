@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { seeded } from "../testing/encode.ts";
-import { encodeAny } from "../testing/encode-any.ts";
+import { encode, FS_GS } from "../testing/encoding.ts";
+import { Random } from "../testing/random.ts";
 import { disassembleBytes } from "./disassemble.ts";
 import { MODE_CODE_32, MODE_CODE_64, MODE_LMA, MODE_PROTECTED } from "./mode.ts";
 import type { Row } from "./row.ts";
@@ -69,6 +69,11 @@ const DIFFERENCES: Record<string, (row: Row, theirs: string, code: readonly numb
       row.mnemonic === "PCLMULQDQ" && !theirs.startsWith("pclmulqdq"),
     "gathers that name a register twice are invalid": (row, theirs) =>
       row.operands.some(({ method }) => method === "vm") && theirs.includes("/(bad)"),
+    "objdump knows code prefetches among the NOPs": (_row, theirs) => theirs.includes("prefetchit"),
+    "objdump shows no memory operand of MASKMOV": (row, theirs) =>
+      row.mnemonic.includes("MASKMOV") && /^([c-gs]s|es) /.test(theirs),
+    "objdump heeds VEX.L of MOVSS and MOVSD, which is ignored": (row, theirs) =>
+      /^VMOVS[SD]$/.test(row.mnemonic) && theirs.includes("ymm"),
     "objdump tears prefixes off FWAIT": (row, _theirs, code) =>
       row.mnemonic === "FWAIT" && code.length > 1,
   };
@@ -133,13 +138,15 @@ describe.skipIf(!haveObjdump)("disassembly against objdump", () => {
     [32, "i386", 2],
     [64, "i386:x86-64", 4],
   ] as const)("every row in %i-bit code", (bits, machine, rounds) => {
-    const choose = seeded(seed + bits);
+    const random = new Random(seed + bits);
     // 16-bit code must not leave its segment.
     const batch = 0x10000 / SLOT;
+    // 16-bit code is real mode's here.
+    const rows = TABLE.rows.filter(({ options }) => bits !== 16 || !options.protectedOnly);
     const cases: { row: Row; code: number[] }[] = [];
     for (let round = 0; round < rounds; round++)
-      for (const row of TABLE.rows) {
-        const code = encodeAny(row, choose, bits);
+      for (const row of rows) {
+        const code = encode(row, random, bits, FS_GS)?.bytes;
         if (code !== undefined) cases.push({ row, code });
       }
     const wrong: string[] = [];

@@ -1,18 +1,23 @@
-/** Vectors as records for silicon.c and the engine, and what differs between two answers. */
-import { type SiliconRecord, siliconRecords } from "../../x86/sse/testing/silicon.ts";
+/** Vectors as cases for silicon.c and the engine, and what differs between two answers. */
+import { AT, type Case, NO_EXCEPTION } from "../case.ts";
+import { DATA, MEMORY } from "../layout.ts";
+import { defaultCase } from "../text.ts";
 import { type Random, vector } from "./operands.ts";
 import type { Operand, Operation } from "./operations.ts";
 
 /** Precision control, as likely as they are used. */
 const PRECISIONS = [3, 3, 2, 0];
 
+/** An instruction before its operands: RSI points to memory. */
+export function start(code: readonly number[]): Case {
+  const record = defaultCase(64, code, 0x2000);
+  record.setNumber(AT.general + 8 * RSI, DATA + MEMORY);
+  return record;
+}
+const RSI = 6;
+
 /** Puts a number into its place. */
-export function put(
-  record: SiliconRecord,
-  { format, place }: Operand,
-  lane: number,
-  bits: bigint,
-): void {
+export function put(record: Case, { format, place }: Operand, lane: number, bits: bigint): void {
   const { view } = record;
   const store = (at: number): void => {
     if (format.bits === 80) {
@@ -27,14 +32,14 @@ export function put(
       record.setGeneral(0, bits);
       return;
     case "memory":
-      store(record.memory.byteOffset - record.bytes.byteOffset);
+      store(AT.memory);
       return;
     case "st0":
     case "st1":
-      store(record.st(place === "st0" ? 0 : 1).byteOffset - record.bytes.byteOffset);
+      store(AT.st + (place === "st0" ? 0 : 16));
       return;
     default:
-      store(record.xmm(Number(place[3])).byteOffset - record.bytes.byteOffset);
+      store(AT.xmm + 16 * Number(place[3]));
   }
 }
 
@@ -42,13 +47,13 @@ export function put(
 export function randomModes(
   random: Random,
   operation: Operation,
-  record: SiliconRecord,
+  record: Case,
   anyVendor: boolean,
 ): void {
   const rounding = random.below(4);
   const masked = anyVendor && operation.unit === "x87";
   const unmasked = !masked && random.below(4) === 0 ? random.below(64) : 0;
-  record.flags = 2 | (random.word() & 0x8d5);
+  record.rflags = 2 | (random.word() & 0x8d5);
   if (operation.unit === "sse") {
     const masks = 0x3f & ~unmasked;
     // what is raised already must not be unmasked, or the next instruction would not be the cause
@@ -74,13 +79,12 @@ export function cases(
   random: Random,
   count: number,
   anyVendor = false,
-): SiliconRecord[] {
+): Case[] {
   const { operands } = operation;
   const formats = operands.map(({ format }) => format);
   const lanes = operands[0]?.lanes ?? 1;
-  const records = siliconRecords(Math.ceil(count / lanes));
+  const records = Array.from({ length: Math.ceil(count / lanes) }, () => start(operation.code));
   records.forEach((record, k) => {
-    record.code = operation.code;
     randomModes(random, operation, record, anyVendor);
     for (let lane = 0; lane < lanes; lane++) {
       const tuple = vector(formats, random, k * lanes + lane, count);
@@ -115,43 +119,40 @@ export function ulps(a: Uint8Array, b: Uint8Array): number {
   return Math.abs(Number(x - y));
 }
 
-/** Words of a record that count for every operation: trap, RAX, x87 and SSE state, memory. */
-const WORDS = [16, 32, 36, 160, 184, 672, 676, 680, 684];
-for (let k = 0; k < 8; k++) WORDS.push(192 + 16 * k, 196 + 16 * k);
-for (let k = 0; k < 12; k++) WORDS.push(320 + 4 * k);
+/** Words of a record that count for every operation: exception, RAX, x87 and SSE state, memory. */
+const WORDS: number[] = [AT.vector, AT.general, AT.general + 4, AT.image, AT.mxcsr];
+for (let k = 0; k < 4; k++) WORDS.push(AT.memory + 4 * k);
+for (let k = 0; k < 8; k++) WORDS.push(AT.st + 16 * k, AT.st + 4 + 16 * k);
+for (let k = 0; k < 12; k++) WORDS.push(AT.xmm + 4 * k);
 
 /** Whether two answers are the same to the last bit. */
-function same(ours: SiliconRecord, theirs: SiliconRecord): boolean {
+function same(ours: Case, theirs: Case): boolean {
   const [a, b] = [ours.view, theirs.view];
   for (const at of WORDS) if (a.getUint32(at, true) !== b.getUint32(at, true)) return false;
-  for (let at = 200; at < 320; at += 16)
+  for (let at = AT.st + 8; at < AT.xmm; at += 16)
     if (a.getUint16(at, true) !== b.getUint16(at, true)) return false;
-  return ours.tags === theirs.tags && ((ours.flags ^ theirs.flags) & ARITHMETIC_FLAGS) === 0;
+  return ours.tags === theirs.tags && ((ours.rflags ^ theirs.rflags) & ARITHMETIC_FLAGS) === 0;
 }
 
 /** What differs in two answers, as text; empty if nothing that counts. */
-export function differences(
-  { approximate }: Operation,
-  ours: SiliconRecord,
-  theirs: SiliconRecord,
-): string {
+export function differences({ approximate }: Operation, ours: Case, theirs: Case): string {
   if (same(ours, theirs)) return "";
   const found: string[] = [];
   const check = (name: string, a: string | number | bigint, b: string | number | bigint): void => {
     if (a !== b) found.push(`${name} ${a.toString(16)}, silicon ${b.toString(16)}`);
   };
-  check("vector", ours.trap, theirs.trap);
+  check("vector", ours.vector | 0, theirs.vector | 0);
   check("MXCSR", ours.mxcsr, theirs.mxcsr);
   const status = approximate ? ~C1 : ~0;
-  check("status", ours.statusWord & status, theirs.statusWord & status);
+  check("status", ours.fsw & status, theirs.fsw & status);
   check("tags", ours.tags, theirs.tags);
   for (let k = 0; k < 8; k++) {
     const [a, b] = [ours.st(k).subarray(0, 10), theirs.st(k).subarray(0, 10)];
     if (!approximate || ulps(a, b) > 1) check(`ST(${k})`, hex(a), hex(b));
   }
   for (let k = 0; k < 3; k++) check(`XMM${k}`, hex(ours.xmm(k)), hex(theirs.xmm(k)));
-  if (theirs.trap < 0) {
-    check("flags", ours.flags & ARITHMETIC_FLAGS, theirs.flags & ARITHMETIC_FLAGS);
+  if (theirs.vector === NO_EXCEPTION) {
+    check("flags", ours.rflags & ARITHMETIC_FLAGS, theirs.rflags & ARITHMETIC_FLAGS);
     check("RAX", ours.general(0), theirs.general(0));
     check("memory", hex(ours.memory.subarray(0, 16)), hex(theirs.memory.subarray(0, 16)));
   }
@@ -159,11 +160,11 @@ export function differences(
 }
 
 /** A case as a line from which it can be repeated. */
-export function describeCase({ name, unit, operands }: Operation, record: SiliconRecord): string {
+export function describeCase({ name, unit, operands }: Operation, record: Case): string {
   const modes =
     unit === "sse"
       ? `MXCSR ${record.mxcsr.toString(16)}`
-      : `FCW ${record.controlWord.toString(16)} FSW ${record.statusWord.toString(16)}`;
+      : `FCW ${record.fcw.toString(16)} FSW ${record.fsw.toString(16)}`;
   const places = operands.map(({ place }) => {
     if (place === "rax") return `RAX ${record.general(0).toString(16)}`;
     if (place === "memory") return `memory ${hex(record.memory.subarray(0, 10))}`;

@@ -3,8 +3,7 @@
  * does at length. FLOAT_CASES and FLOAT_SEED take more, and others.
  */
 import { describe, expect, it } from "vitest";
-import { openSilicon } from "../../x86/sse/testing/silicon.ts";
-import { siliconVendor } from "../../x87/testing/silicon.ts";
+import { Silicon } from "../silicon.ts";
 import { cases, describeCase, differences } from "./cases.ts";
 import { EngineRecords } from "./machine.ts";
 import { F32, F80, I16, operands, Random } from "./operands.ts";
@@ -42,16 +41,18 @@ describe("operands", () => {
   });
 });
 
-describe.skipIf(siliconVendor() === null)("vectors (needs gcc and x86-64)", () => {
-  const isAmd = siliconVendor() === "AMD";
-  const silicon = openSilicon();
+const opened = Silicon.open();
+
+describe.skipIf(!(opened instanceof Silicon))("vectors (needs gcc and x86-64)", () => {
+  const silicon = opened instanceof Silicon ? opened : undefined;
+  const isAmd = silicon?.isAmd === true;
   const engine = new EngineRecords();
   const random = new Random(SEED);
   const known = OPERATIONS.filter(
     (operation) => (isAmd || isDefinedEverywhere(operation)) && engine.knows(operation.code),
   );
   const inputs = known.map((operation) => cases(operation, random, CASES, !isAmd));
-  const answers = silicon?.run(inputs.flat()) ?? [];
+  const answers = silicon?.answer(inputs.flat()) ?? [];
   silicon?.close();
   const starts = inputs.map((_, k) => inputs.slice(0, k).flat().length);
 

@@ -1,33 +1,23 @@
 /**
  * x87 instructions through the whole engine: decoder, template, helper, memory operands, faults.
- * What they compute, and when they wait, is held against the host's CPU (where that is one of
- * AMD's, for everything; see x87/silicon.test.ts); when they are not available, and what they
+ * What they compute, and when they wait, is held against silicon with all other
+ * instructions (testing/); when they are not available, and what they
  * remember of themselves, against Intel's manual (SDM vol. 1, 8.1.8 and 8.1.10; vol. 3, 2.5).
  */
 import { afterAll, describe, expect, it } from "vitest";
+import { AT, Batch } from "../../testing/case.ts";
+import { DATA, MEMORY } from "../../testing/layout.ts";
+import { Random } from "../../testing/random.ts";
 import { type Bare, bare, enterLongMode, enterRealMode, load } from "../../testing/run-code.ts";
+import { Silicon } from "../../testing/silicon.ts";
+import { defaultCase } from "../../testing/text.ts";
 import { OPERAND } from "../../x87/layout.ts";
 import { operandBytes } from "../../x87/row.ts";
-import { allCodes, Random, randomCase } from "../../x87/testing/cases.ts";
-import {
-  CODE,
-  CODE_LENGTH,
-  differences,
-  MEMORY,
-  RECORD_BYTES,
-  rowOf,
-  SoftwareFpu,
-} from "../../x87/testing/record.ts";
-import { Silicon, siliconVendor } from "../../x87/testing/silicon.ts";
-import { openSilicon, siliconRecords } from "../sse/testing/silicon.ts";
+import { allCodes, formOf } from "../../x87/testing/codes.ts";
 import { X87 } from "../state.ts";
 
-/** Cases of each form; more by hand. */
-const ROUNDS = Number(process.env.X87_ROUNDS ?? 12);
-
-/** Linear and physical addresses. One program of 32 bytes a form; what silicon.c keeps in its record. */
+/** Linear and physical addresses. One program of 32 bytes a form. */
 const PROGRAMS = 0x1_0000;
-const RECORD = 0x2_0000;
 const STACK = 0x3_0000;
 const IDT = 0x4_0000;
 const HANDLERS = 0x4_1000;
@@ -68,104 +58,9 @@ function runToHalt({ vcpu }: Bare): number {
   return rip >= HANDLERS && rip < HANDLERS + 512 ? (rip - HANDLERS) >> 4 : -1;
 }
 
-/** Puts a record's memory at a linear address of the two pages, or takes it from there. */
-function moveMemory({ memory }: Bare, record: Uint8Array, at: number, way: "in" | "out"): void {
-  for (let k = 0; k < 164; k++) {
-    const offset = at + k - PAGES;
-    const physical = offset < 4096 ? FIRST_FRAME + offset : SECOND_FRAME + offset - 4096;
-    if (way === "in") memory.u8[physical] = record[MEMORY + k] as number;
-    else record[MEMORY + k] = memory.u8[physical] as number;
-  }
-}
-
 const codes = allCodes();
-const nameOf = (code: readonly number[]): string =>
-  code[0] === 0x0f
-    ? code[2] === 0x06
-      ? "fxsave"
-      : "fxrstor"
-    : rowOf(Uint8Array.from([0, ...code])).mnemonic;
-const names = [...new Set(codes.map(nameOf))];
 const hex = (bytes: ArrayLike<number>): string =>
   Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
-
-const vendor = siliconVendor();
-const truth = vendor === "AMD" ? "the host CPU" : "the FPU by itself (no AMD host)";
-
-describe(`x87 rows against ${truth}`, () => {
-  const machine = machineWithPages();
-  const silicon = vendor === "AMD" ? new Silicon() : undefined;
-  afterAll(() => silicon?.dispose());
-
-  // As in silicon.c: frstor [rdi]; push [rcx]; popf; ...; pushf; pop [rcx]; mov [rcx+8],rax; fnsave [rdx]; hlt
-  codes.forEach((code, k) => {
-    const before = [0xdd, 0x27, 0xff, 0x31, 0x9d];
-    const after = [0x9c, 0x8f, 0x01, 0x48, 0x89, 0x41, 0x08, 0xdd, 0x32, 0xf4];
-    load(machine, PROGRAMS + 32 * k, [...before, ...code, ...after]);
-  });
-
-  /** As silicon.c answers a record, with memory at `at`. */
-  function execute(record: Uint8Array, program: number, at: number): void {
-    const { vcpu, memory } = machine;
-    const { registers } = vcpu;
-    memory.u8.set(record, RECORD);
-    moveMemory(machine, record, at, "in");
-    registers.set("rdi", BigInt(RECORD + 32));
-    registers.set("rdx", BigInt(RECORD + 32));
-    registers.set("rcx", BigInt(RECORD + 16));
-    registers.set("rsi", BigInt(at));
-    registers.set("rsp", BigInt(STACK));
-    registers.set("rip", BigInt(PROGRAMS + 32 * program));
-    const vector = runToHalt(machine);
-    if (vector >= 0) throw new Error(`exception ${vector}`);
-    record.set(memory.u8.subarray(RECORD, RECORD + MEMORY));
-    moveMemory(machine, record, at, "out");
-  }
-
-  it.each(names)("%s", (name) => {
-    const random = new Random(20_240_607);
-    const software = new SoftwareFpu();
-    const found: string[] = [];
-    const mine = codes.flatMap((code, program) => (nameOf(code) === name ? [program] : []));
-    const cases = mine.flatMap((program) => Array<number>(ROUNDS).fill(program));
-    const inputs = cases.map((program) => {
-      const record = new Uint8Array(RECORD_BYTES);
-      randomCase(random, codes[program] as number[], record);
-      return record;
-    });
-    const all = Uint8Array.from(inputs.flatMap((record) => [...record]));
-    const answers = silicon?.answer(all) ?? all;
-    cases.forEach((program, k) => {
-      const input = inputs[k] as Uint8Array;
-      const answer = answers.slice(k * RECORD_BYTES, (k + 1) * RECORD_BYTES);
-      if (silicon === undefined) software.answer(answer);
-      const row = name.startsWith("fx") && input[CODE] === 0x0f ? null : rowOf(input);
-      const narrow = input[CODE] === 0x66;
-      const bytes =
-        row === null ? 512 : row.memory === null ? 0 : operandBytes(row.memory, narrow ? 16 : 32);
-      // FXSAVE's image is aligned to 16 bytes and does not fit into one record's memory.
-      const places =
-        row === null
-          ? [PAGES + 256, PAGES + 4096 - 16 * (1 + random.below(9))]
-          : bytes > 0
-            ? [
-                PAGES + 64 + random.below(16),
-                PAGES + 4096 - 1 - random.below(bytes - 1),
-                // Up to the last byte that is mapped.
-                PAGES + 8192 - bytes,
-              ]
-            : [PAGES];
-      for (const at of places) {
-        const record = input.slice();
-        execute(record, program, at);
-        const text = differences(row, record, answer);
-        const code = hex(input.subarray(CODE, CODE + (input[CODE_LENGTH] as number)));
-        if (text !== "") found.push(`${code} at ${at.toString(16)}: ${text}`);
-      }
-    });
-    expect(found.slice(0, 4), `${found.length} differ`).toEqual([]);
-  });
-});
 
 /** Every form with its operand, if it has one, at [rsp-0x200]: enough room for any image. */
 const forms = [
@@ -176,15 +71,17 @@ const forms = [
     return [...code.slice(0, at), (modrm & 0x38) | 0x84, 0x24, 0x00, 0xfe, 0xff, 0xff];
   }),
   [0x9b],
-].filter((code) => code[0] !== 0x0f);
+];
 
 describe("x87 exceptions", () => {
   const machine = machineWithPages();
   const { vcpu, memory } = machine;
   const { registers, core } = vcpu;
   const window = core.linearMemory.subarray(core.base + X87, core.base + X87 + OPERAND);
-  const silicon = openSilicon();
-  afterAll(() => silicon?.close());
+  const silicon = Silicon.open();
+  afterAll(() => {
+    if (silicon instanceof Silicon) silicon.close();
+  });
 
   /** One instruction with the FPU as it stands. Returns the vector raised, or -1. */
   function step(code: readonly number[]): number {
@@ -200,28 +97,27 @@ describe("x87 exceptions", () => {
     registers.ftw = 0;
   }
 
-  it.skipIf(silicon === undefined)(
+  it.skipIf(!(silicon instanceof Silicon))(
     "#MF comes at the next instruction that waits, as on the host CPU",
     () => {
-      const records = siliconRecords(forms.length * 2);
+      const records = new Batch(forms.length * 2);
       forms.forEach((code, k) => {
         for (const unmasked of [0, 1]) {
-          const record = records[2 * k + unmasked];
-          if (record === undefined) continue;
-          record.code = code;
+          const record = defaultCase(64, code, 0x2000);
+          record.setNumber(AT.general + 32, DATA + MEMORY + 0x300);
           // Zero divide, unmasked or masked.
           record.setX87(unmasked ? 0x37b : 0x37f, unmasked ? 0x8084 : 0x0004, 0xff);
-          record.flags = 2;
+          records.cases[2 * k + unmasked]?.copy(record);
         }
       });
-      const answers = silicon?.run(records) ?? [];
+      const answers = (silicon as Silicon).answer(records.cases);
       const wrong: string[] = [];
       let raised = 0;
       forms.forEach((code, k) => {
         for (const unmasked of [0, 1]) {
           pending(unmasked ? 0x37b : 0x37f, unmasked ? 0x8084 : 0x0004);
           const vector = step(code);
-          const theirs = answers[2 * k + unmasked]?.trap;
+          const theirs = (answers[2 * k + unmasked]?.vector ?? 0) | 0;
           if (vector === 16) raised++;
           if (vector !== theirs) wrong.push(`${hex(code)}: ${vector}, silicon ${theirs}`);
         }
@@ -278,7 +174,7 @@ describe("x87 exceptions", () => {
     const wrong: string[] = [];
     const random = new Random(99);
     for (const code of codes) {
-      const row = code[0] === 0x0f ? undefined : rowOf(Uint8Array.from([0, ...code]));
+      const row = formOf(code);
       if (row?.memory == null) continue;
       pending(0x37f, 0);
       registers.ftw = row.access === "load" ? 0xffff : 0;

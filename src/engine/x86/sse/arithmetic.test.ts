@@ -1,4 +1,8 @@
 import { afterAll, describe, expect, it } from "vitest";
+import { AT, Batch } from "../../testing/case.ts";
+import { Random } from "../../testing/random.ts";
+import { Silicon } from "../../testing/silicon.ts";
+import { defaultCase } from "../../testing/text.ts";
 import {
   add,
   compare,
@@ -14,11 +18,12 @@ import { fromInteger, toFormat, toInteger, toIntegral } from "./convert.ts";
 import { Environment } from "./environment.ts";
 import { DOUBLE, type Format, SINGLE } from "./format.ts";
 import { ZERO } from "./mxcsr.ts";
-import { awkward, Random } from "./testing/operands.ts";
-import { openSilicon, siliconRecords } from "./testing/silicon.ts";
+import { awkward } from "./testing/operands.ts";
 
-const silicon = openSilicon();
-afterAll(() => silicon?.close());
+const silicon = Silicon.open();
+afterAll(() => {
+  if (silicon instanceof Silicon) silicon.close();
+});
 
 /** How often each operation is tried; more by hand. */
 const ROUNDS = Number(process.env.SILICON_ROUNDS ?? 400);
@@ -130,13 +135,13 @@ for (const [f, prefix, packed] of [
 
 const hex = (x: bigint | number): string => `0x${x.toString(16)}`;
 
-describe.skipIf(silicon === undefined)("exact arithmetic against the host CPU", () => {
+describe.skipIf(!(silicon instanceof Silicon))("exact arithmetic against the host CPU", () => {
   for (const [k, operation] of operations.entries())
     it(operation.name, () => {
       const random = new Random(k + 1);
       const f = operation.source;
-      const records = siliconRecords(ROUNDS);
-      const operands = records.map((record) => {
+      const records = new Batch(ROUNDS);
+      const operands = records.cases.map((record) => {
         const a = operation.integer ? integer(random) : awkward(random, f);
         const b = awkward(random, f, a);
         const masks = random.below(4) === 0 ? random.below(64) << 7 : 0x1f80;
@@ -148,17 +153,14 @@ describe.skipIf(silicon === undefined)("exact arithmetic against the host CPU", 
           (random.below(4) << 13) |
           (random.below(3) === 0 ? 0x40 : 0) |
           (random.below(3) === 0 ? 0x8000 : 0);
-        record.code = operation.code;
+        record.copy(defaultCase(64, operation.code, 0x2000));
         record.mxcsr = mxcsr;
-        record.flags = 2;
-        record.setGeneral(0, a);
-        const view = (i: number): DataView =>
-          new DataView(record.xmm(i).buffer, record.xmm(i).byteOffset, 16);
-        view(0).setBigUint64(0, a, true);
-        view(1).setBigUint64(0, b, true);
+        record.view.setBigUint64(AT.general, a, true);
+        record.view.setBigUint64(AT.xmm, a, true);
+        record.view.setBigUint64(AT.xmm + 16, b, true);
         return { a, b, mxcsr };
       });
-      const answers = (silicon as NonNullable<typeof silicon>).run(records);
+      const answers = (silicon as Silicon).answer(records.cases);
       const e = new Environment();
       const failures: string[] = [];
       for (const [n, { a, b, mxcsr }] of operands.entries()) {
@@ -167,22 +169,20 @@ describe.skipIf(silicon === undefined)("exact arithmetic against the host CPU", 
         const result = operation.compute(e, a, b);
         const input = `${hex(a)}, ${hex(b)}, mxcsr ${hex(mxcsr)}`;
         const trap = e.faults ? 19 : -1;
-        if (answer.trap !== trap || answer.mxcsr !== e.result)
+        if ((answer.vector | 0) !== trap || answer.mxcsr !== e.result)
           failures.push(
-            `${input}: trap ${trap}, mxcsr ${hex(e.result)}; silicon ${answer.trap}, ${hex(answer.mxcsr)}`,
+            `${input}: trap ${trap}, mxcsr ${hex(e.result)}; silicon ${answer.vector | 0}, ${hex(answer.mxcsr)}`,
           );
         else if (trap < 0) {
-          const low = new DataView(answer.xmm(0).buffer, answer.xmm(0).byteOffset, 16).getBigUint64(
-            0,
-            true,
-          );
+          const low = answer.view.getBigUint64(AT.xmm, true);
+          const rax = answer.view.getBigUint64(AT.general, true);
           const expected =
             operation.result === "flags"
-              ? BigInt(answer.flags & 0x45)
+              ? BigInt(answer.rflags & 0x45)
               : operation.result === "rax"
-                ? answer.general(0)
+                ? rax
                 : operation.result === "eax"
-                  ? BigInt.asUintN(32, answer.general(0))
+                  ? BigInt.asUintN(32, rax)
                   : BigInt.asUintN(operation.result, low);
           if (result !== expected)
             failures.push(`${input}: ${hex(result)}; silicon ${hex(expected)}`);

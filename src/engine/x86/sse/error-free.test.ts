@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { Random } from "../../testing/random.ts";
 import { add, type Binary, divide, multiply, squareRoot, subtract } from "./arithmetic.ts";
 import { Environment } from "./environment.ts";
 import { errorFree, type Operation } from "./error-free.ts";
 import { DOUBLE, SINGLE } from "./format.ts";
-import { awkward, Random } from "./testing/operands.ts";
+import { awkward } from "./testing/operands.ts";
 
 const ROUNDS = Number(process.env.SILICON_ROUNDS ?? 400) * 10;
 

@@ -1,34 +1,5 @@
+import type { Random } from "../../../testing/random.ts";
 import type { Format } from "../format.ts";
-
-/** Seeded pseudo-random numbers (mulberry32). */
-export class Random {
-  private state: number;
-
-  constructor(seed: number) {
-    this.state = seed;
-  }
-
-  /** 32 bits, unsigned. */
-  u32(): number {
-    this.state = (this.state + 0x6d2b79f5) | 0;
-    let t = Math.imul(this.state ^ (this.state >>> 15), 1 | this.state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return (t ^ (t >>> 14)) >>> 0;
-  }
-
-  /** 0 .. n - 1. */
-  below(n: number): number {
-    return this.u32() % n;
-  }
-
-  u64(): bigint {
-    return (BigInt(this.u32()) << 32n) | BigInt(this.u32());
-  }
-
-  pick<T>(items: readonly T[]): T {
-    return items[this.below(items.length)] as T;
-  }
-}
 
 /** An encoding of a format that is likely to be awkward, alone or together with `other`. */
 export function awkward(random: Random, f: Format, other?: bigint): bigint {
