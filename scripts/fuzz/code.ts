@@ -66,7 +66,7 @@ const interrupts = {
   acknowledge: () => 32 + answers.below(224),
 };
 
-const vcpu = new WasmEngine(memory).createVcpu(0, { map, moderator, interrupts });
+const vcpu = new WasmEngine(memory, "always").createVcpu(0, { map, moderator, interrupts });
 
 /** The same code that `gaoler exec` enters, at the guest's addresses rather than at RAM's. */
 const guestMemory = Object.create(memory, {
