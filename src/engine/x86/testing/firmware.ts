@@ -9,9 +9,11 @@ import {
   type MemoryMap,
   type Moderator,
   READ,
+  type Stop,
   WRITE,
 } from "../../vcpu.ts";
 import { WasmEngine } from "../../wasm/engine.ts";
+import type { Jit } from "../../wasm/regions/regions.ts";
 
 /**
  * Programs that run from the reset vector and log to the debug console port,
@@ -36,7 +38,8 @@ export function assemble(name: string, ...defines: readonly string[]): Uint8Arra
   try {
     const source = join(import.meta.dirname, name);
     const image = join(folder, "image");
-    const options = ["-w-number-overflow", ...defines.map((define) => `-D${define}`)];
+    const include = ["-i", `${import.meta.dirname}/`];
+    const options = ["-w-number-overflow", ...include, ...defines.map((define) => `-D${define}`)];
     const run = spawnSync("nasm", [...options, "-f", "bin", source, "-o", image]);
     if (run.status !== 0) throw new Error(`nasm ${name}: ${run.stderr}`);
     return readFileSync(image);
@@ -53,8 +56,21 @@ function compact(log: string): string {
     .trim();
 }
 
-/** The log of an image on one vCPU of the engine. */
-export function runHere(image: Uint8Array): string {
+/** What a program has logged, and how it came to an end. */
+export interface Outcome {
+  readonly log: string;
+  readonly end: Stop;
+}
+
+/** The log of an image that ends well on one vCPU of the engine. */
+export function runHere(image: Uint8Array, jit?: Jit): string {
+  const { log, end } = outcomeHere(image, jit);
+  if (end.kind !== "stopped") throw new Error(`${end.kind} after\n${log}`);
+  return log;
+}
+
+/** Run an image on one vCPU of the engine. */
+export function outcomeHere(image: Uint8Array, jit?: Jit): Outcome {
   const memory = new GuestMemory(RAM_BYTES);
   const rights = READ | WRITE | EXECUTE;
   const ram = { guest: 0, size: RAM_BYTES, host: 0, rights };
@@ -92,19 +108,21 @@ export function runHere(image: Uint8Array): string {
     acknowledge: () => 0,
     taskPriority: 0,
   };
-  const vcpu = new WasmEngine(memory).createVcpu(0, { map, moderator, interrupts });
+  const vcpu = new WasmEngine(memory, jit).createVcpu(0, { map, moderator, interrupts });
   memory.u8.set(image, 0x10_0000 - IMAGE_BYTES);
   vcpu.reset();
   for (let slice = 0; slice < SLICES; slice++) {
-    const stop = vcpu.run(SLICE_INSTRUCTIONS);
-    if (stop.kind === "stopped") return compact(log);
-    if (stop.kind !== "budget") throw new Error(`${stop.kind} after\n${compact(log)}`);
+    const end = vcpu.run(SLICE_INSTRUCTIONS);
+    if (end.kind !== "budget") return { log: compact(log), end };
   }
   throw new Error(`no end after\n${compact(log)}`);
 }
 
-/** The log of an image in QEMU's translator. */
-export function runQemu(image: Uint8Array): string {
+/** Run an image in QEMU's translator: it exits with an odd number for the program, and with 0 instead of a reset. */
+export function outcomeInQemu(image: Uint8Array): {
+  readonly log: string;
+  readonly end: "stopped" | "triple-fault";
+} {
   const folder = mkdtempSync(join(tmpdir(), "firmware-"));
   try {
     const bios = join(folder, "image");
@@ -114,8 +132,10 @@ export function runQemu(image: Uint8Array): string {
       `-chardev file,id=log,path=${log} -device isa-debugcon,iobase=0xe9,chardev=log ` +
       `-device isa-debug-exit,iobase=0xf4`;
     writeFileSync(bios, image);
-    spawnSync("qemu-system-x86_64", options.split(" "), { timeout: 20_000 });
-    return compact(readFileSync(log, "latin1"));
+    const { status } = spawnSync("qemu-system-x86_64", options.split(" "), { timeout: 20_000 });
+    const text = compact(readFileSync(log, "latin1"));
+    if (status === null) throw new Error(`QEMU: no end after\n${text}`);
+    return { log: text, end: status === 0 ? "triple-fault" : "stopped" };
   } finally {
     rmSync(folder, { recursive: true });
   }
