@@ -37,7 +37,7 @@ const DIRTY = 0x40;
 const LARGE = 0x80;
 
 /** Result of the last successful {@link walk}; valid until the next. */
-const walked = { physical: 0, writable: false };
+const walked = { physical: 0, writable: false, pageBytes: 4096 };
 
 function pageFault(core: Core, linear: number, code: number): never {
   core.setAddress(CR2, linear);
@@ -98,6 +98,7 @@ function walk(core: Core, linear: number, access: Access, set: number): void {
   if (!(cr0 & PAGING)) {
     walked.physical = linear;
     walked.writable = true;
+    walked.pageBytes = 4096;
     return;
   }
   const cr4 = core.get(CR4_AT);
@@ -113,6 +114,7 @@ function walk(core: Core, linear: number, access: Access, set: number): void {
   let entryHost = 0;
   let low = 0;
   let physical = 0;
+  let pageBytes = 4096;
   // Accessed bits of upper levels are set when the walk has succeeded.
   const upper = UPPER;
   const upperHosts = UPPER_HOSTS;
@@ -127,6 +129,7 @@ function walk(core: Core, linear: number, access: Access, set: number): void {
     rights &= low;
     if (low & LARGE && cr4 & LARGE_PAGES) {
       if (low & 0x20_0000) pageFault(core, linear, faultCode | 9);
+      pageBytes = 0x40_0000;
       physical =
         ((low >>> 13) & 0xff) * 4294967296 + ((low & 0xffc0_0000) >>> 0) + (linear & 0x3f_ffff);
     } else {
@@ -176,8 +179,8 @@ function walk(core: Core, linear: number, access: Access, set: number): void {
       if (reserved) pageFault(core, linear, faultCode | 9);
       const next = (high & 0xff) * 4294967296 + ((low & 0xffff_f000) >>> 0);
       if (level === 1 || large) {
-        const size = level === 1 ? 0x1000 : level === 2 ? 0x20_0000 : 0x4000_0000;
-        physical = next - (low & (size - 1) & 0xffff_f000) + (linear & (size - 1));
+        pageBytes = level === 1 ? 0x1000 : level === 2 ? 0x20_0000 : 0x4000_0000;
+        physical = next - (low & (pageBytes - 1) & 0xffff_f000) + (linear & (pageBytes - 1));
         break;
       }
       if (!legacyTop) {
@@ -205,6 +208,7 @@ function walk(core: Core, linear: number, access: Access, set: number): void {
   setEntryBits(core, entryPhysical, entryHost, write ? ACCESSED | DIRTY : ACCESSED);
   const dirty = write || (low & DIRTY) !== 0;
   walked.physical = physical;
+  walked.pageBytes = pageBytes;
   walked.writable = dirty && (isWritable || (!user && !(cr0 & WRITE_PROTECT)));
 }
 const UPPER = new Float64Array(4);
@@ -234,7 +238,8 @@ export function translate(core: Core, linear: number, access: Access, set: numbe
   }
   region = undefined;
   walk(core, linear, access, set);
-  const { physical, writable } = walked;
+  const { physical, writable, pageBytes } = walked;
+  if (pageBytes > 4096) tlb.noteLargePage(linear, pageBytes);
   const host = hostOf(core, physical);
   const rights = region === undefined ? 0 : (region as MapRegion).rights;
   if (!(rights & (fetch ? EXECUTABLE : write ? WRITES : READABLE))) {
@@ -262,7 +267,11 @@ function holdsCode(core: Core, host: number): boolean {
   );
 }
 
-/** INVLPG: forget one page in every set. */
+/** INVLPG: forget one page, of whatever size, in every set. */
 export function invalidatePage(core: Core, linear: number): void {
+  if (core.tlb.mayBeLarge(linear)) {
+    core.flushTlb();
+    return;
+  }
   if (core.tlb.forgetPage(linear)) core.flushJumpCache();
 }

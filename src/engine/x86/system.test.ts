@@ -11,7 +11,14 @@ const hasQemu = hasNasm && hasProgram("qemu-system-x86_64");
  * instructions read, at every privilege level. The expected logs follow the
  * Intel SDM, as checked line by line; QEMU does the part that it does exactly.
  */
-const PROGRAMS = ["protected-mode", "long-mode", "paging", "paging-long", "double-faults"];
+const PROGRAMS = [
+  "protected-mode",
+  "long-mode",
+  "paging",
+  "paging-long",
+  "translations",
+  "double-faults",
+];
 
 describe.each(PROGRAMS)("%s", (name) => {
   test.skipIf(!hasNasm)("logs what the manual says", () => {

@@ -39,6 +39,10 @@ const DEVICE_WRITE = 2;
 const FETCH_ENTRIES = 256;
 /** Pages whose code may be known by linear address, by the low bits of their number. */
 const CODE_PAGE_BITS = 1024;
+/** Parts of the address space that larger pages are known in, by the low bits of their number. */
+const LARGE_PAGE_BITS = 1024;
+const LARGE_PAGE_BYTES = 0x40_0000;
+const GIANT_PAGE_BYTES = 0x4000_0000;
 
 /**
  * Cached translations of one vCPU (Intel SDM vol. 3, 4.10). Those of data lie in the vCPU's state,
@@ -53,7 +57,9 @@ export class Tlb {
   /** Linear page number * 4 + set, and the page's address in linear memory. */
   readonly #fetchTags = new Float64Array(FETCH_ENTRIES).fill(-1);
   readonly #fetchPages = new Float64Array(FETCH_ENTRIES);
-  readonly #codePages = new Uint32Array(CODE_PAGE_BITS / 32);
+  readonly #codePages = new BitSet(CODE_PAGE_BITS);
+  readonly #largePages = new BitSet(LARGE_PAGE_BITS);
+  readonly #giantPages = new BitSet(LARGE_PAGE_BITS);
 
   constructor(i32: Int32Array, u32: Uint32Array) {
     this.#i32 = i32;
@@ -165,11 +171,24 @@ export class Tlb {
     const at = page & (FETCH_ENTRIES - 1);
     this.#fetchTags[at] = page * 4 + set;
     this.#fetchPages[at] = host - (linear & 0xfff);
-    const bit = page & (CODE_PAGE_BITS - 1);
-    this.#codePages[bit >> 5] = (this.#codePages[bit >> 5] as number) | (1 << (bit & 31));
+    this.#codePages.add(page);
   }
 
-  /** Forget one page in every set. @returns whether code of it may be known by its linear address */
+  /** What is remembered next is part of a page of `bytes`, more than 4096. */
+  noteLargePage(linear: number, bytes: number): void {
+    if (bytes === GIANT_PAGE_BYTES) this.#giantPages.add(Math.floor(linear / GIANT_PAGE_BYTES));
+    else this.#largePages.add(Math.floor(linear / LARGE_PAGE_BYTES));
+  }
+
+  /** Whether what is known of this page may be part of a larger one, to be forgotten as a whole. */
+  mayBeLarge(linear: number): boolean {
+    return (
+      this.#largePages.has(Math.floor(linear / LARGE_PAGE_BYTES)) ||
+      this.#giantPages.has(Math.floor(linear / GIANT_PAGE_BYTES))
+    );
+  }
+
+  /** Forget 4 KiB in every set. @returns whether code of it may be known by its linear address */
   forgetPage(linear: number): boolean {
     for (let set = 0; set < TLB_SET_COUNT; set++) {
       const entry = this.#entry(linear, set);
@@ -179,8 +198,7 @@ export class Tlb {
     const page = Math.floor(linear / 4096);
     const at = page & (FETCH_ENTRIES - 1);
     if (Math.floor((this.#fetchTags[at] as number) / 4) === page) this.#fetchTags[at] = -1;
-    const bit = page & (CODE_PAGE_BITS - 1);
-    return (((this.#codePages[bit >> 5] as number) >>> (bit & 31)) & 1) !== 0;
+    return this.#codePages.has(page);
   }
 
   /** A page of RAM now holds decoded code: stores to it must be seen. @param host its first byte in linear memory */
@@ -203,7 +221,9 @@ export class Tlb {
       ENTRY_WORDS,
     );
     this.#fetchTags.fill(-1);
-    this.#codePages.fill(0);
+    this.#codePages.clear();
+    this.#largePages.clear();
+    this.#giantPages.clear();
   }
 }
 
@@ -212,3 +232,29 @@ const PAGE_TAGS = [
   [WRITE_TAG, HOLDS_CODE],
   [DEVICE_TAG, DEVICE_READ | DEVICE_WRITE],
 ] as const;
+
+/** Numbers by their low bits: it may have more than were added. */
+class BitSet {
+  readonly #words: Uint32Array;
+  readonly #mask: number;
+
+  /** @param bits a power of two */
+  constructor(bits: number) {
+    this.#words = new Uint32Array(bits / 32);
+    this.#mask = bits - 1;
+  }
+
+  add(number: number): void {
+    const bit = number & this.#mask;
+    this.#words[bit >> 5] = (this.#words[bit >> 5] as number) | (1 << (bit & 31));
+  }
+
+  has(number: number): boolean {
+    const bit = number & this.#mask;
+    return (((this.#words[bit >> 5] as number) >>> (bit & 31)) & 1) !== 0;
+  }
+
+  clear(): void {
+    this.#words.fill(0);
+  }
+}

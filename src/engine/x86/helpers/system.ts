@@ -270,8 +270,7 @@ export const SYSTEM_HELPERS: Helpers = {
     const type = core.get(ADDRESS);
     const forProcess = type <= 1;
     const reserved = core.get(VALUE + 4) !== 0 || (core.get(VALUE) & ~0xfff) !== 0;
-    if (type > 3 || core.get(ADDRESS + 4) !== 0 || (forProcess && reserved))
-      core.generalProtection();
+    if (type > 3 || core.get(ADDRESS + 4) !== 0 || reserved) core.generalProtection();
     if (forProcess && core.get(VALUE) !== 0 && !(core.get(CR4) & CR4_PCIDE))
       core.generalProtection();
     if (type === 0 && !isCanonical(core.address(VALUE + 8))) core.generalProtection();
