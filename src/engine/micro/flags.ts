@@ -150,8 +150,8 @@ function auxOf(l: Lift, carry: Value, overflow: Value, adjust?: Value): Value {
 
 /** Change CF and OF only, from i32 values of 0 or 1. */
 export function setCarryOverflow(l: Lift, carry: Value, overflow: Value): void {
-  const rest = l.op("i32.and", l.loadState(FLAGS_AUX, "i32"), l.i32(~(CF | PO)));
-  l.storeState(FLAGS_AUX, "i32", l.op("i32.or", rest, auxOf(l, carry, overflow)));
+  const rest = l.op("i32.and", aux(l), l.i32(~(CF | PO)));
+  store(l, result(l), l.op("i32.or", rest, auxOf(l, carry, overflow)));
 }
 
 /** Change CF only. */

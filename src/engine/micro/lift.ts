@@ -168,7 +168,7 @@ export class Lift {
   setFlags(effect: FlagEffect): void {
     const result = resultOf(this, effect);
     const aux = auxOfEffect(this, effect);
-    this.storeState(FLAGS_RESULT, "i64", result);
+    if (!isField(result, FLAGS_RESULT)) this.storeState(FLAGS_RESULT, "i64", result);
     this.storeState(FLAGS_AUX, "i32", aux);
   }
 
@@ -301,4 +301,9 @@ export class Lift {
   signExtend(value: Value, bits: number): Value {
     return bits === 64 ? value : this.op(`i64.extend${bits}_s`, value);
   }
+}
+
+/** Whether a value is what a state field holds. */
+function isField({ op }: Value, offset: number): boolean {
+  return op.kind === "state-load" && "offset" in op.place && op.place.offset === offset;
 }

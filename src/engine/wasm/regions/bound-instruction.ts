@@ -21,6 +21,9 @@ import {
 } from "../../x86/state.ts";
 import { constantOf, folded } from "./fold.ts";
 
+/** Longer chains of effects are computed at once: each way out would have to compute all of it. */
+const MAXIMUM_DEPTH = 4;
+
 /** Thrown while lifting an instruction that stays with tier 0. */
 export class NotCompiled extends Error {}
 
@@ -32,6 +35,8 @@ export interface BlockFlow {
   effect: FlagEffect | undefined;
   /** `effect` at each operation that may leave the block. */
   readonly effects: Map<Value, FlagEffect | undefined>;
+  /** How many effects in a row may have been made from the one before, in part. */
+  depth: number;
   /** Where a jump goes. */
   readonly targets: Map<Value, Value>;
   /** The flags that held before the block are observed in it. */
@@ -45,6 +50,7 @@ export function newFlow(rip: bigint): BlockFlow {
     rip,
     effect: undefined,
     effects: new Map(),
+    depth: 0,
     targets: new Map(),
     observesFlags: false,
     killsFlags: false,
@@ -162,6 +168,7 @@ export class BoundInstruction extends Instruction {
     }
     this.flow.effect = effect;
     this.flow.killsFlags = true;
+    this.flow.depth = effect.kind === "stored" ? this.flow.depth + 1 : 0;
     // What exits may need is kept.
     for (const value of effect.kind === "stored"
       ? [effect.result]
@@ -169,6 +176,7 @@ export class BoundInstruction extends Instruction {
         ? [effect.r]
         : [effect.a, effect.b, effect.r])
       value.uses += 2;
+    if (this.flow.depth > MAXIMUM_DEPTH) this.materialise();
   }
 
   private changedFlags(certainly: boolean): void {
@@ -181,6 +189,7 @@ export class BoundInstruction extends Instruction {
     const { effect } = this.flow;
     if (effect === undefined) return;
     this.flow.effect = undefined;
+    this.flow.depth = 0;
     const result = resultOf(this, effect);
     const aux = auxOfEffect(this, effect);
     super.storeState(FLAGS_RESULT, "i64", result);
