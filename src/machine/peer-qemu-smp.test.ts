@@ -115,3 +115,12 @@ describe.skipIf(!hasNasm)("three CPUs (needs nasm)", () => {
     expect(log).toBe(here(image(), 1000));
   });
 });
+
+/** Letters of deadline.asm: what the manual leads to; QEMU's TCG has no TSC-deadline timer. */
+const DEADLINES = "o0 r0 a1 z0 t1 t2 t2 c0 m0 t2 s0 i0";
+
+it.skipIf(!hasNasm)("TSC deadlines, and NMIs in the shadow of MOV SS and STI (needs nasm)", () => {
+  const log = here(assemble("../../../machine/testing/deadline.asm"), 1000);
+  const compact = log.split(/\s+/).map((line) => line.replace(/^(.)0*(?=.)/, "$1"));
+  expect(compact.join(" ").trim()).toBe(DEADLINES);
+});
