@@ -12,7 +12,7 @@ import { Batch, Case } from "../src/engine/testing/case.ts";
 import { differences } from "../src/engine/testing/compare.ts";
 import { EngineCpu } from "../src/engine/testing/engine-cpu.ts";
 import { Generator, MODES, type Shape } from "../src/engine/testing/generate.ts";
-import { whyNotRun } from "../src/engine/testing/not-run.ts";
+import { whereAllowed, whyNotRun } from "../src/engine/testing/not-run.ts";
 import { Random } from "../src/engine/testing/random.ts";
 import { shrink } from "../src/engine/testing/shrink.ts";
 import { Silicon } from "../src/engine/testing/silicon.ts";
@@ -182,6 +182,10 @@ function campaign(): number {
   for (const row of others) {
     const why = whyNotRun(row);
     console.log(`  not run: ${describeRow(row)}: ${why?.reason}; see ${why?.coveredBy}`);
+  }
+  for (const row of rows) {
+    const test = whereAllowed(row);
+    if (test !== undefined) console.log(`  only refused: ${describeRow(row)}; see ${test}`);
   }
   for (const { name, why } of ALLOWANCE_REASONS) {
     const times = allowed.get(name);

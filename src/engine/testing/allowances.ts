@@ -287,9 +287,9 @@ const ALLOWANCES: readonly Allowance[] = [
       engine.u64[AT.rip >> 3] !== before.u64[AT.rip >> 3] && silicon.vector === 13,
   },
   {
-    name: "pairs in memory",
-    why: "whether bounds and far pointers are read together or one by one is not defined",
-    mnemonics: /^(BOUND|L[DEFGS]S|CALLF|JMPF)$/,
+    name: "accesses in parts",
+    why: "whether bounds, far pointers and images are accessed at once or part by part is not defined",
+    mnemonics: /^(BOUND|L[DEFGS]S|CALLF|JMPF|FN?SAVE|FRSTOR|FLDENV|FN?STENV)$/,
     fields: /^(vector|error|cr2)$/,
     when: ({ engine, silicon }) =>
       [engine.vector, silicon.vector].every((vector) => [12, 13, 14, 17].includes(vector)),

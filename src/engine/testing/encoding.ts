@@ -51,9 +51,11 @@ class Encoding {
 
   /** ModRM that names registers. */
   registers(): number[] {
-    const { rm } = this.row;
+    const { rm, ignoresMod } = this.row;
     return [
-      0xc0 | (this.#reg() << 3) | (rm >= 0 ? rm : this.#register(this.has("Q", "N") ? 0 : 1)),
+      (ignoresMod ? this.random.below(4) << 6 : 0xc0) |
+        (this.#reg() << 3) |
+        (rm >= 0 ? rm : this.#register(this.has("Q", "N") ? 0 : 1)),
     ];
   }
 

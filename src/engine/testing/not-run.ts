@@ -29,6 +29,25 @@ export function whyNotRun(row: Row): NotRun | undefined {
   return NOT_RUN[row.mnemonic];
 }
 
+const PRIVILEGED = "src/engine/x86/privileged.test.ts";
+const EXITS = "src/engine/x86/exits.test.ts";
+
+/** Of what user mode is only refused: the test of what it does. */
+const REFUSED: Readonly<Record<string, string>> = {
+  ...{ LGDT: PROGRAMS, LIDT: PROGRAMS, LLDT: PROGRAMS, LTR: PROGRAMS, CLTS: PROGRAMS },
+  ...{ RDMSR: PROGRAMS, WRMSR: PROGRAMS, SWAPGS: PROGRAMS, INVLPG: PROGRAMS, HLT: PROGRAMS },
+  ...{ CLI: PROGRAMS, STI: PROGRAMS, SYSRET: PROGRAMS, SYSEXIT: PROGRAMS, XSETBV: PROGRAMS },
+  ...{ CLAC: PROGRAMS, STAC: PROGRAMS, IN: EXITS, OUT: EXITS, INS: EXITS, OUTS: EXITS },
+  ...{ LMSW: PRIVILEGED, INVPCID: PRIVILEGED, MONITOR: PRIVILEGED, MWAIT: PRIVILEGED },
+  ...{ INVD: "src/hypervisor/moderation.test.ts", WBINVD: "src/hypervisor/moderation.test.ts" },
+};
+
+/** The test of what a row does where it is allowed, if user mode only sees it refused. */
+export function whereAllowed({ mnemonic, operands }: Row): string | undefined {
+  const isSpecial = operands.some(({ method }) => method === "C" || method === "D");
+  return isSpecial ? PROGRAMS : REFUSED[mnemonic];
+}
+
 /** Whether this encoding of a row can be run, and does the same on every vendor's CPU. */
 export function canRun(
   { row, operandBits, operands }: Decoded,

@@ -246,6 +246,8 @@ const loadImage: Prepare = (generator, decoded, record) => {
   // Not in the first bytes: the host may have components that the engine has not.
   if (random.oneIn(16))
     record.u8[at + 516 + random.below(20)] = random.pick([1, 0x80, random.below(256)]);
+  // Nor the compacted format, which the engine has not either.
+  record.u8[at + 527] = (record.u8[at + 527] as number) & 0x7f;
 };
 
 /** The components that the engine has too. */
