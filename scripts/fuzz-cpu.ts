@@ -21,8 +21,10 @@ import { disassembleBytes } from "../src/engine/x86/disassemble.ts";
 import type { Row } from "../src/engine/x86/row.ts";
 import { TABLE } from "../src/engine/x86/table.ts";
 
-/** Sets of values that an encoding is run with: making a template costs more than running it. */
-const PER_ENCODING = 16;
+/** Most sets of values that an encoding is run with: making a template costs more than running it. */
+const MAXIMUM_SETS = 16;
+/** Encodings of each row, if there are cases enough: of some, only a few can be run. */
+const VISITS = 8;
 const BATCH = 4096;
 /** Differences shown of one row. */
 const SHOWN = 1;
@@ -83,6 +85,7 @@ function campaign(): number {
   console.log(`${total} cases of ${rows.length} rows, seed ${seed}, on ${silicon.cpu}`);
   const random = new Random(seed);
   const generator = new Generator(random);
+  const sets = Math.min(MAXIMUM_SETS, Math.max(1, Math.floor(total / (VISITS * rows.length))));
   const casesOf = new Map<Row, number>();
   const differing = new Map<Row, number>();
   const allowed = new Map<string, number>();
@@ -110,7 +113,7 @@ function campaign(): number {
   for (let done = 0; done < total; ) {
     const count = Math.min(BATCH, total - done);
     for (let k = 0; k < count; k++) {
-      const shape = k % PER_ENCODING === 0 ? nextShape() : (shapes[k - 1] as Shape);
+      const shape = k % sets === 0 ? nextShape() : (shapes[k - 1] as Shape);
       shapes[k] = shape;
       generator.fill(shape, before.cases[k] as Case);
     }
