@@ -132,6 +132,15 @@ const ALLOWANCES: readonly Allowance[] = [
     },
   },
   {
+    name: "x87 pointers of 48 bits",
+    why: "AMD's CPUs keep FIP and FDP as canonical addresses whatever an image says",
+    mnemonics: /^(FXRSTOR|XRSTOR)$/,
+    fields: /^f[id]p$/,
+    when: ({ engine, silicon }, { at }) =>
+      engine.view.getUint32(at, true) === silicon.view.getUint32(at, true) &&
+      engine.view.getUint16(at + 4, true) === silicon.view.getUint16(at + 4, true),
+  },
+  {
     name: "MXCSR_MASK",
     why: "AMD has MXCSR.MM, bit 17 (APM vol. 2, 11.5.9)",
     mnemonics: /^(FXSAVE|XSAVE|XSAVEOPT|XSAVEC)$/,

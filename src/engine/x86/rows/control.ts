@@ -2,7 +2,7 @@ import { arithmeticFlags, condition, flagC, flagZ, setAll, setCarry } from "../.
 import type { Value } from "../../micro/micro-op.ts";
 import { EFLAGS_DF } from "../control-bits.ts";
 import { CONDITION_NAMES, row, type Semantics } from "../row.ts";
-import { EFLAGS } from "../state.ts";
+import { EFLAGS, SS } from "../state.ts";
 
 /** Near branches, loops, and the instructions on single flags. */
 
@@ -32,10 +32,16 @@ row(
   BRANCH,
 );
 
+/** #SS where the return address has no room comes before #GP of the target (Intel SDM vol. 2, CALL). */
+function checkRoom(i: Parameters<Semantics>[0]): void {
+  if (i.codeBits !== 64) i.inSegment(SS, i.stackPointer(-i.bits / 8), i.bits / 8, "write");
+}
+
 row(
   "e8",
   "CALL Jz",
   (i) => {
+    checkRoom(i);
     i.checkTarget(i.target(0));
     i.push(i.truncate(i.nextRip(), i.bits));
     i.jumpRelative(0, true);
@@ -47,6 +53,7 @@ row(
   "CALL Ev",
   (i) => {
     const target = i.read(0);
+    checkRoom(i);
     i.checkTarget(target);
     i.push(i.truncate(i.nextRip(), i.bits));
     i.jumpTo(target);
