@@ -4,9 +4,8 @@ import { JUMP_CACHE, JUMP_CACHE_BYTES, JUMP_CACHE_ENTRIES } from "./state.ts";
 const START = JUMP_CACHE >> 2;
 const ENTRY_WORDS = 4;
 
-/** Fields of an entry, in bytes: RIP, mode, and the address of the block's header record. */
+/** Fields of an entry, in bytes: RIP and, behind the mode, the address of the block's header record. */
 export const JUMP_CACHE_RIP = 0;
-export const JUMP_CACHE_MODE = 8;
 export const JUMP_CACHE_RECORD = 12;
 
 /** Offset in the state of the entry for an instruction pointer with these low 32 bits. */
