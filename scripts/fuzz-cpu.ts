@@ -1,6 +1,6 @@
 /**
  * The instruction table against the host's own CPU:
- * `npm run fuzz:cpu -- [--cases N] [--seed S] [--only MNEMONICS] [--case 'CASE']`.
+ * `npm run fuzz:cpu -- [--cases N] [--seed S] [--only MNEMONICS] [--jit MODE] [--case 'CASE']`.
  *
  * Random encodings of every row of the table run on both; what differs is made as simple as it
  * goes and printed as a line that `--case` takes. Exits with 1 on a difference, with 2 where there
@@ -34,6 +34,7 @@ const { values } = parseArgs({
     cases: { type: "string", default: "100000" },
     seed: { type: "string" },
     only: { type: "string", default: "." },
+    jit: { type: "string", default: "on" },
     case: { type: "string" },
   },
 });
@@ -44,7 +45,11 @@ if (!(opened instanceof Silicon)) {
   process.exit(2);
 }
 const silicon = opened;
-const cpu = new EngineCpu();
+if (values.jit !== "off" && values.jit !== "on" && values.jit !== "always") {
+  console.error("--jit is off, on or always");
+  process.exit(2);
+}
+const cpu = new EngineCpu(values.jit);
 process.exitCode = values.case === undefined ? campaign() : single(values.case);
 silicon.close();
 

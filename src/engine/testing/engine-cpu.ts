@@ -1,6 +1,7 @@
 import { GuestMemory } from "../guest-memory.ts";
 import { EXECUTE, type MemoryMap, type Moderator, READ, WRITE } from "../vcpu.ts";
 import { WasmEngine } from "../wasm/engine.ts";
+import type { Jit } from "../wasm/regions/regions.ts";
 import type { WasmVcpu } from "../wasm/vcpu.ts";
 import { type SegmentCache, setCpl, setSegment } from "../x86/segments.ts";
 import { setMxcsr } from "../x86/sse/mxcsr.ts";
@@ -76,18 +77,24 @@ const NULL_SEGMENT: SegmentCache = { selector: 0, base: 0, limit: 0, attributes:
 
 /** The engine with the surroundings that silicon.c gives a case: runs cases, at CPL 3. */
 export class EngineCpu {
-  #machine = new Machine();
+  readonly #jit: Jit;
+  #machine: Machine;
+
+  constructor(jit: Jit = "on") {
+    this.#jit = jit;
+    this.#machine = new Machine(jit);
+  }
 
   /** Replaces a case by what comes of it. */
   run(record: Case): void {
-    if (this.#machine.templates > MAXIMUM_TEMPLATES) this.#machine = new Machine();
+    if (this.#machine.templates > MAXIMUM_TEMPLATES) this.#machine = new Machine(this.#jit);
     this.#machine.run(record);
   }
 }
 
 class Machine {
   readonly #memory = new GuestMemory(RAM_BYTES);
-  readonly #engine = new WasmEngine(this.#memory);
+  readonly #engine: WasmEngine;
   readonly #vcpu: WasmVcpu;
   /** What stands in the code region. */
   readonly #placed = new Uint8Array(16);
@@ -95,7 +102,8 @@ class Machine {
   #placedAt = 0;
   readonly #clean = new Uint8Array(DATA_BYTES);
 
-  constructor() {
+  constructor(jit: Jit) {
+    this.#engine = new WasmEngine(this.#memory, jit);
     const rights = READ | WRITE | EXECUTE;
     const region = { guest: 0, size: RAM_BYTES, host: 0, rights };
     const map: MemoryMap = { find: (address) => (address < RAM_BYTES ? region : undefined) };

@@ -68,7 +68,9 @@ export class Regions {
     this.blocks = blocks;
     this.templates = templates;
     blocks.hotAfter = (page) =>
-      HOT_AFTER[jit] * 2 ** Math.min(this.changes.get(page) ?? 0, MAXIMUM_DOUBLINGS);
+      jit === "on"
+        ? HOT_AFTER.on * 2 ** Math.min(this.changes.get(page) ?? 0, MAXIMUM_DOUBLINGS)
+        : HOT_AFTER[jit];
     blocks.onDrop = (block) => this.dropWith(block);
     blocks.onClear = () => this.clear();
   }
