@@ -11,7 +11,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { buildGuest, buildNative, missingTools } from "../bench/build.ts";
 import { type IntegerLoopRun, integerLoopResult, runIntegerLoop } from "../bench/integer-loop.ts";
 import {
@@ -33,6 +32,7 @@ import {
 } from "../bench/power-plant.ts";
 import { table } from "../bench/report.ts";
 import { QUICK, WORKLOADS, type Workload } from "../bench/workloads.ts";
+import { commandLine, wrongUsage } from "./command-line.ts";
 
 const LOOP_TURNS = { check: 20_000, quick: 1_500_000, thorough: 4_000_000 };
 
@@ -43,7 +43,7 @@ interface Options {
 }
 
 function options(): Options {
-  const { values } = parseArgs({
+  const { values } = commandLine(import.meta.filename, {
     options: {
       quick: { type: "boolean", default: false },
       only: { type: "string", multiple: true, default: [] },
@@ -53,7 +53,7 @@ function options(): Options {
   const names = [...[...WORKLOADS, ...LINK_WORKLOADS].map(({ name }) => name), POWER_PLANT];
   const unknown = values.only.find((name) => !names.includes(name));
   if (unknown !== undefined)
-    throw new RangeError(`--only ${unknown}: must be one of ${names.join(", ")}`);
+    wrongUsage(import.meta.filename, `--only ${unknown}: must be one of ${names.join(", ")}`);
   return { ...values, json: values.json };
 }
 
@@ -172,10 +172,4 @@ async function bench(given: Options): Promise<number> {
   return problems.length > 0 ? 1 : 0;
 }
 
-let given: Options | undefined;
-try {
-  given = options();
-} catch (error) {
-  console.error((error as Error).message);
-}
-process.exitCode = given === undefined ? 2 : await bench(given);
+process.exitCode = await bench(options());

@@ -16,7 +16,6 @@
  *
  * What a part needs and does not find is named, and the part skipped. Exit status 1: something differs.
  */
-import { parseArgs } from "node:util";
 import type { Case } from "../src/engine/testing/case.ts";
 import { cases, describeCase, differences, ulps } from "../src/engine/testing/float/cases.ts";
 import { EngineRecords } from "../src/engine/testing/float/machine.ts";
@@ -27,13 +26,14 @@ import {
   type Operation,
 } from "../src/engine/testing/float/operations.ts";
 import { Silicon } from "../src/engine/testing/silicon.ts";
+import { commandLine, expression, wrongUsage } from "./command-line.ts";
 import { compareLibm, LIBM, missingForLibm } from "./float/libm.ts";
 import { testFloat } from "./float/testfloat.ts";
 
 const PARTS = ["vectors", "testfloat", "libm"] as const;
 const SHOWN = 4;
 
-const { values, positionals } = parseArgs({
+const { values, positionals } = commandLine(import.meta.filename, {
   allowPositionals: true,
   options: {
     cases: { type: "string", default: "20000" },
@@ -46,13 +46,11 @@ const { values, positionals } = parseArgs({
   },
 });
 const wanted = positionals.length > 0 ? positionals : [...PARTS];
-const only = new RegExp(values.only);
+const only = expression(import.meta.filename, "--only", values.only);
 const seed = Number(values.seed);
 const unknown = wanted.find((part) => !(PARTS as readonly string[]).includes(part));
-if (unknown !== undefined) {
-  console.error(`there is no part "${unknown}": ${PARTS.join(", ")}`);
-  process.exit(2);
-}
+if (unknown !== undefined)
+  wrongUsage(import.meta.filename, `there is no part "${unknown}": ${PARTS.join(", ")}`);
 
 let failed = false;
 /** On other processors only what all vendors define is compared. */

@@ -4,15 +4,16 @@
  * must keep reporting: one that falls silent has hung. A failure names the run, which is repeated by
  * `--seed SEED --first RUN --runs 1`.
  */
-import { inspect, parseArgs } from "node:util";
+import { inspect } from "node:util";
 import { Worker } from "node:worker_threads";
+import { commandLine, wrongUsage } from "./command-line.ts";
 import type { Progress, Task } from "./fuzz/worker.ts";
 
 const TARGETS = ["code", "config", "elf", "channels", "tiers"] as const;
 /** No run takes longer than some tens of milliseconds; reports come every thousand. */
 const SILENCE_MS = 60_000;
 
-const { values, positionals } = parseArgs({
+const { values, positionals } = commandLine(import.meta.filename, {
   allowPositionals: true,
   options: {
     seconds: { type: "string" },
@@ -27,10 +28,8 @@ const seconds = Number(
 );
 
 for (const target of targets) {
-  if (!(TARGETS as readonly string[]).includes(target)) {
-    console.error(`there is no target "${target}": ${TARGETS.join(", ")}`);
-    process.exit(2);
-  }
+  if (!(TARGETS as readonly string[]).includes(target))
+    wrongUsage(import.meta.filename, `there is no target "${target}": ${TARGETS.join(", ")}`);
   const ok = await fuzz({
     target: target as (typeof TARGETS)[number],
     seed: Number(values.seed),

@@ -16,12 +16,19 @@ export class Tally {
   /** Cases counted out, by reason. */
   readonly #reasons = new Map<string, { cases: number; readonly names: string[] }>();
   #failed = 0;
+  #cases = 0;
+
+  /** All of them, those that do not apply, too. */
+  get cases(): number {
+    return this.#cases;
+  }
 
   get failed(): number {
     return this.#failed;
   }
 
   add({ group, name, outcome }: CaseResult): void {
+    this.#cases++;
     let counts = this.#groups.get(group);
     if (counts === undefined) {
       counts = { passed: 0, failed: 0, notApplicable: 0, failures: [] };
