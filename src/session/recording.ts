@@ -1,14 +1,18 @@
 /**
  * The text form of a run's {@link RootAction}s: JSON, one moment a line, behind a line that says
- * what it is. Bytes are hexadecimal.
+ * what it is. Bytes are hexadecimal. Each line ends in a sum over itself and the lines before it: a
+ * moment within a round is as good as the next one to the machine, so that a replay alone would not
+ * notice that it is not the recorded one.
  */
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import { decodeConfig, encodeConfig } from "../config/codec/index.ts";
 import type { CellConfig } from "../config/types.ts";
 import type { RootAction } from "./root-action.ts";
 import type { Moment } from "./root-link.ts";
 import { ScenarioError } from "./scenario.ts";
 
-const HEADER = { recording: "gaoler", version: 1 } as const;
+const HEADER = { recording: "gaoler", version: 2 } as const;
 
 /** How a value stands in the text. `read` throws a word for what was wanted. */
 interface Form {
@@ -118,6 +122,7 @@ export class RecordingWriter {
   readonly #line: (line: string) => void;
   #moment: Moment | undefined;
   #actions: unknown[] = [];
+  #sum = "";
 
   /** @param line takes a line of the text, with its line feed */
   constructor(line: (line: string) => void) {
@@ -134,28 +139,56 @@ export class RecordingWriter {
 
   /** What is not written yet. */
   flush(): void {
-    if (this.#actions.length > 0)
-      this.#line(`${JSON.stringify({ ...this.#moment, actions: this.#actions })}\n`);
+    if (this.#actions.length === 0) return;
+    const moment = { ...this.#moment, actions: this.#actions };
+    this.#sum = sumOf(this.#sum, JSON.stringify(moment));
+    this.#line(`${JSON.stringify({ ...moment, sum: this.#sum })}\n`);
     this.#actions = [];
   }
 }
+
+/** @param before the sum of the line before @param line without its own */
+const sumOf = (before: string, line: string): string =>
+  bytesToHex(sha256(utf8ToBytes(before + line)).subarray(0, 8));
 
 const isSame = (a: Moment, b: Moment): boolean =>
   a.atNs === b.atNs &&
   a.due === b.due &&
   a.retired.every((count, index) => count === b.retired[index]);
 
-/** @param file its name, for errors @throws ScenarioError naming line and field */
+/**
+ * @param file its name, for errors
+ * @throws ScenarioError naming line and field; if the end of the run is missing; or naming the first
+ *   line that is not as it was written
+ */
 export function decodeRecording(recording: string, file: string): RootAction[] {
   const [first, ...lines] = recording.replace(/\n$/, "").split("\n");
   if (first !== JSON.stringify(HEADER))
     throw new ScenarioError(`${file}: is not a recording, which begins ${JSON.stringify(HEADER)}`);
-  return lines.flatMap((line, index) => {
+  const actions = lines.flatMap((line, index) => {
     try {
       return decodeMoment(JSON.parse(line));
     } catch (error) {
       throw new ScenarioError(`${file}, line ${index + 2}: ${(error as Error).message}`);
     }
+  });
+  checkSums(lines, file);
+  if (actions.at(-1)?.kind !== "end")
+    throw new ScenarioError(
+      `${file}: the recording has no end: its last action must be "end", with the hash of memory`,
+    );
+  return actions;
+}
+
+function checkSums(lines: readonly string[], file: string): void {
+  let sum = "";
+  lines.forEach((line, index) => {
+    const [, moment = "", found] = /^(.*),"sum":"([0-9a-f]*)"\}$/.exec(line) ?? [];
+    sum = sumOf(sum, `${moment}}`);
+    if (found !== sum)
+      throw new ScenarioError(
+        `${file}, line ${index + 2}: sum: differs from that of the line and those before it: the moment or its actions are not the recorded ones, or a line is missing before it`,
+      );
   });
 }
 

@@ -129,8 +129,36 @@ describe("a replay", () => {
   });
 });
 
+describe("a recording that is not as it was written", () => {
+  const lines: string[] = [];
+  const writer = new RecordingWriter((line) => lines.push(line));
+  const at = (atNs: number) => ({ atNs, retired: [0, atNs], due: false });
+  writer.add({ kind: "print", moment: at(1), text: "one" });
+  writer.add({ kind: "print", moment: at(21_062), text: "two" });
+  writer.add({ kind: "end", moment: at(30_000), ended: "script", memoryHash: "0".repeat(64) });
+  writer.flush();
+  const [header, one, two, end] = lines;
+
+  it("is taken if it is", () => {
+    const actions = decodeRecording(lines.join(""), "a.rec");
+    expect(actions.map(({ kind }) => kind)).toEqual(["print", "print", "end"]);
+  });
+
+  it.each<[string, readonly string[], RegExp]>([
+    ["cut short", [header, one, two], /^a\.rec: the recording has no end/],
+    ["empty", [header], /^a\.rec: the recording has no end/],
+    ["another count", [header, one, two.replace("[0,21062]", "[0,21063]"), end], /line 3: sum: /],
+    ["another text", [header, one.replace("one", "eins"), two, end], /line 2: sum: /],
+    ["a line missing", [header, one, end], /line 3: sum: /],
+    ["lines swapped", [header, two, one, end], /line 2: sum: /],
+    ["no sum", [header, one, two.replace(/,"sum":".*"/, ""), end], /line 3: sum: /],
+  ])("%s", (_, text, error) => {
+    expect(() => decodeRecording(text.join(""), "a.rec")).toThrow(error);
+  });
+});
+
 describe("a recording that is none", () => {
-  const HEADER = '{"recording":"gaoler","version":1}';
+  const HEADER = '{"recording":"gaoler","version":2}';
   it.each([
     ["another file", "hello", /^a\.rec: is not a recording, which begins \{"recording"/],
     ["no JSON", `${HEADER}\nhello`, /^a\.rec, line 2: .*JSON/],
