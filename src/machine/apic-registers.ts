@@ -65,7 +65,6 @@ export const SVR_WRITABLE = 0x13ff;
 /** Integrated APIC, LVT with 7 entries, can suppress EOI broadcasts. */
 export const VERSION_VALUE = 0x01060014;
 
-export const ESR_REDIRECTABLE_IPI = 1 << 4;
 export const ESR_SEND_ILLEGAL_VECTOR = 1 << 5;
 export const ESR_RECEIVE_ILLEGAL_VECTOR = 1 << 6;
 export const ESR_ILLEGAL_REGISTER = 1 << 7;

@@ -12,7 +12,6 @@ import type { MemoryRegion, PortRange, Revision, SystemConfig } from "../types.t
 import { linkEnd, linkEndV1, type OwnLink, ownLinkEnd } from "./q35-links.ts";
 
 export const Q35_CPU_COUNT = 4;
-export const Q35_RAM_BYTES = 1024 * MiB;
 /** The IOAPIC's address on PCI as VT-d sees it. */
 export const Q35_IOAPIC_SOURCE_ID = 0xff00;
 

@@ -4,8 +4,6 @@ import type { ApicBus } from "../apic-bus.ts";
 import type { RegisterBytes } from "../register-bytes.ts";
 
 export const MSI_CAPABILITY = 0x05;
-/** Bytes of it. */
-export const MSI_LENGTH = 14;
 
 const CONTROL = 2;
 const ADDRESS = 4;
