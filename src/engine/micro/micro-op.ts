@@ -4,9 +4,6 @@ import type { PureOperation } from "./operations.ts";
 /** How a guest access is meant: `update` is the load of a read-modify-write and faults as a write. */
 export type Intent = "read" | "write" | "update";
 
-/** A register file in the vCPU's state. */
-export type RegisterFile = "general" | "xmm" | "mmx" | "segment" | "control" | "debug" | "x87";
-
 /**
  * Where a register operand stands in the state: at a place known when lifting,
  * or at the byte offset held in a word of the instruction's record (plus a constant).

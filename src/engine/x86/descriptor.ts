@@ -11,21 +11,15 @@ import {
 } from "./state.ts";
 
 /** Bits of segment attributes, as in `Segment.attributes` of the contract. */
-export const ATTRIBUTE_ACCESSED = 0x1;
 /** Data: writable. Code: readable. */
 export const ATTRIBUTE_WRITABLE = 0x2;
-export const ATTRIBUTE_READABLE = 0x2;
 /** Data: expand-down. Code: conforming. */
 export const ATTRIBUTE_EXPAND_DOWN = 0x4;
 export const ATTRIBUTE_CONFORMING = 0x4;
 export const ATTRIBUTE_CODE = 0x8;
-/** Clear for system descriptors. */
-export const ATTRIBUTE_NOT_SYSTEM = 0x10;
 export const ATTRIBUTE_PRESENT = 0x80;
-export const ATTRIBUTE_LONG = 0x2000;
 /** D of code, B of data. */
 export const ATTRIBUTE_BIG = 0x4000;
-export const ATTRIBUTE_GRANULAR = 0x8000;
 export const ATTRIBUTE_UNUSABLE = 0x1_0000;
 
 /** Types of system descriptors (Intel SDM vol. 3, table 3-2). */
