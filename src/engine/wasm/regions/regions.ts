@@ -18,8 +18,12 @@ const MAXIMUM_INSTRUCTIONS = 600;
 const SMALL_REGION_BLOCKS = 12;
 /** Which code is compiled: none, what is hot, or all at once. Nothing but speed depends on it. */
 export type Jit = "off" | "on" | "always";
-/** Entries that make a block hot; 0: nothing does. */
-const HOT_AFTER: Readonly<Record<Jit, number>> = { off: 0, on: 4000, always: 1 };
+/**
+ * Entries that make a block hot; 0: nothing does. To compile a region costs what tier 0 needs for
+ * about ten thousand times its instructions: a program that ends soon must not pay for what it
+ * does not get back.
+ */
+const HOT_AFTER: Readonly<Record<Jit, number>> = { off: 0, on: 50_000, always: 1 };
 /** Each time that code of a page is changed after it was compiled, it must be twice as hot for the next; up to that. */
 const MAXIMUM_DOUBLINGS = 16;
 /** An instruction that so often was left to tier 0 stays there. */
