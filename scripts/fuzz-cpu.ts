@@ -3,8 +3,8 @@
  * `npm run fuzz:cpu -- [--cases N] [--seed S] [--only MNEMONICS] [--jit MODE] [--case 'CASE']`.
  *
  * Random encodings of every row of the table run on both; what differs is made as simple as it
- * goes and printed as a line that `--case` takes. Exits with 1 on a difference, with 2 where there
- * is no CPU to compare with.
+ * goes and printed as a line that `--case` takes. Exits with 1 on a difference. Where
+ * there is no CPU to compare with it says so and does nothing.
  */
 import { parseArgs } from "node:util";
 import { ALLOWANCE_REASONS } from "../src/engine/testing/allowances.ts";
@@ -41,8 +41,8 @@ const { values } = parseArgs({
 
 const opened = Silicon.open();
 if (!(opened instanceof Silicon)) {
-  console.error(`fuzz:cpu needs ${opened.missing}`);
-  process.exit(2);
+  console.log(`skipped: this needs ${opened.missing}`);
+  process.exit();
 }
 const silicon = opened;
 if (values.jit !== "off" && values.jit !== "on" && values.jit !== "always") {
