@@ -297,8 +297,8 @@ const ALLOWANCES: readonly Allowance[] = [
   },
   {
     name: "accesses in parts",
-    why: "whether bounds, far pointers and images are accessed at once or part by part is not defined",
-    mnemonics: /^(BOUND|L[DEFGS]S|CALLF|JMPF|FN?SAVE|FRSTOR|FLDENV|FN?STENV)$/,
+    why: "whether bounds, far pointers, images and 80 bits are accessed at once or part by part is not defined",
+    mnemonics: /^(BOUND|L[DEFGS]S|CALLF|JMPF|FN?SAVE|FRSTOR|FLDENV|FN?STENV|FB?LD|FB?STP)$/,
     fields: /^(vector|error|cr2)$/,
     when: ({ engine, silicon }) =>
       [engine.vector, silicon.vector].every((vector) => [12, 13, 14, 17].includes(vector)),
