@@ -50,7 +50,8 @@ describe("in 64-bit mode at CPL 0", () => {
     ["one process without PCIDs", 1n, 5n, 0n, false, true],
     ["one process beyond 12 bits", 1n, 0x1000n, 0n, true, true],
     ["everything", 2n, 0n, 0n, false, false],
-    ["everything but global pages, whatever the descriptor says", 3n, 0x1000n, 0n, false, false],
+    ["everything but global pages, whatever the process", 3n, 5n, 0n, false, false],
+    ["everything but global pages, with reserved bits", 3n, 0x1000n, 0n, false, true],
     ["a type that there is not", 4n, 0n, 0n, false, true],
   ] as const)("INVPCID of %s", (_name, type, process, linear, processes, refused) => {
     const { memory, vcpu } = machine;
