@@ -118,6 +118,9 @@ const LIVELY: Operation[] = [
   ...stores(0, [0xfee00300, 0x700]),
 ];
 
+/** The same operations in every run: which chips a run wakes decides how long it takes. */
+const SEED = 20_261_122;
+
 /** Long enough for every source of interrupts to show itself. */
 const LATER: Operation = { what: "run", ns: 2_000_000 };
 
@@ -236,7 +239,7 @@ describe("snapshot", () => {
           expect(board.save()).toEqual(expected);
         },
       ),
-      { numRuns: 80 },
+      { numRuns: 80, seed: SEED },
     );
   });
 
@@ -265,7 +268,7 @@ describe("snapshot", () => {
           expect(second.board.save()).toEqual(first.board.save());
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 60, seed: SEED },
     );
   });
 });
