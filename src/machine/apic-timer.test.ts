@@ -60,6 +60,15 @@ describe("APIC timer (SDM 11.5.4)", () => {
     expect(fired).toEqual([1500]);
   });
 
+  it("comes to an end in the reserved mode, whatever its count and clock", () => {
+    const { apic, fired, until } = system({ busHz: 66_000_000 });
+    apic.writeRegister(R.DIVIDE_CONFIGURATION, DIVIDE_BY_1);
+    apic.writeRegister(R.LVT_TIMER, (3 << 17) | 0x30);
+    apic.writeRegister(R.INITIAL_COUNT, 7);
+    until(1_000_000);
+    expect(fired.length).toBeLessThanOrEqual(1);
+  });
+
   it("reloads in periodic mode, and counts while masked", () => {
     const { apic, fired, until } = system();
     apic.writeRegister(R.DIVIDE_CONFIGURATION, DIVIDE_BY_1);

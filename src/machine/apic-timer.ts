@@ -77,7 +77,9 @@ export class ApicTimer implements Stateful<ApicTimerState> {
 
   /** The LVT timer entry was written: its mode in bits 18:17, its mask in bit 16. */
   configure(lvt: number): void {
-    const mode = (lvt >>> 17) & 3;
+    const bits = (lvt >>> 17) & 3;
+    // 11b is reserved
+    const mode = bits > TSC_DEADLINE ? ONE_SHOT : bits;
     this.#settle();
     if (mode !== this.#mode) {
       // entering or leaving TSC-deadline mode disarms the timer
