@@ -197,10 +197,13 @@ const ALLOWANCES: readonly Allowance[] = [
   },
   {
     name: "MOVSXD of 16 bits",
-    why: "it reads 16 bits by Intel (SDM vol. 2, MOVSXD), 32 by AMD",
+    why: "it reads 16 bits by Intel (SDM vol. 2, MOVSXD), 32 by AMD, and may fault so",
     mnemonics: /^MOVSXD$/,
-    fields: /^(vector|error|cr2)$/,
-    when: ({ decoded }) => decoded.operandBits === 16,
+    when: ({ decoded, engine, silicon }) =>
+      decoded.operandBits === 16 &&
+      (engine.vector !== silicon.vector ||
+        engine.u64[AT.rip >> 3] !== silicon.u64[AT.rip >> 3] ||
+        engine.vector !== NO_EXCEPTION),
   },
   {
     name: "POP of a segment register",
