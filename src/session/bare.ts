@@ -236,7 +236,8 @@ export class BareMachine {
   }
 
   /**
-   * A kernel with a multiboot header, entered as the specification says, on a board set up by firmware.
+   * A kernel with a multiboot header, entered as the specification says, on a board set up by firmware;
+   * before anything else has run, or after {@link powerCycle}.
    * @throws MultibootError or ElfError
    */
   loadMultiboot(file: Uint8Array, commandLine: string, modules: readonly BootModule[] = []): void {

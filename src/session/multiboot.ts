@@ -22,6 +22,9 @@ const HAS_ADDRESSES = 1 << 16;
 /** Bits 0 to 15 are demands; these can be met: modules on page boundaries, memory map. */
 const DEMANDS_MET = 0b11;
 
+/** Of what is below it, firmware uses some. */
+const END_OF_LOW_MEMORY = 0x100000;
+
 /** One run of bytes to place in memory, zeros behind it up to `size`. */
 interface Piece {
   readonly address: number;
@@ -119,14 +122,22 @@ function elfImage(elf: Elf): MultibootImage {
   };
 }
 
-/** Copies kernel and modules into RAM. @throws MultibootError for a piece outside of RAM */
+/**
+ * Copies kernel and modules into RAM of a machine that has run nothing yet. What is zero there is not
+ * written: so the host backs no page of a segment's zeros before the kernel needs it.
+ * @throws MultibootError for a piece outside of RAM
+ */
 function place(pieces: readonly Piece[], memory: GuestMemory): void {
+  let written = END_OF_LOW_MEMORY;
   for (const { address, bytes, size } of pieces) {
     if (address + size > memory.ramBytes)
       throw new MultibootError(
         `a segment or module of ${hex(size)} bytes at ${hex(address)} does not fit into RAM of ${hex(memory.ramBytes)} bytes (--memory)`,
       );
-    memory.bytes(address, size).fill(0).set(bytes);
+    const used = Math.min(address + size, written) - address;
+    if (used > 0) memory.bytes(address, used).fill(0);
+    memory.bytes(address, bytes.length).set(bytes);
+    written = Math.max(written, address + bytes.length);
   }
 }
 
@@ -143,7 +154,7 @@ const RESERVED = 2;
 
 /** Each from a page boundary, the first behind the kernel. */
 function placeModules(image: MultibootImage, modules: readonly BootModule[]): Piece[] {
-  let end = Math.max(...image.pieces.map(({ address, size }) => address + size), 0x100000);
+  let end = Math.max(...image.pieces.map(({ address, size }) => address + size), END_OF_LOW_MEMORY);
   return modules.map(({ bytes }) => {
     const address = Math.ceil(end / 4096) * 4096;
     end = address + bytes.length;
@@ -181,14 +192,14 @@ export function enterMultiboot(
   const flags = INFO_MEMORY | INFO_COMMAND_LINE | INFO_MODULES | INFO_MEMORY_MAP | INFO_LOADER_NAME;
   const map: readonly [start: number, end: number, type: number][] = [
     [0, 0x9fc00, AVAILABLE],
-    [0x9fc00, 0x100000, RESERVED],
-    [0x100000, memory.ramBytes, AVAILABLE],
+    [0x9fc00, END_OF_LOW_MEMORY, RESERVED],
+    [END_OF_LOW_MEMORY, memory.ramBytes, AVAILABLE],
   ];
   const mapAddress = info + 0x80;
   const words: readonly [offset: number, value: number][] = [
     [0, flags],
     [4, 0x9fc00 / 1024],
-    [8, (memory.ramBytes - 0x100000) / 1024],
+    [8, (memory.ramBytes - END_OF_LOW_MEMORY) / 1024],
     [20, modules.length],
     [24, mapAddress + map.length * 24],
     [44, map.length * 24],
