@@ -77,6 +77,11 @@ export interface MsrWrite {
 /** CPUID. The four results hold what the bare engine answers; the moderator may change them. */
 export interface Cpuid {
   readonly kind: "cpuid";
+  /**
+   * Whether the engine may give the same answer to the same question without asking again, until
+   * the guest writes an MSR, CR4 or XCR0, or the moderator is another. The moderator may set it.
+   */
+  constant: boolean;
   leaf: number;
   subleaf: number;
   eax: number;
@@ -314,8 +319,15 @@ export interface Vcpu {
   map: MemoryMap;
   moderator: Moderator;
   interrupts: InterruptController;
-  /** Nanoseconds of this vCPU's own time: what its time-stamp counter is derived from. */
-  time: () => number;
+  /**
+   * Nanoseconds of this vCPU's own time, what its time-stamp counter is derived from: `skipped`, and
+   * `nanosecondsPerInstruction` for each instruction `retired` or `stalled`.
+   */
+  time(): number;
+  /** Nanoseconds that passed without instructions: halted, or not run at all. Default 0. */
+  skipped: number;
+  /** Default 1. */
+  nanosecondsPerInstruction: number;
   /**
    * Registers as after INIT (Intel SDM vol. 3, table 10-1): CS f000:fff0, RIP linear 0xfffffff0;
    * x87, SSE and most MSRs keep their values. A new vCPU is as after power-on.

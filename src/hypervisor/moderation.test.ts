@@ -313,7 +313,16 @@ describe("XSETBV (7.3)", () => {
 
 describe("CPUID (3)", () => {
   const query = (machine: TestMachine, cpu: number, leaf: number, ecx: number) => {
-    const exit = { kind: "cpuid" as const, leaf, subleaf: 0, eax: 1, ebx: 2, ecx, edx: 4 };
+    const exit = {
+      kind: "cpuid" as const,
+      constant: false,
+      leaf,
+      subleaf: 0,
+      eax: 1,
+      ebx: 2,
+      ecx,
+      edx: 4,
+    };
     machine.vcpus[cpu].exit(exit);
     return exit;
   };

@@ -58,6 +58,7 @@ export class BareModerator implements Moderator {
       case "hypercall":
         return "undefined";
       case "cpuid":
+        exit.constant = true;
         // a local APIC that is disabled looks absent (SDM vol. 3, 11.4.3)
         if (exit.leaf !== 1 || localApics[vcpu.index].enabled) return "native";
         exit.edx = (exit.edx & ~CPUID_APIC) >>> 0;

@@ -52,25 +52,36 @@ export interface SchedulerState {
   vcpus: { online: boolean; woken: boolean; skipped: number }[];
 }
 
-/** A vCPU's place in the scheduler. Its `time` is what the vCPU's time-stamp counter shows. */
+/** A vCPU's place in the scheduler. */
 class Slot implements TimeSource {
   readonly vcpu: Vcpu;
-  readonly nanosecondsPerInstruction: number;
   online = true;
   /** Something arrived for it since it last reported that it is halted. */
   woken = false;
-  /** Nanoseconds passed without retiring: halted or offline. */
-  skipped = 0;
   /** The scheduler stops when the vCPU has retired this many instructions. */
   stopAt = Number.POSITIVE_INFINITY;
 
   constructor(vcpu: Vcpu, nanosecondsPerInstruction: number) {
     this.vcpu = vcpu;
-    this.nanosecondsPerInstruction = nanosecondsPerInstruction;
+    vcpu.skipped = 0;
+    vcpu.nanosecondsPerInstruction = nanosecondsPerInstruction;
+  }
+
+  get nanosecondsPerInstruction(): number {
+    return this.vcpu.nanosecondsPerInstruction;
+  }
+
+  /** Nanoseconds passed without retiring: halted or offline. */
+  get skipped(): number {
+    return this.vcpu.skipped;
+  }
+
+  set skipped(nanoseconds: number) {
+    this.vcpu.skipped = nanoseconds;
   }
 
   time(): number {
-    return this.skipped + (this.vcpu.retired + this.vcpu.stalled) * this.nanosecondsPerInstruction;
+    return this.vcpu.time();
   }
 
   /** Let time pass without instructions, up to `toNs`. */
@@ -103,7 +114,7 @@ export class Scheduler implements Stateful<SchedulerState> {
   #inRound = false;
   #stopping = false;
 
-  /** Takes over the clock's `source` and each vCPU's `time`. Slot n is `vcpus[n]`, all online. */
+  /** Takes over the clock's `source` and what each vCPU's `time` follows from. Slot n is `vcpus[n]`, all online. */
   constructor(
     clock: Clock,
     vcpus: readonly Vcpu[],
@@ -124,7 +135,6 @@ export class Scheduler implements Stateful<SchedulerState> {
     this.#slots = vcpus.map((vcpu) => {
       const slot = new Slot(vcpu, nanoseconds);
       slot.skipTo(clock.now);
-      vcpu.time = () => slot.time();
       return slot;
     });
     clock.onEarlierDeadline = (deadlineNs) => this.#pullHorizon(deadlineNs);

@@ -11,6 +11,7 @@ import {
 } from "../vcpu.ts";
 import { EFLAGS_IF, EFLAGS_RF, EFLAGS_TF } from "../x86/control-bits.ts";
 import { ABANDON, Core, pushesErrorCode } from "../x86/core.ts";
+import { forgetCpuid } from "../x86/cpuid-cache.ts";
 import { hasBreakpoints, instructionBreakpoints, noteDebugCauses } from "../x86/debug.ts";
 import { deliver, type EventSource } from "../x86/interrupts.ts";
 import type { Level } from "../x86/mode.ts";
@@ -27,6 +28,9 @@ import {
   RECORD,
   RIP,
   STALLED,
+  TIME_END,
+  TIME_PER_INSTRUCTION,
+  TIME_SKIPPED,
   TLB_SETS,
   VECTOR,
 } from "../x86/state.ts";
@@ -50,6 +54,9 @@ const LOOK = ATTENTION;
 const SYSTEM_FLAGS = EFLAGS;
 const STALL = STALLED;
 const CALLER = RECORD;
+const SKIPPED_DOUBLE = TIME_SKIPPED >> 3;
+const PER_INSTRUCTION_DOUBLE = TIME_PER_INSTRUCTION >> 3;
+const END_DOUBLE = TIME_END >> 3;
 const TRAP = EFLAGS_TF;
 const RESUME = EFLAGS_RF;
 const INTERRUPTS = EFLAGS_IF;
@@ -74,12 +81,9 @@ export class WasmVcpu implements Vcpu {
   readonly registers: Registers;
   readonly core: Core;
   private readonly engine: WasmEngine;
-  /** Retired up to the present call of `run`, and what that call was granted. */
+  /** Retired and stalled up to the present call of `run`. */
   private retiredBefore = 0;
   private stalledBefore = 0;
-  private granted = 0;
-  /** Budget taken away by `yield`, to be given back on the way out. */
-  private reserve = 0;
   private running = false;
   private yielding = false;
   private shadow: number = NO_SHADOW;
@@ -99,20 +103,54 @@ export class WasmVcpu implements Vcpu {
     this.core.vcpu = this;
     this.core.codeWritten = (address, size) => engine.codeChanged(this.core, address, size);
     this.registers = new CoreRegisters(this.core);
+    this.nanosecondsPerInstruction = 1;
     powerOn(this.core);
   }
 
   get retired(): number {
     if (!this.running) return this.retiredBefore;
-    const { core } = this;
-    const used = this.granted - this.reserve - core.budget - core.get(STALL);
-    return (
-      this.retiredBefore + used - (core.inGuest ? instructionsLeft(core, core.get(CALLER)) : 0)
-    );
+    return this.passed - this.stalledBefore - this.core.get(STALL);
   }
 
   get stalled(): number {
     return this.stalledBefore + (this.running ? this.core.get(STALL) : 0);
+  }
+
+  /** `retired` and `stalled` while `run` goes on. */
+  private get passed(): number {
+    const { core } = this;
+    const left = core.inGuest ? instructionsLeft(core, core.get(CALLER)) : 0;
+    return this.end - core.budget - left;
+  }
+
+  /** `passed` when the budget will be 0. */
+  private get end(): number {
+    return this.core.f64[END_DOUBLE] as number;
+  }
+
+  private set end(instructions: number) {
+    this.core.f64[END_DOUBLE] = instructions;
+  }
+
+  time(): number {
+    const passed = this.running ? this.passed : this.retiredBefore + this.stalledBefore;
+    return this.skipped + passed * this.nanosecondsPerInstruction;
+  }
+
+  get skipped(): number {
+    return this.core.f64[SKIPPED_DOUBLE] as number;
+  }
+
+  set skipped(nanoseconds: number) {
+    this.core.f64[SKIPPED_DOUBLE] = nanoseconds;
+  }
+
+  get nanosecondsPerInstruction(): number {
+    return this.core.f64[PER_INSTRUCTION_DOUBLE] as number;
+  }
+
+  set nanosecondsPerInstruction(nanoseconds: number) {
+    this.core.f64[PER_INSTRUCTION_DOUBLE] = nanoseconds;
   }
 
   get map(): MemoryMap {
@@ -130,6 +168,7 @@ export class WasmVcpu implements Vcpu {
 
   set moderator(moderator: Moderator) {
     this.core.moderator = moderator;
+    forgetCpuid(this.core);
   }
 
   get interrupts(): InterruptController {
@@ -146,14 +185,6 @@ export class WasmVcpu implements Vcpu {
 
   set features(features: Features) {
     this.core.level = (FEATURE_LEVELS.indexOf(features) + 1) as Level;
-  }
-
-  get time(): () => number {
-    return this.core.time;
-  }
-
-  set time(time: () => number) {
-    this.core.time = time;
   }
 
   get halted(): boolean {
@@ -190,7 +221,7 @@ export class WasmVcpu implements Vcpu {
     this.yielding = true;
     const { core } = this;
     core.set(LOOK, 1);
-    this.reserve += core.budget;
+    this.end -= core.budget;
     core.budget = 0;
   }
 
@@ -200,7 +231,7 @@ export class WasmVcpu implements Vcpu {
     const left = budget - (core.inGuest ? instructionsLeft(core, core.get(CALLER)) : 0);
     if (left < 0) this.yield();
     else if (left < core.budget) {
-      this.reserve += core.budget - left;
+      this.end -= core.budget - left;
       core.budget = left;
     }
   }
@@ -222,20 +253,18 @@ export class WasmVcpu implements Vcpu {
 
   run(budget: number): Stop {
     const { core } = this;
-    this.granted = Math.min(budget, 0x7fff_ffff);
-    core.budget = this.granted;
+    core.budget = Math.min(budget, 0x7fff_ffff);
     core.set(STALL, 0);
-    this.reserve = 0;
+    this.end = this.retiredBefore + this.stalledBefore + core.budget;
     this.yielding = false;
     this.running = true;
     try {
       return this.loop();
     } finally {
-      const stalled = core.get(STALL);
-      this.retiredBefore += this.granted - this.reserve - core.budget - stalled;
-      this.stalledBefore += stalled;
-      this.running = false;
       core.inGuest = false;
+      this.stalledBefore += core.get(STALL);
+      this.retiredBefore = this.end - core.budget - this.stalledBefore;
+      this.running = false;
     }
   }
 
@@ -482,5 +511,6 @@ export class WasmVcpu implements Vcpu {
     this.stalledBefore = view.getFloat64(TLB_SETS + 16, true);
     core.modeChanged();
     core.flushTlb();
+    forgetCpuid(core);
   }
 }

@@ -7,6 +7,7 @@ export const CR0_NE = 0x20;
 export const CR0_WP = 0x1_0000;
 export const CR0_AM = 0x4_0000;
 export const CR0_PG = 0x8000_0000;
+export const CR4_TSD = 4;
 export const CR4_PSE = 0x10;
 export const CR4_PAE = 0x20;
 export const CR4_PGE = 0x80;

@@ -12,6 +12,7 @@ import {
   CR4_PSE,
   CR4_SMAP,
   CR4_SMEP,
+  CR4_TSD,
   CR4_UMIP,
   EFER_LMA,
   EFER_LME,
@@ -29,7 +30,6 @@ const CR0_NW = 0x2000_0000;
 const CR0_CD = 0x4000_0000;
 /** PE, MP, EM, TS, NE, WP, AM, NW, CD, PG; ET always reads as 1, other bits as 0. */
 const CR0_BITS = 0xe005_002f;
-const CR4_TSD = 4;
 const CR4_DE = 8;
 const CR4_MCE = 0x40;
 const CR4_PCE = 0x100;

@@ -13,6 +13,7 @@ import {
   EFLAGS_IOPL,
   EFLAGS_VM,
 } from "./control-bits.ts";
+import { forgetCpuid } from "./cpuid-cache.ts";
 import { updateWatching } from "./debug.ts";
 import { JumpCache } from "./jump-cache.ts";
 import {
@@ -116,6 +117,7 @@ export class Core {
   readonly i32: Int32Array;
   readonly u32: Uint32Array;
   readonly u64: BigUint64Array;
+  readonly f64: Float64Array;
   /** All of linear memory, not only this vCPU's part. */
   readonly linearMemory: Uint8Array;
   readonly linearView: DataView;
@@ -127,7 +129,6 @@ export class Core {
   interrupts: InterruptController;
   /** The vCPU this is part of: what the moderator gets to see. */
   vcpu: Vcpu | undefined;
-  time: () => number = () => 0;
   /** Told before anything is written to a page that holds decoded code: host-physical address and size. */
   codeWritten: (hostAddress: number, size: number) => void = () => {};
   /** TLB set of ordinary accesses, and of implicit supervisor accesses: descriptor tables, TSS, interrupt stacks. */
@@ -154,6 +155,8 @@ export class Core {
    * by instructions take it back, and SYSCALL and SYSRET go by the TF that they load.
    */
   singleStep = false;
+  /** What CPUID shows of CR4, XCR0 and the level. */
+  private shownByCpuid = -1;
   /** CS base and limit that the jump cache's entries for 16-bit and 32-bit code were made with. */
   private codeBase = 0;
   private codeLimit = 0;
@@ -175,6 +178,7 @@ export class Core {
     this.i32 = new Int32Array(buffer, this.base, VCPU_BYTES / 4);
     this.u32 = new Uint32Array(buffer, this.base, VCPU_BYTES / 4);
     this.u64 = new BigUint64Array(buffer, this.base, VCPU_BYTES / 8);
+    this.f64 = new Float64Array(buffer, this.base, VCPU_BYTES / 8);
     this.x87 = new X87(buffer, this.base + X87_STATE);
     this.tlb = new Tlb(this.i32, this.u32);
     this.jumpCache = new JumpCache(this.i32);
@@ -339,6 +343,11 @@ export class Core {
     this.tlbSet = cpl === 3 ? USER : eflags & EFLAGS_AC ? SUPERVISOR : this.implicitSet;
     this.set(TLB, this.base + TLB_SETS + this.tlbSet * TLB_SET_BYTES);
     updateWatching(this);
+    const shown = (cr4 & CR4_OSXSAVE) | (this.get(XCR0) << 8) | this.level;
+    if (shown !== this.shownByCpuid) {
+      this.shownByCpuid = shown;
+      forgetCpuid(this);
+    }
   }
 
   /** Forget every cached translation, and the jump cache, which depends on them. */

@@ -159,6 +159,51 @@ describe("events that cannot be delivered", () => {
   });
 });
 
+describe("CPUID", () => {
+  /** xor ecx, ecx; CPUID of leaf 1, and EBX of the answer to EDI. */
+  const ASK = [0x66, 0x31, 0xc9, 0x66, 0xb8, 1, 0, 0, 0, 0x0f, 0xa2, 0x66, 0x89, 0xdf];
+  const asked = (m: Bare) => m.exits.filter(({ kind }) => kind === "cpuid").length;
+  const answering = (code: readonly number[], constant: boolean): Bare => {
+    let answer = 0;
+    return machine(code, (exit) => {
+      if (exit.kind !== "cpuid") return "done";
+      exit.ebx = ++answer;
+      exit.constant = constant;
+      return "done";
+    });
+  };
+
+  test("asks each time", () => {
+    const m = answering([...ASK, ...ASK, ...ASK, HLT], false);
+    m.vcpu.run(100);
+    expect(asked(m)).toBe(3);
+    expect(m.vcpu.registers.get("rdi")).toBe(3n);
+  });
+
+  test("gives a constant answer again until a register changes that it may depend on", () => {
+    const wrmsr = [0x66, 0xb9, 0x02, 0x01, 0, 0xc0, 0x0f, 0x30]; // KERNEL_GS_BASE
+    const m = answering([...ASK, ...ASK, ...wrmsr, ...ASK, ...ASK, HLT], true);
+    m.vcpu.run(1000);
+    expect(asked(m)).toBe(2);
+    expect(m.vcpu.registers.get("rdi")).toBe(2n);
+    for (const change of [
+      () => m.vcpu.registers.set("cr4", 0x4_0000n),
+      () => m.vcpu.registers.set("xcr0", 3n),
+      () => {
+        m.vcpu.features = "x86-64-v1";
+      },
+      () => m.vcpu.load(m.vcpu.save()),
+    ]) {
+      const before = asked(m);
+      change();
+      m.vcpu.registers.set("rip", BigInt(CODE - 0x8000));
+      m.vcpu.halted = false;
+      m.vcpu.run(8);
+      expect(asked(m)).toBe(before + 1);
+    }
+  });
+});
+
 describe("interrupts", () => {
   /** An interrupt of vector 0x20 waits; its handler halts. */
   function interrupted(code: readonly number[]): Bare {

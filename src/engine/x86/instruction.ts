@@ -21,6 +21,7 @@ import {
 } from "./record.ts";
 import {
   ADDRESS,
+  BUDGET,
   CS,
   ERROR_CODE,
   GPR,
@@ -317,6 +318,12 @@ export class Instruction extends Lift {
       this.add(this.loadState(RIP, "i64"), this.extend(this.op("i32.add", offset, length))),
       this.codeBits === 16 ? 32 : this.codeBits,
     );
+  }
+
+  /** Instructions of the budget that this and those behind it may still use (i32). */
+  unspent(): Value {
+    const inBlock = this.op("i32.shr_u", this.word(1, "i32"), this.i32(20));
+    return this.op("i32.add", this.loadState(BUDGET, "i32"), inBlock);
   }
 
   /** Raise an exception; nothing after it is executed. */

@@ -60,12 +60,12 @@ describe("reserved values", () => {
 
 describe("time-stamp counter (SDM vol. 3, 18.17.3)", () => {
   test("counts nanoseconds, and both registers adjust it", () => {
-    let now = 5_000_000_000;
-    machine.vcpu.time = () => now;
+    machine.vcpu.nanosecondsPerInstruction = 0;
+    machine.vcpu.skipped = 5_000_000_000;
     expect(read(msr.IA32_TSC)).toBe(5_000_000_000n);
     write(msr.IA32_TSC, 100n);
     expect(read(msr.IA32_TSC_ADJUST)).toBe(BigInt.asUintN(64, 100n - 5_000_000_000n));
-    now += 7;
+    machine.vcpu.skipped += 7;
     expect(read(msr.IA32_TSC)).toBe(107n);
     write(msr.IA32_TSC_ADJUST, 0x1_0000_0000n);
     expect(read(msr.IA32_TSC)).toBe(5_000_000_007n + 0x1_0000_0000n);
@@ -74,7 +74,16 @@ describe("time-stamp counter (SDM vol. 3, 18.17.3)", () => {
 
 describe("CPUID", () => {
   const ask = (leaf: number, subleaf = 0) => {
-    const answer = { kind: "cpuid", leaf, subleaf, eax: 0, ebx: 0, ecx: 0, edx: 0 } as const;
+    const answer = {
+      kind: "cpuid",
+      constant: false,
+      leaf,
+      subleaf,
+      eax: 0,
+      ebx: 0,
+      ecx: 0,
+      edx: 0,
+    } as const;
     const result = { ...answer };
     cpuid(machine.vcpu.core, result);
     return result;

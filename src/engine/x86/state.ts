@@ -78,6 +78,14 @@ export const IDTR_LIMIT = 720;
 /** DR0 .. DR3, DR6, DR7: 8 bytes each. */
 export const DR = 728;
 
+/**
+ * What the vCPU's time follows from, see `Vcpu.time` of the contract, as f64: `skipped`,
+ * `nanosecondsPerInstruction`, and what `retired` and `stalled` add up to when the budget is 0.
+ */
+export const TIME_SKIPPED = 792;
+export const TIME_PER_INSTRUCTION = 800;
+export const TIME_END = 808;
+
 /** 32 bytes each: operands and result of a vector instruction that TypeScript performs. */
 export const SSE_FIRST = 832;
 export const SSE_SECOND = 864;
@@ -100,6 +108,8 @@ export const YMM_UPPER = 768;
 export const X87 = 1280;
 /** Model-specific registers of the engine, 8 bytes each, in the order of msr.ts. */
 export const MSRS = 2048;
+/** What CPUID answered lately; see cpuid-cache.ts. */
+export const CPUID_CACHE = 3584;
 
 export const TLB_SETS = 4096;
 /** Entries of one TLB set; a power of two. */

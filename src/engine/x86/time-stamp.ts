@@ -1,3 +1,4 @@
+import type { Vcpu } from "../vcpu.ts";
 import type { Core } from "./core.ts";
 import { MSRS } from "./state.ts";
 
@@ -11,14 +12,14 @@ export const TSC_ADJUST = MSRS;
 /** Frequency of the time-stamp counter: one tick a nanosecond. */
 export const TSC_KILOHERTZ = 1_000_000;
 
-const TICKS_PER_NANOSECOND = TSC_KILOHERTZ / 1_000_000;
+export const TICKS_PER_NANOSECOND = TSC_KILOHERTZ / 1_000_000;
 
 /** The last counter value read, as two unsigned 32-bit halves. */
 export const timeStamp = { lo: 0, hi: 0 };
 
 /** Ticks of the vCPU's own time, without the guest's adjustment. */
 export function unadjustedTicks(core: Core): number {
-  return Math.floor(core.time() * TICKS_PER_NANOSECOND);
+  return Math.floor((core.vcpu as Vcpu).time() * TICKS_PER_NANOSECOND);
 }
 
 /** Read the time-stamp counter into {@link timeStamp}. */

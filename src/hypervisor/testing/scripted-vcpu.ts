@@ -126,7 +126,8 @@ export class ScriptedVcpu implements Vcpu {
   map: MemoryMap = { find: () => undefined };
   moderator: Moderator = { exit: () => "native" };
   interrupts: InterruptController = { pending: () => -1, acknowledge: () => -1, taskPriority: 0 };
-  time: () => number = () => 0;
+  skipped = 0;
+  nanosecondsPerInstruction = 1;
   /** What it does next; when the list is empty it halts. */
   program: Instruction[] = [];
   readonly interruptsTaken: number[] = [];
@@ -183,6 +184,10 @@ export class ScriptedVcpu implements Vcpu {
   /** RAX as a signed number. */
   get rax(): number {
     return Number(BigInt.asIntN(64, this.registers.get("rax")));
+  }
+
+  time(): number {
+    return this.skipped + (this.retired + this.stalled) * this.nanosecondsPerInstruction;
   }
 
   reset(): void {

@@ -26,7 +26,8 @@ export class FakeVcpu implements Vcpu {
   map: MemoryMap = { find: () => undefined };
   moderator: Moderator = { exit: () => "native" };
   interrupts: InterruptController = { pending: () => -1, acknowledge: () => -1, taskPriority: 0 };
-  time: () => number = () => 0;
+  skipped = 0;
+  nanosecondsPerInstruction = 1;
   resets = 0;
   nmis = 0;
   /** Vectors taken, with the local time at which they were. */
@@ -38,6 +39,10 @@ export class FakeVcpu implements Vcpu {
   constructor(index: number, step: (vcpu: FakeVcpu) => Effect = () => undefined) {
     this.index = index;
     this.step = step;
+  }
+
+  time(): number {
+    return this.skipped + (this.retired + this.stalled) * this.nanosecondsPerInstruction;
   }
 
   reset(): void {

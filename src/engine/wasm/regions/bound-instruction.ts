@@ -6,6 +6,7 @@ import { packPosition } from "../../x86/position.ts";
 import { operandWords } from "../../x86/record.ts";
 import {
   ADDRESS,
+  BUDGET,
   EFLAGS,
   FLAGS_AUX,
   FLAGS_RESULT,
@@ -153,6 +154,11 @@ export class BoundInstruction extends Instruction {
       throw new NotCompiled(`state field ${offset}`);
     this.wrote = true;
     super.storeState(offset, store, value);
+  }
+
+  /** Only who emits the region knows what is left in the block; so that is what BUDGET is there. */
+  override unspent(): Value {
+    return super.loadState(BUDGET, "i32");
   }
 
   override get flagEffect(): FlagEffect | undefined {

@@ -497,10 +497,18 @@ export class RegionEmitter extends Emitter {
     if (isGeneral(offset)) this.generalLoad(offset, load);
     else if (isVector(offset)) this.vectorLoad(offset, load);
     else if (isFlags(offset)) this.get((this.cached.get(offset) as Cached).local);
+    else if (offset === BUDGET) this.unspent();
     else {
       this.get(CPU);
       this.access(LOAD_CODES[load], offset);
     }
+  }
+
+  /** Push what the present instruction and those behind it may use of the budget; the block has been paid for. */
+  private unspent(): void {
+    this.get(this.budget);
+    this.i32(this.node.block.instructions.length - this.instruction);
+    this.code.byte(0x6a);
   }
 
   private generalLoad(offset: number, load: Load): void {

@@ -25,29 +25,35 @@ import {
 import { writeCr0, writeCr2, writeCr3, writeCr4, writeCr8 } from "../control-registers.ts";
 import type { Core } from "../core.ts";
 import { cpuid } from "../cpuid.ts";
+import { forgetCpuid, keepCpuid } from "../cpuid-cache.ts";
 import { debugRegister, writeDebugRegister } from "../debug-registers.ts";
 import { BASIC_FLAGS, loadFlags } from "../interrupt-return.ts";
-import { IA32_TSC_AUX, msrOffset, readMsr, writeMsr } from "../msr.ts";
+import { readMsr, writeMsr } from "../msr.ts";
 import { invalidatePage } from "../paging.ts";
 import { nextRip } from "../position.ts";
 import { loadLdt, loadTaskRegister } from "../segments.ts";
 import { ADDRESS, CR0, CR2, CR3, CR4, DR, Leave, RIP, VALUE, XCR0 } from "../state.ts";
-import { readTimeStamp, timeStamp } from "../time-stamp.ts";
 import { COMPONENT_AVX, COMPONENT_SSE, COMPONENT_X87, stateComponents } from "../xsave.ts";
 import type { Helpers } from "./helpers.ts";
 
 const RAX = 0;
 const RCX = 1;
 const RDX = 2;
-const RBX = 3;
-const CR4_TSD = 4;
 /** State offsets by number. */
 const CONTROL_REGISTERS = [CR0, -1, CR2, CR3, CR4];
-const TSC_AUX = msrOffset(IA32_TSC_AUX);
 
 const msrRead: MsrRead = { kind: "msr-read", msr: 0, lo: 0, hi: 0 };
 const msrWrite: MsrWrite = { kind: "msr-write", msr: 0, lo: 0, hi: 0 };
-const cpuidExit: Cpuid = { kind: "cpuid", leaf: 0, subleaf: 0, eax: 0, ebx: 0, ecx: 0, edx: 0 };
+const cpuidExit: Cpuid = {
+  kind: "cpuid",
+  constant: false,
+  leaf: 0,
+  subleaf: 0,
+  eax: 0,
+  ebx: 0,
+  ecx: 0,
+  edx: 0,
+};
 const xsetbv: Xsetbv = { kind: "xsetbv", index: 0, lo: 0, hi: 0 };
 const vmcall: Hypercall = { kind: "hypercall", instruction: "vmcall" };
 const vmmcall: Hypercall = { kind: "hypercall", instruction: "vmmcall" };
@@ -84,15 +90,6 @@ function hypercall(core: Core, record: number, exit: Hypercall): number {
 
 function checkSupervisorFlag(core: Core): void {
   if (core.cpl !== 0) core.raise(6);
-}
-
-/** The time-stamp counter to EDX:EAX. #GP(0) at CPL above 0 if CR4.TSD is set. */
-function rdtsc(core: Core): number {
-  if (core.cpl !== 0 && core.get(CR4) & CR4_TSD) core.generalProtection();
-  readTimeStamp(core);
-  core.setRegister(RAX, timeStamp.lo);
-  core.setRegister(RDX, timeStamp.hi);
-  return Leave.none;
 }
 
 function big(lo: number, hi: number): bigint {
@@ -205,29 +202,23 @@ export const SYSTEM_HELPERS: Helpers = {
     msrWrite.msr = core.register(RCX);
     msrWrite.lo = core.register(RAX);
     msrWrite.hi = core.register(RDX);
+    forgetCpuid(core);
     if (core.exit(msrWrite) === "native") {
       const value = big(core.register(RAX), core.register(RDX));
       if (!writeMsr(core, core.register(RCX), value)) core.generalProtection();
     }
     return Leave.none;
   },
-  rdtsc,
-  rdtscp: (core) => {
-    rdtsc(core);
-    core.setRegister(RCX, core.get(TSC_AUX));
-    return Leave.none;
-  },
   /** There are no performance counters. */
   rdpmc: (core) => core.generalProtection(),
+  /** The answer is in the cache then. */
   cpuid: (core) => {
     cpuidExit.leaf = core.register(RAX);
     cpuidExit.subleaf = core.register(RCX);
+    cpuidExit.constant = false;
     cpuid(core, cpuidExit);
     core.exit(cpuidExit);
-    core.setRegister(RAX, cpuidExit.eax);
-    core.setRegister(RBX, cpuidExit.ebx);
-    core.setRegister(RCX, cpuidExit.ecx);
-    core.setRegister(RDX, cpuidExit.edx);
+    keepCpuid(core, cpuidExit);
     return Leave.none;
   },
 

@@ -2,15 +2,25 @@ import { arithmeticFlags } from "../../micro/flags.ts";
 import type { Value } from "../../micro/micro-op.ts";
 import {
   CR4_FSGSBASE,
+  CR4_TSD,
   CR4_UMIP,
   EFLAGS_IF,
   EFLAGS_IOPL,
   EFLAGS_RF,
   EFLAGS_VM,
 } from "../control-bits.ts";
+import {
+  CPUID_ENTRIES,
+  CPUID_ENTRY_BYTES,
+  CPUID_EXTENDED_SHIFT,
+  CPUID_LEAF,
+  CPUID_RESULTS,
+  CPUID_SUBLEAF,
+  CPUID_VALID,
+} from "../cpuid-cache.ts";
 import type { Instruction } from "../instruction.ts";
 import { MODE_CPL_0, MODE_V86 } from "../mode.ts";
-import { IA32_KERNEL_GS_BASE, msrOffset } from "../msr.ts";
+import { IA32_KERNEL_GS_BASE, IA32_TSC_AUX, msrOffset } from "../msr.ts";
 import { row, type Semantics } from "../row.ts";
 import {
   ADDRESS,
@@ -30,9 +40,13 @@ import {
   SEGMENT_BASE,
   SEGMENT_SELECTOR,
   segmentField,
+  TIME_END,
+  TIME_PER_INSTRUCTION,
+  TIME_SKIPPED,
   TR,
   VALUE,
 } from "../state.ts";
+import { TICKS_PER_NANOSECOND, TSC_ADJUST } from "../time-stamp.ts";
 
 /** System instructions: flags, tables, control and debug registers, MSRs, caches. */
 
@@ -231,10 +245,57 @@ function finishing(helper: string): Semantics {
 }
 row("0f 30", "WRMSR", finishing("wrmsr"), PRIVILEGED_ENDS);
 row("0f 32", "RDMSR", finishing("rdmsr"), PRIVILEGED_ENDS);
-row("0f 31", "RDTSC", (i) => i.helper("rdtsc"));
-row("0f 01 /7 rm=1", "RDTSCP", (i) => i.helper("rdtscp"));
+
+/** The time-stamp counter to EDX:EAX, as time-stamp.ts computes it. #GP(0) at CPL above 0 if CR4.TSD is set. */
+function readTimeStamp(i: Instruction): void {
+  if (!(i.decoded.mode & MODE_CPL_0)) raiseIf(i, testsSet(i, CR4, CR4_TSD), 13);
+  const passed = i.op(
+    "f64.sub",
+    i.loadState(TIME_END, "f64"),
+    i.op("f64.convert_i32_s", i.unspent()),
+  );
+  const time = i.op(
+    "f64.add",
+    i.loadState(TIME_SKIPPED, "f64"),
+    i.op("f64.mul", passed, i.loadState(TIME_PER_INSTRUCTION, "f64")),
+  );
+  const ticks = i.op("f64.mul", time, i.f64(TICKS_PER_NANOSECOND));
+  const counter = i.add(i.op("i64.trunc_sat_f64_u", ticks), i.loadState(TSC_ADJUST, "i64"));
+  i.setGeneral(0, 32, counter);
+  i.setGeneral(2, 32, i.shrU(counter, i.i64(32)));
+}
+const TSC_AUX = msrOffset(IA32_TSC_AUX);
+row("0f 31", "RDTSC", readTimeStamp);
+row("0f 01 /7 rm=1", "RDTSCP", (i) => {
+  readTimeStamp(i);
+  i.setGeneral(1, 32, i.loadState(TSC_AUX, "i64"));
+});
 row("0f 33", "RDPMC", (i) => i.helper("rdpmc"));
-row("0f a2", "CPUID", finishing("cpuid"), ENDS);
+row("0f a2", "CPUID", (i) => {
+  const leaf = i.wrap(i.general(0, 32));
+  const subleaf = i.wrap(i.general(1, 32));
+  const mixed = i.op(
+    "i32.xor",
+    i.op("i32.xor", leaf, i.op("i32.shr_u", leaf, i.i32(CPUID_EXTENDED_SHIFT))),
+    subleaf,
+  );
+  const entry = i.op(
+    "i32.mul",
+    i.op("i32.and", mixed, i.i32(CPUID_ENTRIES - 1)),
+    i.i32(CPUID_ENTRY_BYTES),
+  );
+  const isOther = i.op(
+    "i32.or",
+    i.op("i32.ne", i.loadIndexed(entry, CPUID_LEAF, "i32"), leaf),
+    i.op("i32.ne", i.loadIndexed(entry, CPUID_SUBLEAF, "i32"), subleaf),
+  );
+  const isInvalid = i.op("i32.eqz", i.loadIndexed(entry, CPUID_VALID, "i32"));
+  i.if(i.op("i32.or", isOther, isInvalid), () => i.helper("cpuid"));
+  // EAX, EBX, ECX, EDX
+  [0, 3, 1, 2].forEach((register, k) => {
+    i.setGeneral(register, 32, i.loadIndexed(entry, CPUID_RESULTS + 4 * k, "i64.32u"));
+  });
+});
 row("NP 0f 01 /2 rm=0", "XGETBV", (i) => i.helper("xgetbv"));
 row("NP 0f 01 /2 rm=1", "XSETBV", finishing("xsetbv"), ENDS);
 

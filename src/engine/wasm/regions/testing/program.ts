@@ -71,7 +71,15 @@ function onMemory(random: Random): readonly number[] {
   return [...random.pick(ON_MEMORY), random.below(96)];
 }
 
+/** They tell how many instructions have passed. CPUID changes RBX: push rbx; cpuid; pop rbx. */
+const TIME: readonly (readonly number[])[] = [
+  [0x0f, 0x31], // rdtsc
+  [0x0f, 0x01, 0xf9], // rdtscp
+  [0x53, 0x0f, 0xa2, 0x5b],
+];
+
 function some(random: Random): readonly number[] {
+  if (random.oneIn(24)) return random.pick(TIME);
   return random.oneIn(4) ? onMemory(random) : onRegisters(random);
 }
 
