@@ -2,9 +2,6 @@
  * Doorbells and messages through shared memory: between two cells, and between a cell and a program
  * at root. Rates are of the processor time of this process, as what else runs on the host matters less.
  */
-import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import {
   anyBytes,
   ChannelReceiver,
@@ -26,7 +23,6 @@ import {
 } from "../src/session/index.ts";
 import { processorMilliseconds } from "./transcript.ts";
 
-const FOLDER = join(import.meta.dirname, "link");
 const { inmates } = q35MemoryMap(14);
 const CALLER = 1;
 const CALLED = 2;
@@ -86,18 +82,6 @@ export const QUICK_LINKS: readonly string[] = [
   "message-1024-cell",
   "message-1024-root",
 ];
-
-/** Tools without which the inmate cannot be built. */
-export const missingLinkTools = (): string[] =>
-  ["gcc", "ld", "make"].filter((tool) => spawnSync(tool, ["--version"]).error !== undefined);
-
-/** @returns the image @throws Error with the tool's words */
-export function buildLinkInmate(folder: string): Uint8Array {
-  const words = ["--silent", "-C", FOLDER, `OUT=${folder}`, `BUILD=${join(folder, "link.build")}`];
-  const { status, stderr } = spawnSync("make", words, { encoding: "utf8" });
-  if (status !== 0) throw new Error(`make ${words.join(" ")} ended with ${status}\n${stderr}`);
-  return readFileSync(join(folder, "link.bin"));
-}
 
 /** Rounds before those that are measured, for each of them: what has to be compiled first is not measured. */
 const WARM = 0.4;

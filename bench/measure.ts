@@ -1,20 +1,32 @@
 /** Measures workloads on peers, in turns, so that a busy moment of the host meets all of them. */
-import type { Peer } from "./peers.ts";
+import type { Peer, PeerName, Rounds } from "./peers.ts";
+import type { ProcessMeasurement } from "./process.ts";
+import { median } from "./statistics.ts";
 import type { Measurement } from "./transcript.ts";
-import { OPERATIONS, type Workload } from "./workloads.ts";
+import type { Workload } from "./workloads.ts";
 
 export interface Plan {
   /** Measurements of each peer; their median counts. */
   readonly turns: number;
   /** What one measurement should last. */
   readonly milliseconds: number;
+  /** Of whole processes; all do what lasts this long on the reference. */
+  readonly processes: { readonly turns: number; readonly milliseconds: number };
 }
 
-export const THOROUGH: Plan = { turns: 3, milliseconds: 400 };
-export const BRIEF: Plan = { turns: 1, milliseconds: 60 };
+export const THOROUGH: Plan = {
+  turns: 5,
+  milliseconds: 250,
+  processes: { turns: 3, milliseconds: 1000 },
+};
+export const BRIEF: Plan = { turns: 1, milliseconds: 60, processes: { turns: 0, milliseconds: 0 } };
 
+/** Whose speed says how much work the processes get, if it takes part; else the first peer's. */
+const REFERENCE: PeerName = "QEMU TCG";
 /** Shorter measurements say nothing about how long a longer one lasts. */
 const TELLING_MS = 20;
+/** Rounds before those that are measured, for each of them. */
+const WARM = 0.4;
 
 export interface Figure {
   /** Of one round, or of one operation of a system workload: median. */
@@ -26,13 +38,31 @@ export interface Figure {
   readonly instructionsPerSecond: number | undefined;
 }
 
+/** Of processes of their own, which all do the same work. Medians. */
+export interface ProcessFigure {
+  readonly milliseconds: number;
+  readonly samples: readonly number[];
+  readonly rounds: number;
+  /** How much longer its rounds took than as many at the steady rate. */
+  readonly warmUpMilliseconds: number;
+  readonly firstRoundMilliseconds: number;
+  /** The largest resident set of all. */
+  readonly peakBytes: number | undefined;
+}
+
 export interface Row {
   readonly workload: Workload;
-  /** By the name of the peer. */
-  readonly figures: ReadonlyMap<Peer["name"], Figure>;
-  readonly checksums: ReadonlyMap<Peer["name"], string>;
+  readonly figures: ReadonlyMap<PeerName, Figure>;
+  readonly processes: ReadonlyMap<PeerName, ProcessFigure>;
+  readonly checksums: ReadonlyMap<PeerName, string>;
   /** What went wrong, a sentence each. */
   readonly problems: readonly string[];
+}
+
+interface Runs {
+  readonly rounds: number;
+  readonly measurements: Measurement[];
+  readonly processes: ProcessMeasurement[];
 }
 
 /** Runs one workload everywhere it can run. */
@@ -42,7 +72,7 @@ export async function measure(
   plan: Plan,
 ): Promise<Row> {
   const problems: string[] = [];
-  const runs = new Map<Peer, { rounds: number; measurements: Measurement[] }>();
+  const runs = new Map<Peer, Runs>();
   const attempt = async (peer: Peer, action: () => Promise<void>): Promise<void> => {
     try {
       await action();
@@ -52,52 +82,89 @@ export async function measure(
     }
   };
   for (const peer of peers)
-    if (peer.kinds.includes(workload.kind))
+    if (peer.offers.includes(workload.needs))
       await attempt(peer, async () => {
         const rounds = await roundsFor(plan.milliseconds, peer, workload);
-        runs.set(peer, { rounds, measurements: [] });
+        runs.set(peer, { rounds, measurements: [], processes: [] });
       });
-  for (let turn = 0; turn < plan.turns; turn++)
-    for (const [peer, { rounds, measurements }] of [...runs])
-      await attempt(peer, async () => {
-        measurements.push(await peer.run(workload, rounds));
-      });
-  const checksums = new Map<Peer["name"], string>();
-  for (const [{ name }, { measurements }] of runs)
-    for (const { checksum } of measurements) {
-      const [first] = checksums;
-      if (first !== undefined && first[1] !== checksum)
-        problems.push(`${workload.name}: ${name} has ${checksum}, ${first[0]} has ${first[1]}`);
-      if (!checksums.has(name)) checksums.set(name, checksum);
-    }
-  const figures = new Map(
-    [...runs].map(([{ name }, { rounds, measurements }]) => [
-      name,
-      figure(workload, rounds, measurements),
-    ]),
+  const reference = [...runs].find(([{ name }]) => name === REFERENCE) ?? [...runs][0];
+  const processRounds = Math.ceil(
+    ((reference?.[1].rounds ?? 1) * plan.processes.milliseconds) / plan.milliseconds,
   );
-  return { workload, figures, checksums, problems };
+  for (let turn = 0; turn < Math.max(plan.turns, plan.processes.turns); turn++)
+    for (const [peer, { rounds, measurements, processes }] of [...runs])
+      await attempt(peer, async () => {
+        if (turn < plan.turns) measurements.push(await peer.run(workload, warmed(rounds)));
+        if (turn < plan.processes.turns && peer.runProcess)
+          processes.push(await peer.runProcess(workload, { warm: 0, rounds: processRounds }));
+      });
+  const figures = new Map<PeerName, Figure>();
+  const processes = new Map<PeerName, ProcessFigure>();
+  const checksums = new Map<PeerName, string>();
+  for (const [{ name }, run] of runs) {
+    const { nanoseconds } = figureOf(workload, run.rounds, run.measurements);
+    figures.set(name, figureOf(workload, run.rounds, run.measurements));
+    if (run.processes.length > 0)
+      processes.set(
+        name,
+        processFigure(run.processes, processRounds, (nanoseconds * workload.operations) / 1e6),
+      );
+    for (const { checksum } of [...run.measurements, ...run.processes]) {
+      const [[first, expected] = [name, checksum]] = checksums;
+      checksums.set(name, checksum);
+      if (checksum !== expected)
+        problems.push(`${workload.name}: ${name} has ${checksum}, ${first} has ${expected}`);
+    }
+  }
+  return { workload, figures, processes, checksums, problems: [...new Set(problems)] };
 }
+
+const warmed = (rounds: number): Rounds => ({ warm: Math.ceil(rounds * WARM), rounds });
 
 /** How many rounds last about as long as wanted. */
 async function roundsFor(wantedMs: number, peer: Peer, workload: Workload): Promise<number> {
   for (let rounds = 1; ; ) {
-    const { milliseconds } = await peer.run(workload, rounds);
+    const { milliseconds } = await peer.run(workload, { warm: 0, rounds });
     const factor = wantedMs / Math.max(milliseconds, 0.01);
-    if (milliseconds >= TELLING_MS) return Math.max(1, Math.round(rounds * factor));
+    if (milliseconds >= Math.min(TELLING_MS, wantedMs))
+      return Math.max(1, Math.round(rounds * factor));
     // not all at once: the first rounds are slower than the others
     rounds = Math.ceil(rounds * Math.min(100, Math.max(2, factor / 4)));
   }
 }
 
-function figure(workload: Workload, rounds: number, measurements: readonly Measurement[]): Figure {
-  const units = workload.kind === "system" ? rounds * OPERATIONS : rounds;
-  const sorted = [...measurements].sort((a, b) => a.milliseconds - b.milliseconds);
-  const { milliseconds, instructionsPerSecond } = sorted[sorted.length >> 1];
+function figureOf(
+  { operations }: Workload,
+  rounds: number,
+  measurements: readonly Measurement[],
+): Figure {
+  const samples = measurements.map(
+    ({ milliseconds }) => (milliseconds * 1e6) / rounds / operations,
+  );
+  const rates = measurements.flatMap(({ instructionsPerSecond: rate }) => rate ?? []);
   return {
-    nanoseconds: (milliseconds * 1e6) / units,
-    samples: measurements.map((one) => (one.milliseconds * 1e6) / units),
+    nanoseconds: median(samples),
+    samples,
     rounds,
-    instructionsPerSecond,
+    instructionsPerSecond: rates.length > 0 ? median(rates) : undefined,
+  };
+}
+
+function processFigure(
+  measurements: readonly ProcessMeasurement[],
+  rounds: number,
+  steadyRoundMs: number,
+): ProcessFigure {
+  const samples = measurements.map(({ wholeMilliseconds }) => wholeMilliseconds);
+  const peaks = measurements.flatMap(({ peakBytes }) => peakBytes ?? []);
+  return {
+    milliseconds: median(samples),
+    samples,
+    rounds,
+    warmUpMilliseconds: median(
+      measurements.map(({ fromTheStart }) => fromTheStart - (rounds + 1) * steadyRoundMs),
+    ),
+    firstRoundMilliseconds: median(measurements.map(({ firstRound }) => firstRound)),
+    peakBytes: peaks.length > 0 ? Math.max(...peaks) : undefined,
   };
 }

@@ -1,36 +1,61 @@
 /** Those who run the same workloads. */
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { BareMachine } from "../src/session/bare.ts";
+import { type ProcessMeasurement, runProcess } from "./process.ts";
 import { type Measurement, processorMilliseconds, Transcript } from "./transcript.ts";
 import { UNHURRIED } from "./unhurried.ts";
-import type { Workload } from "./workloads.ts";
+import { WasmProgram } from "./wasm-program.ts";
+import type { Needs, Workload } from "./workloads.ts";
+
+export type PeerName = "Gaoler" | "QEMU TCG" | "TCG icount" | "native" | "wasm";
+
+export interface Rounds {
+  /** Before those that are measured. */
+  readonly warm: number;
+  readonly rounds: number;
+}
 
 export interface Peer {
-  readonly name: "Gaoler" | "QEMU TCG" | "native";
-  readonly kinds: readonly Workload["kind"][];
+  readonly name: PeerName;
+  readonly offers: readonly Needs[];
   /** @throws Error if the workload does not come to its end */
-  run(workload: Workload, rounds: number): Promise<Measurement>;
+  run(workload: Workload, rounds: Rounds): Promise<Measurement>;
+  /** As users start it, in a process that has done nothing before; not all peers are programs. */
+  readonly runProcess?: (workload: Workload, rounds: Rounds) => Promise<ProcessMeasurement>;
 }
 
 const RAM_MIB = 128;
 const PATIENCE_MS = 60_000;
 const QEMU = "qemu-system-x86_64";
+const GAOLER = join(import.meta.dirname, "../gaoler");
 
-/** This engine, in this process. */
+const words = ({ name }: Workload, { warm, rounds }: Rounds): string[] => [
+  name,
+  String(warm),
+  String(rounds),
+];
+
+/** This engine: in this process, or through the command line. */
 export function gaoler(guest: string): Peer {
   const image = readFileSync(guest);
   return {
     name: "Gaoler",
-    kinds: ["compute", "system"],
+    offers: ["c", "x86", "machine"],
     async run(workload, rounds) {
-      const machine = new BareMachine(RAM_MIB << 20, (byte) => transcript.put(byte));
+      const machine = new BareMachine(
+        RAM_MIB << 20,
+        (byte) => transcript.put(byte),
+        [],
+        workload.cpus,
+      );
       const [vcpu] = machine.board.vcpus;
       const transcript = new Transcript(workload.name, () => ({
         milliseconds: performance.now(),
         work: { instructions: vcpu.retired, processorMilliseconds: processorMilliseconds() },
       }));
-      machine.loadMultiboot(image, `${workload.name} ${rounds}`);
+      machine.loadMultiboot(image, words(workload, rounds).join(" "));
       const { ended } = await machine.run(
         {},
         AbortSignal.timeout(PATIENCE_MS),
@@ -39,53 +64,51 @@ export function gaoler(guest: string): Peer {
       );
       return transcript.measurement(ended);
     },
+    runProcess: (workload, rounds) =>
+      runProcess(
+        workload.name,
+        GAOLER,
+        [
+          ...["exec", guest, "--memory", `${RAM_MIB}M`, "--cpus", String(workload.cpus)],
+          ...["--cmdline", words(workload, rounds).join(" ")],
+        ],
+        PATIENCE_MS,
+      ),
   };
 }
 
 /** undefined: not installed */
-export function qemuTcg(guest: string): Peer | undefined {
+export function qemu(guest: string, name: "QEMU TCG" | "TCG icount"): Peer | undefined {
   if (spawnSync(QEMU, ["--version"]).error !== undefined) return undefined;
   const machine = ["-accel", "tcg", "-nodefaults", "-no-reboot", "-display", "none"];
   const devices = ["-serial", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"];
-  return {
-    name: "QEMU TCG",
-    kinds: ["compute", "system"],
-    run: (workload, rounds) =>
-      runProgram(workload, QEMU, [
-        ...machine,
-        ...devices,
-        ...["-m", String(RAM_MIB), "-kernel", guest, "-append", `${workload.name} ${rounds}`],
-      ]),
-  };
+  const counting = name === "TCG icount" ? ["-icount", "shift=0"] : [];
+  const start = (workload: Workload, rounds: Rounds) =>
+    runProcess(
+      workload.name,
+      QEMU,
+      [
+        ...[...machine, ...devices, ...counting, "-smp", String(workload.cpus)],
+        ...["-m", String(RAM_MIB), "-kernel", guest, "-append", words(workload, rounds).join(" ")],
+      ],
+      PATIENCE_MS,
+    );
+  return { name, offers: ["c", "x86", "machine"], run: start, runProcess: start };
 }
 
 /** The workloads compiled for the host. */
-export const native = (program: string): Peer => ({
-  name: "native",
-  kinds: ["compute"],
-  run: (workload, rounds) => runProgram(workload, program, [workload.name, String(rounds)]),
-});
+export function native(program: string): Peer {
+  const start = (workload: Workload, rounds: Rounds) =>
+    runProcess(workload.name, program, words(workload, rounds), PATIENCE_MS);
+  return { name: "native", offers: ["c", "x86"], run: start, runProcess: start };
+}
 
-function runProgram(workload: Workload, command: string, args: string[]): Promise<Measurement> {
-  const transcript = new Transcript(workload.name, () => ({
-    milliseconds: performance.now(),
-    work: undefined,
-  }));
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, {
-      stdio: ["ignore", "pipe", "inherit"],
-      timeout: PATIENCE_MS,
-    });
-    child.stdout.on("data", (bytes: Uint8Array) => {
-      for (const byte of bytes) transcript.put(byte);
-    });
-    child.on("error", reject);
-    child.on("close", (status, signal) => {
-      try {
-        resolve(transcript.measurement(`ended with ${signal ?? `status ${status}`}`));
-      } catch (error) {
-        reject(error);
-      }
-    });
-  });
+/** The workloads compiled to WebAssembly, which this process runs. */
+export function wasm(module: string): Peer {
+  const program = new WasmProgram(readFileSync(module));
+  return {
+    name: "wasm",
+    offers: ["c"],
+    run: async ({ name }, { warm, rounds }) => program.run(name, warm, rounds),
+  };
 }

@@ -13,8 +13,14 @@ export interface Work {
   readonly processorMilliseconds: number;
 }
 
+/** Times in milliseconds of the wall clock. */
 export interface Measurement {
+  /** Of the rounds asked for. */
   readonly milliseconds: number;
+  /** Of the very first round, before those that warm up. */
+  readonly firstRound: number;
+  /** From the first round to the last. */
+  readonly fromTheStart: number;
   readonly instructionsPerSecond: number | undefined;
   readonly checksum: string;
 }
@@ -31,12 +37,16 @@ export function processorMilliseconds(): number {
   return (user + system) / 1000;
 }
 
+/** In the order in which they are printed, see guest/workload.h. */
+const STAGES = ["start", "warm", "begin"] as const;
+
 export class Transcript {
   readonly #workload: string;
   readonly #mark: () => Mark;
   readonly #others: string[] = [];
   #line = "";
-  #begin: Mark | undefined;
+  /** Of the stages so far. */
+  readonly #marks: Mark[] = [];
   #measurement: Measurement | undefined;
 
   constructor(workload: string, mark: () => Mark) {
@@ -57,12 +67,14 @@ export class Transcript {
 
   #take(line: string): void {
     const now = this.#mark();
-    const begin = this.#begin;
     const ending = `end ${this.#workload} `;
-    if (line === `begin ${this.#workload}`) this.#begin = now;
+    const [start, warm, begin] = this.#marks;
+    if (line === `${STAGES[this.#marks.length]} ${this.#workload}`) this.#marks.push(now);
     else if (begin !== undefined && line.startsWith(ending))
       this.#measurement = {
         milliseconds: now.milliseconds - begin.milliseconds,
+        firstRound: warm.milliseconds - start.milliseconds,
+        fromTheStart: now.milliseconds - start.milliseconds,
         instructionsPerSecond:
           begin.work && now.work && instructionsPerSecond(begin.work, now.work),
         checksum: line.slice(ending.length),
@@ -74,7 +86,7 @@ export class Transcript {
   measurement(ended: string): Measurement {
     if (this.#measurement !== undefined) return this.#measurement;
     const printed = [...this.#others, this.#line].filter((line) => line !== "").join("; ");
-    const where = this.#begin === undefined ? "before its begin line" : "before its end line";
+    const where = `before its ${STAGES[this.#marks.length] ?? "end"} line`;
     throw new Error(`${where}: ${ended}${printed === "" ? "" : `, printed: ${printed}`}`);
   }
 }

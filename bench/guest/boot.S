@@ -3,23 +3,11 @@
  * From a multiboot loader (Multiboot Specification 0.6.96, 3.2: protected mode, no paging) to
  * guest_main() in long mode, CPL 0, interrupts off, SSE on, the first 4 GiB identity-mapped.
  */
+#include "control.h"
 #include "selectors.h"
 
 #define MULTIBOOT_MAGIC 0x1badb002
 #define MULTIBOOT_FLAGS 0
-
-#define CR0_PE (1 << 0)
-#define CR0_MP (1 << 1)
-#define CR0_NE (1 << 5)
-#define CR0_WP (1 << 16)
-#define CR0_PG (1 << 31)
-#define CR4_PAE (1 << 5)
-#define CR4_OSFXSR (1 << 9)
-#define CR4_OSXMMEXCPT (1 << 10)
-
-#define MSR_EFER 0xc0000080
-#define EFER_SCE (1 << 0)
-#define EFER_LME (1 << 8)
 
 #define PAGE_PRESENT_WRITABLE_USER 7
 #define PAGE_LARGE (1 << 7)
@@ -37,15 +25,15 @@ boot:
     cli
     movl    %ebx, %edi              /* the information structure: first argument of guest_main */
     movl    $boot_stack_top, %esp
-    movl    $(CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT), %eax
+    movl    $CR4_LONG_MODE, %eax
     movl    %eax, %cr4
     movl    $level4, %eax
     movl    %eax, %cr3
     movl    $MSR_EFER, %ecx
-    movl    $(EFER_LME | EFER_SCE), %eax
+    movl    $EFER_LONG_MODE, %eax
     xorl    %edx, %edx
     wrmsr
-    movl    $(CR0_PE | CR0_MP | CR0_NE | CR0_WP | CR0_PG), %eax
+    movl    $CR0_LONG_MODE, %eax
     movl    %eax, %cr0
     lgdt    gdt_pointer
     ljmpl   $SELECTOR_KERNEL_CODE, $boot64
@@ -64,6 +52,7 @@ boot64:
 
     .data
     .balign 8
+    .globl  gdt, gdt_limit
 gdt:
     .quad   0
     .quad   0x00af9b000000ffff      /* kernel code, 64 bit */
@@ -71,8 +60,9 @@ gdt:
     .quad   0                       /* SYSRET to compatibility mode: not used */
     .quad   0x00cff3000000ffff      /* user data */
     .quad   0x00affb000000ffff      /* user code, 64 bit */
+    .set    gdt_limit, . - gdt - 1
 gdt_pointer:
-    .word   gdt_pointer - gdt - 1
+    .word   gdt_limit
     .quad   gdt
 
     /* User may go everywhere, so that the system call workload can run in place. */

@@ -44,18 +44,18 @@ void finish(uint32_t status)
         out32(DEBUG_EXIT, status);
 }
 
-/* The last two words: QEMU puts the kernel's path before them. */
-static void last_two_words(char *line, char *words[2])
+/* The last words: QEMU puts the kernel's path before them. */
+static void last_words(char *line, char **words, int count)
 {
     char *end = line;
     while (*end)
         end++;
-    for (int k = 1; k >= 0; k--) {
+    while (count-- > 0) {
         while (end > line && end[-1] == ' ')
             *--end = 0;
         while (end > line && end[-1] != ' ')
             end--;
-        words[k] = end;
+        words[count] = end;
     }
 }
 
@@ -69,11 +69,14 @@ static uint64_t number(const char *digits)
 
 void guest_main(const struct multiboot_info *info)
 {
-    char *words[2];
+    char *words[3];
     install_interrupts();
-    last_two_words((char *)(uintptr_t)info->cmdline, words);
-    uint64_t rounds = number(words[1]);
-    int good = run_workload(compute_workloads, words[0], rounds) ||
-               run_workload(system_workloads, words[0], rounds);
+    last_words((char *)(uintptr_t)info->cmdline, words, 3);
+    /* without a number of rounds that warm up the line is shorter */
+    int with_warm = *words[1] >= '0' && *words[1] <= '9';
+    const char *name = words[with_warm ? 0 : 1];
+    uint64_t warm = with_warm ? number(words[1]) : 0, rounds = number(words[2]);
+    int good = run_workload(compute_workloads, name, warm, rounds) ||
+               run_workload(system_workloads, name, warm, rounds);
     finish(good ? 0 : 1);
 }

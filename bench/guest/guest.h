@@ -26,6 +26,7 @@ static inline void write_msr(uint32_t msr, uint64_t value)
     asm volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
 }
 
+void print(const char *text);
 void print_hex(uint64_t value);
 
 /* Ends the machine; a status other than 0 is a failure. */
@@ -33,8 +34,13 @@ void finish(uint32_t status) __attribute__((noreturn));
 
 /* What this interrupts has one more in RAX. */
 #define COUNTING_VECTOR 0x80
+#define PAGE_FAULT_VECTOR 14
 
 /* Exceptions end the machine with a line that says which and where. */
 void install_interrupts(void);
+/* Of a further CPU: the same table. */
+void use_interrupts(void);
+/* @param vector up to COUNTING_VECTOR */
+void set_interrupt(unsigned vector, const uint8_t *entry);
 
 #endif

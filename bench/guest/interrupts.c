@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "guest.h"
 #include "selectors.h"
-#include "workload.h"
 
 #define GATE_INTERRUPT_PRESENT 0x8e00
 /* Distance of the entries in interrupts.S. */
@@ -35,7 +34,7 @@ void unexpected_exception(uint64_t vector, uint64_t error, uint64_t rip, uint64_
     finish(1);
 }
 
-static void set_gate(int vector, const uint8_t *entry)
+void set_interrupt(unsigned vector, const uint8_t *entry)
 {
     uint64_t offset = (uintptr_t)entry;
     idt[vector] = (struct gate){
@@ -47,14 +46,19 @@ static void set_gate(int vector, const uint8_t *entry)
     };
 }
 
-void install_interrupts(void)
+void use_interrupts(void)
 {
     struct {
         uint16_t limit;
         uint64_t base;
     } __attribute__((packed)) pointer = {sizeof(idt) - 1, (uintptr_t)idt};
-    for (int vector = 0; vector < 32; vector++)
-        set_gate(vector, exception_entries + ENTRY_BYTES * vector);
-    set_gate(COUNTING_VECTOR, count_interrupt);
     asm volatile("lidt %0" : : "m"(pointer));
+}
+
+void install_interrupts(void)
+{
+    for (unsigned vector = 0; vector < 32; vector++)
+        set_interrupt(vector, exception_entries + ENTRY_BYTES * vector);
+    set_interrupt(COUNTING_VECTOR, count_interrupt);
+    use_interrupts();
 }

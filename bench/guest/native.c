@@ -23,9 +23,10 @@ uint8_t *arena_in_small_pages(void)
 
 int main(int count, char **words)
 {
-    if (count != 3) {
-        fprintf(stderr, "usage: %s WORKLOAD ROUNDS\n", words[0]);
+    if (count != 4) {
+        fprintf(stderr, "usage: %s WORKLOAD WARM ROUNDS\n", words[0]);
         return 2;
     }
-    return run_workload(compute_workloads, words[1], strtoull(words[2], NULL, 10)) ? 0 : 1;
+    uint64_t warm = strtoull(words[2], NULL, 10), rounds = strtoull(words[3], NULL, 10);
+    return run_workload(compute_workloads, words[1], warm, rounds) ? 0 : 1;
 }

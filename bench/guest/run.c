@@ -28,27 +28,36 @@ static char *append_hex(char *to, uint64_t value)
     return to;
 }
 
-int run_workload(const struct workload *table, const char *name, uint64_t rounds)
+static void say(const char *what, const char *name, const char *more)
 {
     char line[80];
+    append(append(append(append(append(line, what), " "), name), more), "\n");
+    print(line);
+}
+
+int run_workload(const struct workload *table, const char *name, uint64_t warm, uint64_t rounds)
+{
     while (table->name && !same(table->name, name))
         table++;
     if (!table->name)
         return 0;
     if (table->prepare)
         table->prepare();
+    say("start", table->name, "");
     uint64_t checksum = table->round();
     int agreed = 1;
-    append(append(append(line, "begin "), table->name), "\n");
-    print(line);
+    say("warm", table->name, "");
+    for (uint64_t k = 0; k < warm; k++)
+        agreed &= table->round() == checksum;
+    say("begin", table->name, "");
     for (uint64_t k = 0; k < rounds; k++)
         agreed &= table->round() == checksum;
     if (!agreed) {
-        append(append(append(line, "rounds of "), table->name), " differ\n");
-        print(line);
+        say("rounds differ:", table->name, "");
         return 0;
     }
-    append(append_hex(append(append(append(line, "end "), table->name), " "), checksum), "\n");
-    print(line);
+    char digits[18] = " ";
+    append_hex(digits + 1, checksum);
+    say("end", table->name, digits);
     return 1;
 }

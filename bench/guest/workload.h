@@ -24,12 +24,14 @@ extern const struct workload system_workloads[];
 #endif
 
 /*
- * Runs `rounds` rounds of a workload after one that warms up caches and translations, and prints
- *     begin NAME
+ * Runs rounds of a workload and prints as it goes:
+ *     start NAME            a first round, which meets cold caches and code that was never translated
+ *     warm NAME             `warm` rounds that are not measured
+ *     begin NAME            `rounds` rounds
  *     end NAME CHECKSUM
- * around them. Returns whether there is such a workload and all rounds agreed.
+ * Returns whether there is such a workload and all rounds agreed.
  */
-int run_workload(const struct workload *table, const char *name, uint64_t rounds);
+int run_workload(const struct workload *table, const char *name, uint64_t warm, uint64_t rounds);
 
 /* Of the place it runs in. Prints at once, a line with its end. */
 void print(const char *text);

@@ -31,6 +31,7 @@ uint64_t copy_words_round(void)
     return check();
 }
 
+#ifdef __x86_64__
 uint64_t copy_string_round(void)
 {
     const void *source = from;
@@ -39,3 +40,4 @@ uint64_t copy_string_round(void)
     asm volatile("rep movsb" : "+S"(source), "+D"(target), "+c"(count) : : "memory");
     return check();
 }
+#endif

@@ -2,6 +2,8 @@
 /* String instructions: large fills, scans and comparisons, and copies of small structs. */
 #include "compute.h"
 
+#ifdef __x86_64__
+
 #define BYTES (256u << 10)
 #define STRUCT_BYTES 56u
 #define STRUCTS 4096u
@@ -54,3 +56,5 @@ uint64_t string_compare_round(void)
     asm volatile("repe cmpsb" : "+S"(a), "+D"(b), "+c"(count) : : "memory", "cc");
     return (uint64_t)(a - from) + (uint64_t)(b - to);
 }
+
+#endif

@@ -5,6 +5,8 @@
  */
 #include "compute.h"
 
+#ifdef __x86_64__
+
 #define BODIES 5
 #define STEPS 100
 #define STEP 0.01
@@ -102,3 +104,5 @@ uint64_t x87_sine_round(void)
         sum.value += sine((long double)(k - VALUES / 2) * ANGLE + 0.25L);
     return sum.bits;
 }
+
+#endif
