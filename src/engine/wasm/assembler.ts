@@ -3,13 +3,22 @@ import { Bytes } from "./bytes.ts";
 
 const LOADS = {
   i32: [0x28],
+  "i32.8u": [0x2d],
+  "i32.16u": [0x2f],
   i64: [0x29],
   "i64.8u": [0x31],
   "i64.16u": [0x33],
   "i64.32u": [0x35],
   v128: [0xfd, 0x00],
 } as const;
-const STORES = { i32: [0x36], i64: [0x37], "i64.8": [0x3c], v128: [0xfd, 0x0b] } as const;
+const STORES = {
+  i32: [0x36],
+  "i32.8": [0x3a],
+  "i32.16": [0x3b],
+  i64: [0x37],
+  "i64.8": [0x3c],
+  v128: [0xfd, 0x0b],
+} as const;
 
 const EMPTY_BLOCK = 0x40;
 
@@ -57,6 +66,20 @@ export class Assembler extends Bytes {
 
   memoryFill(): this {
     return this.byte(0xfc).u32(11).byte(0);
+  }
+
+  /** @param index of the function */
+  call(index: number): this {
+    return this.byte(0x10).u32(index);
+  }
+
+  returnCall(index: number): this {
+    return this.byte(0x12).u32(index);
+  }
+
+  /** Of two values, the first if the condition on top is not 0. */
+  select(): this {
+    return this.byte(0x1b);
   }
 
   return(): this {

@@ -1,13 +1,5 @@
 import { EFLAGS_DF } from "../x86/control-bits.ts";
-import {
-  EFLAGS,
-  GPR,
-  TLB,
-  TLB_ADDEND,
-  TLB_ENTRIES,
-  TLB_READ_TAG,
-  TLB_WRITE_TAG,
-} from "../x86/state.ts";
+import { EFLAGS, GPR, TLB, TLB_ADDEND, TLB_READ_TAG, TLB_WRITE_TAG } from "../x86/state.ts";
 import {
   STRING_ELEMENTS,
   STRING_PROGRESS,
@@ -17,6 +9,7 @@ import {
 } from "../x86/string-progress.ts";
 import { Assembler } from "./assembler.ts";
 import type { ValueType } from "./module-builder.ts";
+import { tlbEntry } from "./tlb-code.ts";
 
 /**
  * Repeated string instructions in 64-bit mode, as far as they need no look at page tables: upwards,
@@ -160,13 +153,7 @@ function fitIntoPage(code: Assembler, linear: number, shift: number): void {
 
 /** The page's place in linear memory; leaves the outer block if the TLB does not know it. */
 function lookUp(code: Assembler, linear: number, host: number, tag: number): void {
-  code.get(CPU).load("i32", TLB);
-  code.get(linear).i64(7n).op("i64.shr_u").op("i32.wrap_i64");
-  code
-    .i32((TLB_ENTRIES - 1) << 5)
-    .op("i32.and")
-    .op("i32.add")
-    .tee(ENTRY);
+  tlbEntry(code, linear).get(CPU).load("i32", TLB).op("i32.add").tee(ENTRY);
   code.load("i64", tag).get(linear).i64(-4096n).op("i64.and").op("i64.ne").branchIf(1);
   code.get(linear).op("i32.wrap_i64").get(ENTRY).load("i32", TLB_ADDEND).op("i32.add").set(host);
 }

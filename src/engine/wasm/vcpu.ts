@@ -243,7 +243,7 @@ export class WasmVcpu implements Vcpu {
   }
 
   mapChanged(): void {
-    this.core.flushTlb();
+    this.core.mapChanged();
     this.core.set(LOOK, 1);
   }
 
@@ -510,7 +510,7 @@ export class WasmVcpu implements Vcpu {
     this.retiredBefore = view.getFloat64(TLB_SETS + 8, true);
     this.stalledBefore = view.getFloat64(TLB_SETS + 16, true);
     core.modeChanged();
-    core.flushTlb();
+    core.mapChanged();
     forgetCpuid(core);
   }
 }

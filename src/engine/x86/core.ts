@@ -33,6 +33,7 @@ import {
   MODE_V86,
 } from "./mode.ts";
 import { instructionRip } from "./position.ts";
+import { RegionCache } from "./region-cache.ts";
 import {
   BUDGET,
   CPL,
@@ -62,6 +63,7 @@ import {
   VCPU_BYTES,
   VCPUS_START,
   VECTOR,
+  WATCHING,
   X87 as X87_STATE,
   XCR0,
 } from "./state.ts";
@@ -75,6 +77,7 @@ const BUDGET_WORD = BUDGET >> 2;
 const CPL_WORD = CPL >> 2;
 const EFER_WORD = EFER >> 2;
 const LMA = EFER_LMA;
+const WATCHING_WORD = WATCHING >> 2;
 const EFLAGS_WORD = EFLAGS >> 2;
 const RESULT_WORD = FLAGS_RESULT >> 2;
 const AUX_WORD = FLAGS_AUX >> 2;
@@ -124,6 +127,7 @@ export class Core {
   readonly x87: X87;
   readonly tlb: Tlb;
   readonly jumpCache: JumpCache;
+  readonly regions: RegionCache;
   map: MemoryMap;
   moderator: Moderator;
   interrupts: InterruptController;
@@ -134,8 +138,6 @@ export class Core {
   /** TLB set of ordinary accesses, and of implicit supervisor accesses: descriptor tables, TSS, interrupt stacks. */
   tlbSet = SUPERVISOR;
   implicitSet = SUPERVISOR;
-  /** Every data access must be looked at (data breakpoints, alignment checks): the TLB stays empty. */
-  watching = false;
   nmiPending = false;
   /** NMIs wait until IRET. */
   nmiBlocked = false;
@@ -182,8 +184,18 @@ export class Core {
     this.x87 = new X87(buffer, this.base + X87_STATE);
     this.tlb = new Tlb(this.i32, this.u32);
     this.jumpCache = new JumpCache(this.i32);
+    this.regions = new RegionCache(this.i32, this.u32, memory.ramOffset);
     this.linearMemory = new Uint8Array(buffer);
     this.linearView = new DataView(buffer);
+  }
+
+  /** Every data access must be looked at (data breakpoints, alignment checks): the TLB stays empty. */
+  get watching(): boolean {
+    return this.u32[WATCHING_WORD] !== 0;
+  }
+
+  set watching(watching: boolean) {
+    this.u32[WATCHING_WORD] = watching ? 1 : 0;
   }
 
   /** Low 32 bits, unsigned, of the state field at a byte offset. */
@@ -348,6 +360,12 @@ export class Core {
       this.shownByCpuid = shown;
       forgetCpuid(this);
     }
+  }
+
+  /** Forget what is known of the memory map, and all that follows from it. */
+  mapChanged(): void {
+    this.regions.flush();
+    this.flushTlb();
   }
 
   /** Forget every cached translation, and the jump cache, which depends on them. */

@@ -53,6 +53,7 @@ function hostOf(core: Core, physical: number): number {
   if (last === undefined || physical < last.guest || physical - last.guest >= last.size) {
     region = core.map.find(physical);
     if (region === undefined) return -1;
+    core.regions.add(region);
   }
   const { guest, host } = region as MapRegion;
   return core.memory.ramOffset + host + (physical - guest);

@@ -99,6 +99,8 @@ export const RANDOM = 968;
 export const MISSING_LEVELS = 976;
 /** 1: x87 instructions go on despite the exception that is pending (IGNNE#). */
 export const IGNORING_NUMERIC_ERROR = 980;
+/** 1: every data access must be looked at (data breakpoints, alignment checks): the TLB stays empty. */
+export const WATCHING = 984;
 
 /** XMM0 .. XMM15: 16 bytes each. */
 export const XMM = 1024;
@@ -131,6 +133,26 @@ export const TLB_DEVICE_TAG = 24;
 export const JUMP_CACHE = TLB_SETS + TLB_SET_COUNT * TLB_SET_BYTES;
 export const JUMP_CACHE_ENTRIES = 4096;
 export const JUMP_CACHE_BYTES = JUMP_CACHE_ENTRIES * 16;
+
+/** A bit for each group of TLB entries: some of them may not be empty. The sets follow each other. */
+export const TLB_USED = JUMP_CACHE + JUMP_CACHE_BYTES;
+/** Bytes of a group; a power of two. */
+export const TLB_GROUP_BYTES = 128;
+export const TLB_USED_BYTES = (TLB_SET_COUNT * TLB_SET_BYTES) / TLB_GROUP_BYTES / 8;
+/** Which larger pages the TLB may know a part of: a bit for each hash of their numbers (see tlb.ts). */
+export const LARGE_PAGES = TLB_USED + TLB_USED_BYTES;
+export const LARGE_PAGES_BITS = 12;
+/** Parts of the memory map that page walks met (see region-cache.ts). */
+export const REGIONS = LARGE_PAGES + 2 ** LARGE_PAGES_BITS / 8;
+export const REGION_COUNT = 8;
+export const REGION_BYTES = 32;
+/** Fields of a region. First guest-physical byte and size: 64 bits each; size 0: none. */
+export const REGION_GUEST = 0;
+export const REGION_SIZE = 8;
+/** Add to the low 32 bits of the guest-physical address to get the byte in linear memory. */
+export const REGION_ADDEND = 16;
+/** As in `MapRegion` of the contract. */
+export const REGION_RIGHTS = 20;
 
 /** Distance between two vCPUs. */
 export const VCPU_BYTES = 256 * 1024;

@@ -1,14 +1,18 @@
-import { EntryLog } from "./entry-log.ts";
 import {
+  LARGE_PAGES,
+  LARGE_PAGES_BITS,
   TLB_ADDEND,
   TLB_DEVICE_PAGE,
   TLB_DEVICE_TAG,
   TLB_ENTRIES,
   TLB_ENTRY_BYTES,
+  TLB_GROUP_BYTES,
   TLB_READ_TAG,
   TLB_SET_BYTES,
   TLB_SET_COUNT,
   TLB_SETS,
+  TLB_USED,
+  TLB_USED_BYTES,
   TLB_WRITE_TAG,
 } from "./state.ts";
 
@@ -16,6 +20,12 @@ const WORD = 2;
 const ENTRY_WORDS = TLB_ENTRY_BYTES >> WORD;
 const FIRST = TLB_SETS >> WORD;
 const SET_WORDS = TLB_SET_BYTES >> WORD;
+const GROUP_WORDS = TLB_GROUP_BYTES >> WORD;
+const USED = TLB_USED >> WORD;
+const USED_WORDS = TLB_USED_BYTES >> WORD;
+const LARGE = LARGE_PAGES >> WORD;
+const LARGE_WORDS = 2 ** (LARGE_PAGES_BITS - 5);
+const LARGE_SHIFT = 32 - LARGE_PAGES_BITS;
 const ENTRY_MASK = (TLB_ENTRIES - 1) * ENTRY_WORDS;
 const READ_TAG = TLB_READ_TAG >> WORD;
 const WRITE_TAG = TLB_WRITE_TAG >> WORD;
@@ -39,31 +49,49 @@ const DEVICE_WRITE = 2;
 const FETCH_ENTRIES = 256;
 /** Pages whose code may be known by linear address, by the low bits of their number. */
 const CODE_PAGE_BITS = 1024;
-/** Parts of the address space that larger pages are known in, by the low bits of their number. */
-const LARGE_PAGE_BITS = 1024;
-const LARGE_PAGE_BYTES = 0x40_0000;
-const GIANT_PAGE_BYTES = 0x4000_0000;
+/**
+ * Larger pages are known by hashes of what they lie in: 4 MiB, or for those of 1 GiB that, with a bit
+ * that no number of 4 MiB has. The multiplier is 2^32 by the golden ratio.
+ */
+export const LARGE_PAGE_SHIFT = 22;
+export const GIANT_PAGE_SHIFT = 30;
+export const LARGE_PAGE_NUMBERS = 0x3ff_ffff;
+export const GIANT_PAGE = 0x400_0000;
+export const LARGE_PAGE_HASH = 0x9e37_79b1;
+
+/** V8 folds no exported constants. */
+const NUMBERS = LARGE_PAGE_NUMBERS;
+const GIANT = GIANT_PAGE;
+const HASH = LARGE_PAGE_HASH;
+const LARGE_PAGE_BYTES = 2 ** LARGE_PAGE_SHIFT;
+const GIANT_PAGE_BYTES = 2 ** GIANT_PAGE_SHIFT;
 
 /**
  * Cached translations of one vCPU (Intel SDM vol. 3, 4.10). Those of data lie in the vCPU's state,
- * where generated code looks them up; those of code only TypeScript asks for.
+ * where generated code looks them up and fills them in (wasm/page-walk.ts), as is what is known of
+ * them beside it; those of code only TypeScript asks for.
  *
  * Linear addresses are canonical.
  */
 export class Tlb {
   readonly #i32: Int32Array;
   readonly #u32: Uint32Array;
-  readonly #filled = new EntryLog();
   /** Linear page number * 4 + set, and the page's address in linear memory. */
   readonly #fetchTags = new Float64Array(FETCH_ENTRIES).fill(-1);
   readonly #fetchPages = new Float64Array(FETCH_ENTRIES);
   readonly #codePages = new BitSet(CODE_PAGE_BITS);
-  readonly #largePages = new BitSet(LARGE_PAGE_BITS);
-  readonly #giantPages = new BitSet(LARGE_PAGE_BITS);
 
   constructor(i32: Int32Array, u32: Uint32Array) {
     this.#i32 = i32;
     this.#u32 = u32;
+    // nothing was cleared yet
+    i32.fill(-1, USED, USED + USED_WORDS);
+  }
+
+  #use(entry: number): void {
+    const group = Math.floor((entry - FIRST) / GROUP_WORDS);
+    const word = USED + (group >> 5);
+    this.#i32[word] = (this.#i32[word] as number) | (1 << (group & 31));
   }
 
   #entry(linear: number, set: number): number {
@@ -138,7 +166,7 @@ export class Tlb {
   ): void {
     const i32 = this.#i32;
     const entry = this.#entry(linear, set);
-    this.#filled.add(entry);
+    this.#use(entry);
     const low = linear & 0xffff_f000;
     const high = Math.floor(linear / 4294967296);
     if (readable) {
@@ -156,7 +184,7 @@ export class Tlb {
   fillDevice(linear: number, writes: boolean, set: number, physical: number): void {
     const entry = this.#entry(linear, set);
     const tag = entry + DEVICE_TAG;
-    this.#filled.add(entry);
+    this.#use(entry);
     const known = this.#matches(tag, linear, DEVICE_READ | DEVICE_WRITE)
       ? (this.#i32[tag] as number) & (DEVICE_READ | DEVICE_WRITE)
       : 0;
@@ -176,16 +204,18 @@ export class Tlb {
 
   /** What is remembered next is part of a page of `bytes`, more than 4096. */
   noteLargePage(linear: number, bytes: number): void {
-    if (bytes === GIANT_PAGE_BYTES) this.#giantPages.add(Math.floor(linear / GIANT_PAGE_BYTES));
-    else this.#largePages.add(Math.floor(linear / LARGE_PAGE_BYTES));
+    const bit = bytes === GIANT_PAGE_BYTES ? giantPageBit(linear) : largePageBit(linear);
+    const word = LARGE + (bit >> 5);
+    this.#i32[word] = (this.#i32[word] as number) | (1 << (bit & 31));
   }
 
   /** Whether what is known of this page may be part of a larger one, to be forgotten as a whole. */
   mayBeLarge(linear: number): boolean {
-    return (
-      this.#largePages.has(Math.floor(linear / LARGE_PAGE_BYTES)) ||
-      this.#giantPages.has(Math.floor(linear / GIANT_PAGE_BYTES))
-    );
+    return this.#notedLarge(largePageBit(linear)) || this.#notedLarge(giantPageBit(linear));
+  }
+
+  #notedLarge(bit: number): boolean {
+    return (((this.#i32[LARGE + (bit >> 5)] as number) >>> (bit & 31)) & 1) !== 0;
   }
 
   /** Forget 4 KiB in every set. @returns whether code of it may be known by its linear address */
@@ -204,27 +234,47 @@ export class Tlb {
   /** A page of RAM now holds decoded code: stores to it must be seen. @param host its first byte in linear memory */
   watchWrites(host: number): void {
     const i32 = this.#i32;
-    const end = (TLB_SETS + TLB_SET_COUNT * TLB_SET_BYTES) >> WORD;
-    for (let entry = TLB_SETS >> WORD; entry < end; entry += ENTRY_WORDS) {
-      const tag = entry + WRITE_TAG;
-      if (i32[tag] === -1 && i32[tag + 1] === -1) continue;
-      const page = (i32[tag] as number) & ~HOLDS_CODE;
-      if (this.#host(entry, page) === host) i32[tag] = page | HOLDS_CODE;
+    for (let group = 0; group < USED_WORDS * 32; group++) {
+      if ((((i32[USED + (group >> 5)] as number) >>> (group & 31)) & 1) === 0) continue;
+      const start = FIRST + group * GROUP_WORDS;
+      for (let entry = start; entry < start + GROUP_WORDS; entry += ENTRY_WORDS) {
+        const tag = entry + WRITE_TAG;
+        if (i32[tag] === -1 && i32[tag + 1] === -1) continue;
+        const page = (i32[tag] as number) & ~HOLDS_CODE;
+        if (this.#host(entry, page) === host) i32[tag] = page | HOLDS_CODE;
+      }
     }
   }
 
   flush(): void {
-    this.#filled.clear(
-      this.#i32,
-      TLB_SETS >> WORD,
-      (TLB_SETS + TLB_SET_COUNT * TLB_SET_BYTES) >> WORD,
-      ENTRY_WORDS,
-    );
+    this.#clearUsed();
+    this.#i32.fill(0, LARGE, LARGE + LARGE_WORDS);
     this.#fetchTags.fill(-1);
     this.#codePages.clear();
-    this.#largePages.clear();
-    this.#giantPages.clear();
   }
+
+  /** A cleared entry is all ones. */
+  #clearUsed(): void {
+    const i32 = this.#i32;
+    for (let word = 0; word < USED_WORDS; word++) {
+      let used = i32[USED + word] as number;
+      if (used === 0) continue;
+      i32[USED + word] = 0;
+      for (; used !== 0; used &= used - 1) {
+        const group = word * 32 + 31 - Math.clz32(used & -used);
+        const start = FIRST + group * GROUP_WORDS;
+        for (let k = start; k < start + GROUP_WORDS; k++) i32[k] = -1;
+      }
+    }
+  }
+}
+
+function largePageBit(linear: number): number {
+  return Math.imul(Math.floor(linear / LARGE_PAGE_BYTES) & NUMBERS, HASH) >>> LARGE_SHIFT;
+}
+
+function giantPageBit(linear: number): number {
+  return Math.imul((Math.floor(linear / GIANT_PAGE_BYTES) & NUMBERS) | GIANT, HASH) >>> LARGE_SHIFT;
 }
 
 const PAGE_TAGS = [

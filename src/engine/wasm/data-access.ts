@@ -1,0 +1,156 @@
+import { SLOW_UPDATE, SLOW_WRITE } from "../x86/access.ts";
+import {
+  ADDRESS,
+  Leave,
+  TLB,
+  TLB_ADDEND,
+  TLB_READ_TAG,
+  TLB_WRITE_TAG,
+  VALUE,
+} from "../x86/state.ts";
+import { Assembler } from "./assembler.ts";
+import type { Signature, ValueType } from "./module-builder.ts";
+import { isCode, tlbEntry } from "./tlb-code.ts";
+
+/** A slow access: (vCPU base, record address, kind) -> 0 or the reason to leave. */
+export const SLOW_ACCESS: Signature = { parameters: ["i32", "i32", "i32"], results: ["i32"] };
+/** As a slow access, but only makes the TLB grant it: (vCPU base, kind, linear address) -> 1, or 0 if it cannot. */
+export const FILL_TLB: Signature = { parameters: ["i32", "i32", "i64"], results: ["i32"] };
+/** The rest of it in TypeScript: (vCPU base, kind); the address is in ADDRESS. */
+export const FILL_TLB_IN_TYPESCRIPT: Signature = { parameters: ["i32", "i32"], results: ["i32"] };
+
+/** Functions that are called here: page-walk.ts, and what does all the rest. */
+export interface Callees {
+  readonly pageWalk: number;
+  readonly typescript: number;
+}
+
+const CPU = 0;
+const SCRATCH_TYPES: readonly ValueType[] = ["i32", "i32", "i32"];
+
+/** Loads and stores by size in bytes. */
+const MOVES = [
+  [1, "i32.8u", "i32.8"],
+  [2, "i32.16u", "i32.16"],
+  [4, "i32", "i32"],
+  [8, "i64", "i64"],
+  [16, "v128", "v128"],
+] as const;
+
+/** A function about one access to data; what it knows of it is in locals. */
+class DataAccess {
+  readonly code = new Assembler();
+  private readonly kind: number;
+  private readonly linear: number;
+  private readonly entry: number;
+  private readonly last: number;
+  readonly host: number;
+  private readonly pageWalk: number;
+  private readonly ramOffset: number;
+
+  constructor(
+    locals: { kind: number; linear: number; scratch: number },
+    pageWalk: number,
+    ramOffset: number,
+  ) {
+    this.kind = locals.kind;
+    this.linear = locals.linear;
+    this.entry = locals.scratch;
+    this.last = locals.scratch + 1;
+    this.host = locals.scratch + 2;
+    this.pageWalk = pageWalk;
+    this.ramOffset = ramOffset;
+  }
+
+  size(): Assembler {
+    return this.code.get(this.kind).i32(0xff).op("i32.and");
+  }
+
+  /**
+   * Sets `host` if the access lies in one page that the TLB grants, or does after a walk. Leaves the
+   * enclosing block if not, or if it changes decoded code.
+   */
+  grant(): void {
+    const { code, linear, kind, entry, host, last, ramOffset } = this;
+    code.get(linear).op("i32.wrap_i64").i32(0xfff).op("i32.and");
+    this.size().op("i32.add").i32(4096).op("i32.gt_u").branchIf(0);
+    tlbEntry(code, linear).get(CPU).load("i32", TLB).op("i32.add").set(entry);
+    code
+      .get(kind)
+      .i32(SLOW_WRITE | SLOW_UPDATE)
+      .op("i32.and");
+    code.if(
+      () => {
+        this.walkUnless(TLB_WRITE_TAG, ~1n, 1);
+        // bit 0 of the tag: the page holds code as well, somewhere
+        code.get(entry).load("i32.8u", TLB_WRITE_TAG).i32(1).op("i32.and");
+        this.setHost();
+        code.if(() => {
+          isCode(code, host, ramOffset).branchIf(2);
+          code.get(host).i32(1).op("i32.sub");
+          this.size().op("i32.add").set(last);
+          isCode(code, last, ramOffset).branchIf(2);
+        });
+      },
+      () => {
+        this.walkUnless(TLB_READ_TAG, -1n, 0);
+        this.setHost();
+      },
+    );
+  }
+
+  private setHost(): void {
+    const { code, linear, entry, host } = this;
+    code.get(linear).op("i32.wrap_i64").get(entry).load("i32", TLB_ADDEND).op("i32.add").set(host);
+  }
+
+  /** Inside an `if`: fill the entry unless its tag, less the bits that are not in `mask`, is the page's. */
+  private walkUnless(tag: number, mask: bigint, writes: 0 | 1): void {
+    const { code, linear, entry } = this;
+    code.get(entry).load("i64", tag);
+    if (mask !== -1n) code.i64(mask).op("i64.and");
+    code.get(linear).i64(-4096n).op("i64.and").op("i64.ne");
+    code.if(() => {
+      code.get(CPU).get(linear).i32(writes).call(this.pageWalk).tee(entry);
+      code.op("i32.eqz").branchIf(2);
+    });
+  }
+}
+
+/** What a template calls for an access that the TLB does not grant at once. */
+export function slowAccess({ pageWalk, typescript }: Callees, ramOffset: number) {
+  const [record, kind, linear] = [1, 2, 3];
+  const access = new DataAccess({ kind, linear, scratch: 4 }, pageWalk, ramOffset);
+  const { code, host } = access;
+  code.get(CPU).load("i64", ADDRESS).set(linear);
+  code.block(() => {
+    access.grant();
+    for (const [bytes, load, store] of MOVES) {
+      access.size().i32(bytes).op("i32.eq");
+      code.if(() => {
+        code.get(kind).i32(SLOW_WRITE).op("i32.and");
+        code.if(
+          () => code.get(host).get(CPU).load(load, VALUE).store(store),
+          () => code.get(CPU).get(host).load(load).store(store, VALUE),
+        );
+        code.i32(Leave.none).return();
+      });
+    }
+  });
+  code.get(CPU).get(record).get(kind).returnCall(typescript);
+  return { locals: ["i64", ...SCRATCH_TYPES] as const, code };
+}
+
+/** What a region calls to have the TLB entry of an access filled in. */
+export function fillTlb({ pageWalk, typescript }: Callees, ramOffset: number) {
+  const [kind, linear] = [1, 2];
+  const access = new DataAccess({ kind, linear, scratch: 3 }, pageWalk, ramOffset);
+  const { code } = access;
+  code.block(() => {
+    access.grant();
+    code.i32(1).return();
+  });
+  code.get(CPU).get(linear).store("i64", ADDRESS);
+  code.get(CPU).get(kind).returnCall(typescript);
+  return { locals: SCRATCH_TYPES, code };
+}

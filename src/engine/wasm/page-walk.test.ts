@@ -1,0 +1,234 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { GuestMemory } from "../guest-memory.ts";
+import { EXECUTE, type MapRegion, READ, WRITE } from "../vcpu.ts";
+import { CR4_PAE, CR4_PSE, CR4_SMAP, EFER_LMA, EFER_NXE } from "../x86/control-bits.ts";
+import { ABANDON, Core } from "../x86/core.ts";
+import { translate } from "../x86/paging.ts";
+import { CODE_MAP, CPL, CR0, CR3, CR4, EFER, EFLAGS, TLB_SETS, VCPU_BYTES } from "../x86/state.ts";
+import { buildBaseModule } from "./base-module.ts";
+
+const PAGES = 48;
+const ALL = READ | WRITE | EXECUTE;
+const GIB = 2 ** 30;
+/** Where RAM is seen as well, for large pages; the last is nowhere. */
+const FRAMES = [0, 2 ** 21, 2 ** 22, GIB, 2 ** 32, 2 ** 39, 2 ** 39 + GIB] as const;
+/** Indices in tables: few, so that paths meet. */
+const INDICES = [0, 1, 2, 0xff, 0x100, 0x1ff];
+
+const memory = new GuestMemory(PAGES * 4096);
+const { exports } = new WebAssembly.Instance(
+  new WebAssembly.Module(
+    buildBaseModule(memory.memory.buffer.byteLength / 65536, 1, memory.ramOffset),
+  ),
+  {
+    env: {
+      memory: memory.memory,
+      table: new WebAssembly.Table({ element: "anyfunc", initial: 8 }),
+      access_in_typescript: () => 0,
+      fill_tlb_in_typescript: () => 0,
+    },
+  },
+);
+const pageWalk = exports.page_walk as (cpu: number, linear: bigint, writes: number) => number;
+let regions: readonly MapRegion[] = [];
+let codeWritten = 0;
+const core = new Core(
+  0,
+  memory,
+  {
+    find: (at) => regions.find(({ guest, size }) => at >= guest && at - guest < size),
+  },
+  { exit: () => "done" },
+  { pending: () => -1, acknowledge: () => 0, taskPriority: 0 },
+);
+core.codeWritten = () => codeWritten++;
+/** The TLB, which entries were used, larger pages; not regions, which lie behind. */
+const words = core.i32.subarray(TLB_SETS >> 2, VCPU_BYTES >> 2);
+const codeMap = new Uint32Array(memory.memory.buffer, CODE_MAP, PAGES * 2);
+
+/** Numbers of a seed (xorshift). */
+function numbers(seed: number): () => number {
+  let x = seed | 1;
+  return () => {
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    return (x >>> 0) / 2 ** 32;
+  };
+}
+
+/** What a bit of an entry is set with the probability of. */
+const LOW_BITS = [0.96, 0.85, 0.85, 0.1, 0.1, 0.6, 0.6, 0.15, 0.3, 0.1, 0.1, 0.1];
+
+function fillTables(random: () => number, bytes: 4 | 8): void {
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
+  const { view, ramBytes } = memory;
+  for (let at = 0; at < ramBytes; at += bytes) {
+    const isPointer = random() < 0.03; // as PAE wants it at the top
+    let low = 0;
+    if (isPointer) low = 1;
+    else
+      LOW_BITS.forEach((chance, bit) => {
+        if (random() < chance) low |= 1 << bit;
+      });
+    const large = (low & 0x80) !== 0;
+    const frame =
+      large && random() < 0.9 ? pick(FRAMES) : Math.floor(random() * (PAGES + 2)) * 4096;
+    const pat = large && random() < 0.3 ? 0x1000 : 0;
+    if (bytes === 4) {
+      const high = large ? (Math.floor(frame / 2 ** 32) & 0xff) << 13 : 0;
+      view.setUint32(at, low | (frame % 2 ** 32) | pat | high, true);
+    } else {
+      let high = Math.floor(frame / 2 ** 32);
+      if (!isPointer && random() < 0.1) high |= 0x8000_0000;
+      if (random() < 0.02) high |= 1 << Math.floor(random() * 31);
+      view.setUint32(at, low | (frame % 2 ** 32) | pat, true);
+      view.setUint32(at + 4, high, true);
+    }
+  }
+}
+
+function linearAddress(random: () => number, paging: Paging): number {
+  const index = () => INDICES[Math.floor(random() * INDICES.length)] as number;
+  const offset = Math.floor(random() * 4096);
+  const low = ((index() << 21) | (index() << 12) | offset) >>> 0;
+  if (paging === "none") return Math.floor(random() * (PAGES + 2) * 4096);
+  const page = (low % GIB) + Math.floor(random() * 4) * GIB;
+  if (paging !== "4-level") return page;
+  const upper = (index() * 512 + index()) * GIB + (low % GIB);
+  return upper >= 2 ** 47 ? upper - 2 ** 48 : upper;
+}
+
+type Paging = "none" | "32-bit" | "PAE" | "4-level";
+
+function setMode(paging: Paging, bits: { wp: boolean; nxe: boolean; pse: boolean; set: number }) {
+  core.set(CR0, 1 | (paging === "none" ? 0 : 0x8000_0000) | (bits.wp ? 0x1_0000 : 0));
+  core.set(
+    CR4,
+    (paging === "PAE" || paging === "4-level" ? CR4_PAE : 0) |
+      (bits.pse ? CR4_PSE : 0) |
+      (bits.set === 2 ? CR4_SMAP : 0),
+  );
+  core.set(EFER, (paging === "4-level" ? EFER_LMA : 0) | (bits.nxe ? EFER_NXE : 0));
+  core.set(CPL, bits.set === 1 ? 3 : 0);
+  core.set(EFLAGS, 2);
+  core.modeChanged();
+  expect(core.tlbSet).toBe(bits.set);
+}
+
+/** What an action leaves behind, and memory and TLB as before. */
+function effects<T>(action: () => T): { result: T; ram: Uint8Array; tlb: Int32Array } {
+  core.flushTlb();
+  const before = memory.u8.slice();
+  const result = action();
+  const after = { result, ram: memory.u8.slice(), tlb: words.slice() };
+  memory.u8.set(before);
+  return after;
+}
+
+type Numbers = Uint8Array | Int32Array;
+
+/** Where two of the same length differ first, or -1. */
+function difference(a: Numbers, b: Numbers): number {
+  const bytes = ({ buffer, byteOffset, byteLength }: Numbers) =>
+    Buffer.from(buffer, byteOffset, byteLength);
+  return bytes(a).equals(bytes(b)) ? -1 : a.findIndex((value, at) => value !== b[at]);
+}
+
+function hostOrFault(linear: number, writes: boolean): number | "fault" {
+  try {
+    return translate(core, linear, writes ? "write" : "read", core.tlbSet);
+  } catch (problem) {
+    if (problem !== ABANDON) throw problem;
+    return "fault";
+  }
+}
+
+const flat: MapRegion[] = FRAMES.slice(0, -1).map((guest) => ({
+  guest,
+  size: PAGES * 4096,
+  host: 0,
+  rights: ALL,
+}));
+
+/** The same, cut in three, with holes and pages without rights. */
+function broken(random: () => number): MapRegion[] {
+  const cut = 4 + Math.floor(random() * 30);
+  return [
+    { guest: 0, size: cut * 4096, host: 0, rights: ALL },
+    { guest: (cut + 2) * 4096, size: 4 * 4096, host: cut * 4096, rights: READ },
+    { guest: (cut + 6) * 4096, size: 2 * 4096, host: (cut + 6) * 4096, rights: WRITE },
+    { guest: (cut + 8) * 4096, size: 2 * 4096, host: 0, rights: 0 },
+    { guest: 2 ** 21, size: 8 * 4096, host: 8 * 4096, rights: READ | WRITE },
+    { guest: 2 ** 39, size: PAGES * 4096, host: 0, rights: ALL },
+  ];
+}
+
+describe("walks in WebAssembly", () => {
+  it.each(["none", "32-bit", "PAE", "4-level"] as const)(
+    "do what those in TypeScript do, or nothing: paging %s",
+    (paging) => {
+      const outcomes = { both: 0, "only in TypeScript": 0, fault: 0, moderated: 0 };
+      fc.assert(
+        fc.property(
+          fc.record({
+            seed: fc.integer(),
+            wp: fc.boolean(),
+            nxe: fc.boolean(),
+            pse: fc.boolean(),
+            set: fc.integer({ min: 0, max: 2 }),
+            isFlat: fc.boolean(),
+          }),
+          ({ seed, isFlat, ...mode }) => {
+            const random = numbers(seed);
+            regions = isFlat ? flat : broken(random);
+            core.mapChanged();
+            setMode(paging, mode);
+            fillTables(random, paging === "32-bit" ? 4 : 8);
+            const root = Math.floor(random() * PAGES) * 4096;
+            core.set(CR3, root);
+            if (paging === "PAE")
+              for (let k = 0; k < 4; k++)
+                memory.view.setBigUint64(
+                  root + 8 * k,
+                  BigInt(Math.floor(random() * PAGES) * 4096 + 1),
+                  true,
+                );
+            codeMap.fill(0);
+            if (!isFlat)
+              for (let k = 0; k < 16; k++)
+                codeMap[Math.floor(random() * codeMap.length)] = random() * 2 ** 32;
+            for (let k = 0; k < 60; k++) {
+              const linear = linearAddress(random, paging);
+              const writes = random() < 0.5;
+              codeWritten = 0;
+              const expected = effects(() => hostOrFault(linear, writes));
+              const { result: entry, ...found } = effects(() =>
+                pageWalk(core.base, BigInt(linear), writes ? 1 : 0),
+              );
+              const { result: host, ...left } = expected;
+              if (entry !== 0) {
+                expect(host).toBeGreaterThan(0);
+                expect(difference(found.ram, left.ram)).toBe(-1);
+                expect(difference(found.tlb, left.tlb)).toBe(-1);
+                outcomes.both++;
+                continue;
+              }
+              expect(difference(found.ram, memory.u8)).toBe(-1);
+              if (host === "fault") outcomes.fault++;
+              else if (host < 0) outcomes.moderated++;
+              else {
+                // only for an entry that must be marked, beside code or where nothing is to be written
+                expect(isFlat).toBe(false);
+                outcomes["only in TypeScript"]++;
+              }
+            }
+          },
+        ),
+        { numRuns: 30 },
+      );
+      expect(outcomes.both).toBeGreaterThan(100);
+    },
+  );
+});
