@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { BareMachine } from "./bare.ts";
-import { readMultiboot } from "./multiboot.ts";
+import { enterMultiboot, readMultiboot } from "./multiboot.ts";
 import { setRegister } from "./registers.ts";
 import { flatRam } from "./sparse-ram.ts";
 
@@ -42,6 +42,19 @@ describe("flat code", () => {
           rsp: "0x0000000000007000",
         },
       },
+    });
+  });
+
+  it("64 bits: the farthest that an operand by RIP reaches, behind other instructions", async () => {
+    const { ramBytes, ranges } = flatRam();
+    const bare = new BareMachine(ramBytes, () => {}, ranges);
+    const code = [0x90, 0x90, 0x90, 0x8b, 0x05, 0xff, 0xff, 0xff, 0x7f, 0xf4]; // mov eax, [rip+0x7fffffff]
+    bare.loadFlat(new Uint8Array(code), 64, MiB);
+    bare.write(MiB + 9 + 0x7fff_ffff, Uint8Array.of(0x78, 0x56, 0x34, 0x12));
+    const report = await bare.run();
+    expect(report).toMatchObject({
+      ended: "halt",
+      registers: { general: { rax: "0x0000000012345678" } },
     });
   });
 
@@ -367,6 +380,24 @@ describe("a multiboot kernel", () => {
         },
       },
     });
+  });
+
+  it("has zeros behind a segment's bytes, over firmware and over an earlier segment too", () => {
+    const { bare } = machine();
+    const piece = (address: number, bytes: number[], size: number) => ({
+      address,
+      bytes: Uint8Array.from(bytes),
+      size,
+    });
+    const rom = 0xf_0000;
+    bare.write(rom, new Uint8Array(16).fill(0xee));
+    const image = {
+      pieces: [piece(rom, [1], 16), piece(2 * MiB, [2, 2, 2, 2], 8), piece(2 * MiB - 1, [3, 3], 4)],
+      entry: 2 * MiB,
+    };
+    enterMultiboot(image, bare.registers, bare.board.memory, "");
+    expect([...bare.read(rom, 17)]).toEqual([1, ...new Array(15).fill(0), 0]);
+    expect([...bare.read(2 * MiB - 1, 8)]).toEqual([3, 3, 0, 0, 2, 0, 0, 0]);
   });
 
   it("finds its modules on page boundaries behind itself", async () => {

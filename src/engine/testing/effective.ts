@@ -11,8 +11,8 @@ export function linearAddress(
   operand: MemoryOperand,
 ): number {
   const { base, index, shift } = operand;
-  let low = Number(BigInt.asUintN(32, operand.displacement));
-  let high = Number(BigInt.asIntN(32, operand.displacement >> 32n));
+  let low = operand.displacement >>> 0;
+  let high = operand.displacementHigh;
   const add = (lo: number, hi: number): void => {
     low += lo;
     high += hi;

@@ -347,7 +347,7 @@ export class Generator {
     const { base, index, shift } = operand;
     if (base === RIP_BASE || (base < 0 && index < 0)) return;
     const { addressBits } = shape.decoded;
-    const displacement = Number(operand.displacement);
+    const displacement = operand.displacementHigh * 2 ** 32 + (operand.displacement >>> 0);
     let rest = target - this.#segmentBase(shape, operand.segment) - displacement;
     let last = base;
     let first = index;

@@ -14,7 +14,7 @@ type Mask = number | ((decoded: Decoded, before: Case) => number);
 /** The count of a shift or rotation: last operand, an immediate or CL; as the CPU masks it. */
 function count(decoded: Decoded, before: Case): number {
   const operand = decoded.operands.at(-1);
-  const raw = operand?.kind === "immediate" ? Number(operand.value) : before.low(1);
+  const raw = operand?.kind === "immediate" ? operand.value : before.low(1);
   return raw & (decoded.operandBits === 64 && width(decoded) === 64 ? 63 : 31);
 }
 

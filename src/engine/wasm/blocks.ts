@@ -2,7 +2,8 @@ import type { GuestMemory } from "../guest-memory.ts";
 import type { MemoryFetch } from "../vcpu.ts";
 import type { Core } from "../x86/core.ts";
 import { type Decoded, Decoder, endsBlock, OutOfBytes } from "../x86/decoder.ts";
-import { MODE_CODE_32, MODE_CODE_64, MODE_COUNT } from "../x86/mode.ts";
+import { MODE_CODE_32, MODE_CODE_64 } from "../x86/mode.ts";
+import type { Operand } from "../x86/operand.ts";
 import { moderated, translate } from "../x86/paging.ts";
 import { codeLinear, packPosition } from "../x86/position.ts";
 import { keepsModrm, operandWords, RECORD_HEADER_WORDS } from "../x86/record.ts";
@@ -25,9 +26,13 @@ import {
   INDIRECT_SLOT,
   STALE_SLOT,
 } from "./base-module.ts";
+import { BLOCK_INFO_BYTES, BlockIndex } from "./block-index.ts";
 import type { Templates } from "./templates.ts";
 
-/** Decoded instructions from one entry point to the first branch or the page's end. */
+/**
+ * Decoded instructions from one entry point to the first branch or the page's end. There is one
+ * object for a block, as long as it lives, and only if somebody has asked for it.
+ */
 export interface Block {
   /** Address of its header record in linear memory. */
   readonly record: number;
@@ -36,12 +41,9 @@ export interface Block {
   readonly size: number;
   /** Host-physical address of the rest of its only instruction on the next page, or -1. */
   readonly crossing: number;
-  readonly key: number;
 }
 
 const MAXIMUM_INSTRUCTIONS = 96;
-/** Of the lengths that a block may be bound to, which is part of its key. */
-const LENGTHS = 128;
 /** Room that one block needs at most. */
 const MAXIMUM_BLOCK_BYTES = 16 * 1024;
 /** A record that goes on through the jump cache; the link of every branch to another page. */
@@ -63,6 +65,7 @@ const CONTINUE: Row = {
   hasModrm: false,
   mnemonic: "CONTINUE",
   operands: [],
+  memory: undefined,
   options: { ends: true },
   semantics: (i) => i.jumpRelative(0, false),
 };
@@ -79,19 +82,22 @@ export class Blocks {
   private readonly templates: Templates;
   private readonly cores: readonly (Core | undefined)[];
   private readonly decoder = new Decoder();
-  private readonly byKey = new Map<number, Block>();
-  private readonly byPage = new Map<number, Set<Block>>();
+  private readonly index: BlockIndex;
+  /** Those that somebody has asked for. */
+  private readonly objects = new Map<number, Block>();
   private readonly words: Int32Array;
   private readonly codeMap: Uint32Array;
   private readonly arenaEnd: number;
   private next = ARENA_START;
-  private readonly byRecord = new Map<number, Block>();
   /** Entries that make a block in a host-physical page hot; 0: none does. */
   hotAfter: (page: number) => number = () => 0;
+  /** A block is forgotten, of those that there is an object for. */
   onDrop: (block: Block) => void = () => {};
   onClear: () => void = () => {};
   /** Changes when all blocks are forgotten. */
   generation = 0;
+  /** Of the block that is decoded: the instructions' records, as word indices. */
+  private readonly positions = new Int32Array(MAXIMUM_INSTRUCTIONS);
   private readonly crossingBytes = new Uint8Array(32);
 
   constructor(memory: GuestMemory, templates: Templates, cores: readonly (Core | undefined)[]) {
@@ -104,50 +110,68 @@ export class Blocks {
       CODE_MAP,
       Math.ceil(memory.ramBytes / 4096) * 2,
     );
+    this.index = new BlockIndex(this.words, memory.ramBytes);
     this.arenaEnd = memory.ramOffset;
     this.words[INDIRECT_RECORD >> 2] = INDIRECT_SLOT;
   }
 
   /** Blocks decoded and still valid. */
   get count(): number {
-    return this.byKey.size;
+    return this.index.count;
   }
 
   /**
-   * The block at the vCPU's RIP, decoded if need be. Raises what fetching or
+   * The header record of the block at the vCPU's RIP, decoded if need be. Raises what fetching or
    * decoding its first instruction raises.
    *
    * @param count most instructions that it may have; fewer than usual where the budget ends, or a
    * guest is stepped
    */
-  find(core: Core, count: number = MAXIMUM_INSTRUCTIONS): Block {
+  find(core: Core, count: number = MAXIMUM_INSTRUCTIONS): number {
+    const { index } = this;
     const linear = codeLinear(core, core.address(RIP));
     const start = this.fetchAddress(core, linear);
     const maximum = Math.min(count, MAXIMUM_INSTRUCTIONS);
-    const key = (start * MODE_COUNT + core.get(MODE)) * LENGTHS + maximum;
-    const known = this.byKey.get(key);
-    if (known !== undefined) {
-      if (known.crossing < 0) return known;
-      if (this.fetchAddress(core, pageAfter(core, linear)) === known.crossing) return known;
+    const known = index.find(start, core.get(MODE), maximum);
+    if (known !== 0) {
+      const crossing = index.crossing(known);
+      if (crossing < 0 || this.fetchAddress(core, pageAfter(core, linear)) === crossing)
+        return known;
       this.drop(known);
     }
-    if (this.next + MAXIMUM_BLOCK_BYTES > this.arenaEnd) this.clear();
-    const block = this.decode(core, linear, start, key, this.next, maximum);
-    this.next = this.end;
-    this.byKey.set(key, block);
-    this.byRecord.set(block.record, block);
-    this.register(block, block.start);
-    if (block.crossing >= 0) this.register(block, block.crossing);
-    return block;
+    if (!this.hasRoom) this.clear();
+    return this.decode(core, linear, start, maximum);
   }
 
   /** The block of full length decoded at a host-physical address for a mode, if there is one. */
   at(start: number, mode: number): Block | undefined {
-    return this.byKey.get((start * MODE_COUNT + mode) * LENGTHS + MAXIMUM_INSTRUCTIONS);
+    const record = this.index.find(start, mode, MAXIMUM_INSTRUCTIONS);
+    return record === 0 ? undefined : this.object(record);
   }
 
+  /** The block with this header record, unless it is forgotten; -1: none. */
   ofRecord(record: number): Block | undefined {
-    return this.byRecord.get(record);
+    return record < 0 || this.words[record >> 2] === STALE_SLOT ? undefined : this.object(record);
+  }
+
+  private object(record: number): Block {
+    let block = this.objects.get(record);
+    if (block === undefined) {
+      const { index } = this;
+      block = {
+        record,
+        start: index.start(record),
+        size: index.size(record),
+        crossing: index.crossing(record),
+      };
+      this.objects.set(record, block);
+    }
+    return block;
+  }
+
+  /** Host-physical address of a block's code. */
+  startOf(record: number): number {
+    return this.index.start(record);
   }
 
   instructionsOf(block: Block): number {
@@ -156,7 +180,7 @@ export class Blocks {
 
   /** Let a block's header be something else: a compiled region, or the header again. */
   setSlot(block: Block, slot: number): void {
-    if (this.byRecord.get(block.record) === block) this.words[block.record >> 2] = slot;
+    if (this.objects.get(block.record) === block) this.words[block.record >> 2] = slot;
   }
 
   /** Whether a region's link words find room. */
@@ -185,16 +209,9 @@ export class Blocks {
     return host - this.memory.ramOffset;
   }
 
-  private end = 0;
-
-  private decode(
-    core: Core,
-    linear: number,
-    start: number,
-    key: number,
-    record: number,
-    maximum: number,
-  ): Block {
+  /** Decodes what is at RIP into a new block; returns its header record. */
+  private decode(core: Core, linear: number, start: number, maximum: number): number {
+    const record = this.next + BLOCK_INFO_BYTES;
     const mode = core.get(MODE);
     const words = this.words;
     const ram = this.memory.u8;
@@ -207,23 +224,22 @@ export class Blocks {
     const linkable =
       mode & MODE_CODE_64 ||
       (mode & MODE_CODE_32 && core.get(segmentField(CS, SEGMENT_BASE)) % 4096 === 0);
-    const positions: number[] = [];
+    const { positions } = this;
+    let count = 0;
     let at = (record + HEADER_BYTES) >> 2;
     let offset = 0;
     let crossing = -1;
     let ended = false;
-    while (positions.length < maximum && !ended && start + offset < pageEnd) {
+    while (count < maximum && !ended && start + offset < pageEnd) {
       const available = Math.min(pageEnd - start - offset, inSegment - offset);
       let decoded: ReturnType<Decoder["decode"]>;
       try {
         if (available <= 0) throw new OutOfBytes();
-        decoded = this.decoder.decode(
-          ram.subarray(start + offset, start + offset + available),
-          mode,
-        );
+        const from = start + offset;
+        decoded = this.decoder.decode(ram, mode, from, from + available);
       } catch (problem) {
         if (!(problem instanceof OutOfBytes)) throw problem;
-        if (positions.length > 0) break;
+        if (count > 0) break;
         // The first instruction reaches into the next page, or out of the segment.
         const first = pageEnd - start;
         if (inSegment < Math.min(15, first)) core.generalProtection();
@@ -231,10 +247,7 @@ export class Blocks {
         this.crossingBytes.set(ram.subarray(start, pageEnd), 0);
         this.crossingBytes.set(ram.subarray(crossing, crossing + 16), first);
         try {
-          decoded = this.decoder.decode(
-            this.crossingBytes.subarray(0, Math.min(15, inSegment)),
-            mode,
-          );
+          decoded = this.decoder.decode(this.crossingBytes, mode, 0, Math.min(15, inSegment));
         } catch (again) {
           if (!(again instanceof OutOfBytes)) throw again;
           core.generalProtection();
@@ -242,11 +255,11 @@ export class Blocks {
         ended = true;
       }
       if (decoded.row === undefined) {
-        if (positions.length > 0) break;
+        if (count > 0) break;
         if (decoded.vector === 13) core.generalProtection();
         core.raise(6);
       }
-      positions.push(at);
+      positions[count++] = at;
       at = this.write(decoded, offset, at);
       if (linkable) this.linkWithinPage(decoded, start, at);
       else if (hasRelative(decoded)) words[at - 3] = words[at - 1] = INDIRECT_RECORD;
@@ -258,7 +271,32 @@ export class Blocks {
       if (ended) break;
     }
     if (!this.lastEnds) {
-      const end: Decoded = {
+      at = this.write(this.continuing(mode), offset, at);
+      words[at - 3] = INDIRECT_RECORD;
+      words[at - 1] = linkable && crossing < 0 && start + offset < pageEnd ? 0 : INDIRECT_RECORD;
+    }
+    // Now that the number of instructions is known: how many are left at each.
+    for (let k = 0; k < count; k++) {
+      const word = (positions[k] as number) + 1;
+      words[word] = (words[word] as number) | packPosition(0, 0, count - k);
+    }
+    words[record >> 2] = HEADER_SLOT;
+    words[(record >> 2) + 1] = count;
+    words[(record + HEADER_COUNTDOWN) >> 2] =
+      maximum < MAXIMUM_INSTRUCTIONS ? 0 : this.hotAfter(Math.floor(start / 4096));
+    this.templates.flush();
+    this.next = at * 4;
+    this.index.add(record, start, mode, maximum, offset, crossing);
+    this.markCode(start, offset, crossing);
+    return record;
+  }
+
+  private continues: Decoded | undefined;
+
+  /** The end of a block that ends in no branch. */
+  private continuing(mode: number): Decoded {
+    if (this.continues?.mode !== mode)
+      this.continues = {
         row: CONTINUE,
         length: 0,
         mode,
@@ -270,37 +308,23 @@ export class Blocks {
         lock: false,
         modrm: 0,
       };
-      at = this.write(end, offset, at);
-      words[at - 3] = INDIRECT_RECORD;
-      words[at - 1] = linkable && crossing < 0 && start + offset < pageEnd ? 0 : INDIRECT_RECORD;
-    }
-    // Now that the number of instructions is known: how many are left at each.
-    for (let k = 0; k < positions.length; k++) {
-      const word = (positions[k] as number) + 1;
-      words[word] = (words[word] as number) | packPosition(0, 0, positions.length - k);
-    }
-    words[record >> 2] = HEADER_SLOT;
-    words[(record >> 2) + 1] = positions.length;
-    words[(record + HEADER_COUNTDOWN) >> 2] =
-      maximum < MAXIMUM_INSTRUCTIONS ? 0 : this.hotAfter(Math.floor(start / 4096));
-    this.templates.flush();
-    this.end = (at * 4 + 15) & ~15;
-    return { record, start, size: offset, crossing, key };
+    return this.continues;
   }
 
   private lastEnds = false;
 
   /** Write one record at a word index; returns the index behind it. */
   private write(decoded: Decoded, offset: number, at: number): number {
-    const operands: number[] = [];
-    for (const operand of decoded.operands) operandWords(operand, decoded, offset, operands);
-    if (keepsModrm(decoded)) operands.push(decoded.modrm);
-    const words = this.words;
+    const { words } = this;
+    const { operands } = decoded;
     words[at] = this.templates.slotFor(decoded);
     words[at + 1] = packPosition(offset, decoded.length, 0);
-    words.set(operands, at + RECORD_HEADER_WORDS);
+    let end = at + RECORD_HEADER_WORDS;
+    for (let k = 0; k < operands.length; k++)
+      end = operandWords(operands[k] as Operand, decoded, offset, words, end);
+    if (keepsModrm(decoded)) words[end++] = decoded.modrm;
     this.lastEnds = endsBlock(decoded);
-    return at + RECORD_HEADER_WORDS + operands.length;
+    return end;
   }
 
   /** Branches within the page may be linked directly; others go through the jump cache. */
@@ -317,22 +341,11 @@ export class Blocks {
     if (!inPage(words[at - 2] as number)) words[at - 1] = INDIRECT_RECORD;
   }
 
-  private register(block: Block, address: number): void {
-    const page = Math.floor(address / 4096);
-    let blocks = this.byPage.get(page);
-    if (blocks === undefined) {
-      blocks = new Set();
-      this.byPage.set(page, blocks);
-    }
-    blocks.add(block);
-    this.markCode(block);
-  }
-
   /** Record in the code map which bytes a block was decoded from, and stop unseen writes to them. */
-  private markCode(block: Block): void {
-    const first = block.crossing < 0 ? block.size : 4096 - (block.start % 4096);
-    this.markBytes(block.start, first);
-    if (block.crossing >= 0) this.markBytes(block.crossing, Math.max(1, block.size - first));
+  private markCode(start: number, size: number, crossing: number): void {
+    const first = crossing < 0 ? size : 4096 - (start % 4096);
+    this.markBytes(start, first);
+    if (crossing >= 0) this.markBytes(crossing, Math.max(1, size - first));
   }
 
   private markBytes(start: number, size: number): void {
@@ -349,13 +362,14 @@ export class Blocks {
     }
   }
 
-  private drop(block: Block): void {
-    this.onDrop(block);
-    this.words[block.record >> 2] = STALE_SLOT;
-    this.byKey.delete(block.key);
-    this.byRecord.delete(block.record);
-    this.byPage.get(Math.floor(block.start / 4096))?.delete(block);
-    if (block.crossing >= 0) this.byPage.get(Math.floor(block.crossing / 4096))?.delete(block);
+  private drop(record: number): void {
+    const block = this.objects.get(record);
+    if (block !== undefined) {
+      this.onDrop(block);
+      this.objects.delete(record);
+    }
+    this.words[record >> 2] = STALE_SLOT;
+    this.index.remove(record);
   }
 
   /** Bytes changed: forget every block decoded from the 64-byte granules they lie in. */
@@ -372,17 +386,18 @@ export class Blocks {
         const word = granule >> 5;
         this.codeMap[word] = (this.codeMap[word] as number) & ~(1 << (granule & 31));
       }
-      const blocks = this.byPage.get(page);
-      if (blocks === undefined) continue;
-      for (const block of [...blocks]) {
-        const first = block.crossing < 0 ? block.size : 4096 - (block.start % 4096);
-        const touches = (start: number, length: number): boolean =>
-          start < to && start + length > from;
+      for (const record of this.index.inPage(page)) {
+        const start = this.index.start(record);
+        const size = this.index.size(record);
+        const crossing = this.index.crossing(record);
+        const first = crossing < 0 ? size : 4096 - (start % 4096);
+        const touches = (address: number, length: number): boolean =>
+          address < to && address + length > from;
         if (
-          touches(block.start, first) ||
-          (block.crossing >= 0 && touches(block.crossing, Math.max(1, block.size - first)))
+          touches(start, first) ||
+          (crossing >= 0 && touches(crossing, Math.max(1, size - first)))
         )
-          this.drop(block);
+          this.drop(record);
       }
     }
   }
@@ -390,9 +405,8 @@ export class Blocks {
   /** Forget everything: the arena is full, or the memory was replaced. */
   clear(): void {
     this.onClear();
-    this.byKey.clear();
-    this.byRecord.clear();
-    this.byPage.clear();
+    this.objects.clear();
+    this.index.clear();
     this.codeMap.fill(0);
     this.next = ARENA_START;
     this.generation++;
@@ -400,8 +414,9 @@ export class Blocks {
   }
 }
 
-function hasRelative(decoded: Decoded): boolean {
-  return decoded.operands.some((operand) => operand.kind === "relative");
+/** It is always the last one. */
+function hasRelative({ operands }: Decoded): boolean {
+  return operands.length > 0 && (operands[operands.length - 1] as Operand).kind === "relative";
 }
 
 /** Linear address of the page that follows. */

@@ -34,7 +34,6 @@ import {
   TLB_SETS,
   VECTOR,
 } from "../x86/state.ts";
-import type { Block } from "./blocks.ts";
 import type { VcpuSurroundings, WasmEngine } from "./engine.ts";
 
 const BUDGET_STOP: Stop = { kind: "budget" };
@@ -362,12 +361,12 @@ export class WasmVcpu implements Vcpu {
       switch (leave) {
         case LEAVE_LOOKUP:
           // Nothing in the jump cache, or the header of an outdated block; RIP is at its start.
-          leave = this.enterRecord(this.find().record);
+          leave = this.enterRecord(this.find());
           break;
         case LEAVE_LINK: {
           const word = core.get(CALLER);
           const { generation } = engine.blocks;
-          const { record } = this.find();
+          const record = this.find();
           if (generation === engine.blocks.generation) core.linearView.setInt32(word, record, true);
           leave = this.enterRecord(record);
           break;
@@ -380,9 +379,9 @@ export class WasmVcpu implements Vcpu {
           break;
         }
         case LEAVE_RETRY: {
-          const block = this.find();
-          engine.regions.retried(block.start);
-          leave = this.enterHeader(block.record);
+          const record = this.find();
+          engine.regions.retried(engine.blocks.startOf(record));
+          leave = this.enterHeader(record);
           break;
         }
         case LEAVE_BUDGET: {
@@ -397,11 +396,12 @@ export class WasmVcpu implements Vcpu {
     }
   }
 
-  private find(): Block {
+  /** The block at RIP, by its header record. */
+  private find(): number {
     const { core } = this;
-    const block = this.engine.blocks.find(core);
-    core.jumpCache.add(core.get(RIP), core.get(RIP + 4), core.get(MODE), block.record);
-    return block;
+    const record = this.engine.blocks.find(core);
+    core.jumpCache.add(core.get(RIP), core.get(RIP + 4), core.get(MODE), record);
+    return record;
   }
 
   private enterAtRip(): Leave {
@@ -438,7 +438,7 @@ export class WasmVcpu implements Vcpu {
 
   /** Run a block of at most `count` instructions. */
   private runAtMost(count: number): Leave {
-    const leave = this.enterRecord(this.engine.blocks.find(this.core, count).record);
+    const leave = this.enterRecord(this.engine.blocks.find(this.core, count));
     // Linking is for blocks of full length; RIP is at the target already.
     return leave === LEAVE_LINK ? LEAVE_DISPATCH : leave;
   }

@@ -37,17 +37,43 @@ const FIXED_INDEX: Record<string, number> = {
   ...{ AL: 0, AX: 0, rAX: 0, eAX: 0, CL: 1, DX: 2, AH: 0 },
   ...{ ES: 0, CS: 1, SS: 2, DS: 3, FS: 4, GS: 5 },
 };
-const FIXED_SEGMENTS = ["ES", "CS", "SS", "DS", "FS", "GS"];
 const BASE_16 = [3, 3, 5, 5, 6, 7, 5, 3];
 const INDEX_16 = [6, 7, 6, 7, -1, -1, -1, -1];
 const INVALID: Undecodable = { row: undefined, vector: 6 };
 const TOO_LONG: Undecodable = { row: undefined, vector: 13 };
 
-/** Decodes the instruction at the start of `bytes` (Intel SDM vol. 2, chapter 2). */
+/** Register operands, of which there are few: one object each. */
+const REGISTERS: Readonly<Record<RegisterOperand["file"], Map<number, RegisterOperand>>> = {
+  general: new Map(),
+  xmm: new Map(),
+  mmx: new Map(),
+  segment: new Map(),
+  control: new Map(),
+  debug: new Map(),
+};
+
+function register(
+  file: RegisterOperand["file"],
+  index: number,
+  bytes: number,
+  high = false,
+  fixed = false,
+): RegisterOperand {
+  const key = (bytes * 16 + index) * 4 + (high ? 2 : 0) + (fixed ? 1 : 0);
+  let operand = REGISTERS[file].get(key);
+  if (operand === undefined) {
+    operand = { kind: "register", file, index, high, bytes, fixed };
+    REGISTERS[file].set(key, operand);
+  }
+  return operand;
+}
+
+/** Decodes instructions (Intel SDM vol. 2, chapter 2). */
 export class Decoder {
   private bytes: Uint8Array = new Uint8Array(0);
+  private start = 0;
   private position = 0;
-  private available = 0;
+  private end = 0;
   private modrm = 0;
   private rex = 0;
   private addressBits: 16 | 32 | 64 = 32;
@@ -65,13 +91,14 @@ export class Decoder {
   private memory: MemoryOperand | undefined;
 
   /**
-   * @param bytes at most 15 are looked at
+   * The instruction at `bytes[start]`.
+   * @param end no byte from there on is looked at, nor more than 15
    * @throws OutOfBytes if the instruction needs more than there are
    */
-  decode(bytes: Uint8Array, mode: number): Decoded | Undecodable {
+  decode(bytes: Uint8Array, mode: number, start = 0, end = bytes.length): Decoded | Undecodable {
     this.bytes = bytes;
-    this.available = Math.min(bytes.length, 15);
-    this.position = 0;
+    this.start = this.position = start;
+    this.end = Math.min(end, start + 15);
     this.rex = 0;
     this.segmentOverride = -1;
     this.memory = undefined;
@@ -80,20 +107,22 @@ export class Decoder {
     try {
       return this.instruction(mode);
     } catch (problem) {
-      if (problem === OUT_OF_BYTES && this.available === 15) return TOO_LONG;
+      if (problem === OUT_OF_BYTES && this.end === start + 15) return TOO_LONG;
       throw problem;
     }
   }
 
   private next(): number {
-    if (this.position >= this.available) throw OUT_OF_BYTES;
+    if (this.position >= this.end) throw OUT_OF_BYTES;
     return this.bytes[this.position++] as number;
   }
 
-  private signed(count: number): bigint {
-    let value = 0n;
-    for (let k = 0; k < count; k++) value |= BigInt(this.next()) << BigInt(8 * k);
-    return BigInt.asIntN(8 * count, value);
+  /** A sign-extended number of 1, 2 or 4 bytes. */
+  private signed(count: number): number {
+    let value = 0;
+    for (let shift = 0; shift < 8 * count; shift += 8) value |= this.next() << shift;
+    const unused = 32 - 8 * count;
+    return (value << unused) >> unused;
   }
 
   private instruction(mode: number): Decoded | Undecodable {
@@ -165,7 +194,7 @@ export class Decoder {
     } else this.operandBits = (this.code === 32) !== sizePrefix ? 32 : 16;
     const specs = row.operands;
     if (row.hasModrm && this.modrm < 0xc0 && !row.ignoresMod) {
-      const spec = specs.find((s) => "EMWQ".includes(s.method) || s.method === "vm");
+      const spec = row.memory;
       const memory = this.decodeMemory(
         spec === undefined ? 0 : this.sizeOf(spec.size),
         spec?.method === "vm",
@@ -182,15 +211,21 @@ export class Decoder {
     if (this.memory?.vsib && !areDistinct(operands)) return INVALID;
     if (lock && !(options.lock && operands[0]?.kind === "memory")) return INVALID;
     const memory = this.memory;
+    const length = this.position - this.start;
     if (memory !== undefined && memory.base === RIP_BASE) {
       // RIP-relative displacements count from the end of the instruction.
-      const fixed = { ...memory, displacement: memory.displacement + BigInt(this.position) };
+      const fromStart = memory.displacement + length;
+      const fixed = {
+        ...memory,
+        displacement: fromStart | 0,
+        displacementHigh: Math.floor(fromStart / 2 ** 32),
+      };
       const at = operands.indexOf(memory);
       if (at >= 0) operands[at] = fixed;
     }
     return {
       row,
-      length: this.position,
+      length,
       mode,
       operandBits: this.operandBits,
       addressBits: this.addressBits,
@@ -210,7 +245,7 @@ export class Decoder {
 
   /** Outside 64-bit mode C4 and C5 are LES and LDS unless ModRM would name a register. */
   private isVex(): boolean {
-    if (this.position >= this.available) throw OUT_OF_BYTES;
+    if (this.position >= this.end) throw OUT_OF_BYTES;
     return this.code === 64 || (this.bytes[this.position] as number) >= 0xc0;
   }
 
@@ -293,14 +328,9 @@ export class Decoder {
     }
   }
 
-  private general(index: number, bytes: number, fixed = false): RegisterOperand {
-    if (bytes === 1 && this.rex === 0 && index >= 4 && index < 8)
-      return { kind: "register", file: "general", index: index - 4, high: true, bytes, fixed };
-    return { kind: "register", file: "general", index, high: false, bytes, fixed };
-  }
-
-  private register(file: RegisterOperand["file"], index: number, bytes: number): RegisterOperand {
-    return { kind: "register", file, index, high: false, bytes, fixed: false };
+  private general(index: number, bytes: number): RegisterOperand {
+    const high = bytes === 1 && this.rex === 0 && index >= 4 && index < 8;
+    return register("general", high ? index - 4 : index, bytes, high);
   }
 
   private operand(spec: OperandSpec): Operand | undefined {
@@ -324,31 +354,29 @@ export class Decoder {
           bytes,
         );
       case "fixed":
-        if (FIXED_SEGMENTS.includes(spec.text)) {
-          const index = FIXED_SEGMENTS.indexOf(spec.text);
-          return { kind: "register", file: "segment", index, high: false, bytes, fixed: true };
-        }
-        return {
-          kind: "register",
-          file: spec.text.endsWith("S") ? "segment" : "general",
-          index: FIXED_INDEX[spec.text] as number,
-          high: spec.text === "AH",
+        return register(
+          spec.text.endsWith("S") ? "segment" : "general",
+          FIXED_INDEX[spec.text] as number,
           bytes,
-          fixed: true,
-        };
+          spec.text === "AH",
+          true,
+        );
       case "one":
-        return { kind: "immediate", value: 1n, bytes };
+        return { kind: "immediate", value: 1, valueHigh: 0, bytes };
       case "I":
-      case "S":
-        return { kind: "immediate", value: this.signed(bytes), bytes };
+      case "S": {
+        const value = this.signed(Math.min(bytes, 4));
+        const valueHigh = bytes === 8 ? this.signed(4) : value >> 31;
+        return { kind: "immediate", value, valueHigh, bytes };
+      }
       case "J":
-        return { kind: "relative", delta: Number(this.signed(bytes)) };
+        return { kind: "relative", delta: this.signed(bytes) };
       case "A": {
-        const offset = Number(BigInt.asUintN(32, this.signed(bytes - 2)));
+        const offset = this.signed(bytes - 2) >>> 0;
         return {
           kind: "far",
           offset: bytes === 4 ? offset & 0xffff : offset,
-          selector: Number(this.signed(2)) & 0xffff,
+          selector: this.signed(2) & 0xffff,
         };
       }
       case "O":
@@ -359,7 +387,8 @@ export class Decoder {
           vsib: false,
           shift: 0,
           bytes,
-          displacement: BigInt.asUintN(this.addressBits, this.signed(this.addressBits / 8)),
+          displacement: this.addressBits === 16 ? this.signed(2) & 0xffff : this.signed(4),
+          displacementHigh: this.addressBits === 64 ? this.signed(4) : 0,
           segment: this.segmentOverride >= 0 ? this.segmentOverride : DS,
         };
       case "X":
@@ -369,7 +398,8 @@ export class Decoder {
           index: -1,
           vsib: false,
           shift: 0,
-          displacement: 0n,
+          displacement: 0,
+          displacementHigh: 0,
           bytes,
           segment: this.segmentOverride >= 0 ? this.segmentOverride : DS,
         };
@@ -381,34 +411,35 @@ export class Decoder {
           index: -1,
           vsib: false,
           shift: 0,
-          displacement: 0n,
+          displacement: 0,
+          displacementHigh: 0,
           bytes,
           segment: spec.method === "Y" ? ES : this.segmentOverride >= 0 ? this.segmentOverride : DS,
         };
       case "V":
-        return this.register("xmm", reg, bytes);
+        return register("xmm", reg, bytes);
       case "W":
-        return this.memory ?? this.register("xmm", rm, bytes);
+        return this.memory ?? register("xmm", rm, bytes);
       case "U":
-        return this.register("xmm", rm, bytes);
+        return register("xmm", rm, bytes);
       case "H":
-        return this.register("xmm", this.vvvv, bytes);
+        return register("xmm", this.vvvv, bytes);
       case "L":
-        return this.register("xmm", (this.next() >> 4) & (this.code === 64 ? 15 : 7), bytes);
+        return register("xmm", (this.next() >> 4) & (this.code === 64 ? 15 : 7), bytes);
       case "vm":
         return this.memory;
       case "P":
-        return this.register("mmx", reg & 7, bytes);
+        return register("mmx", reg & 7, bytes);
       case "Q":
-        return this.memory ?? this.register("mmx", rm & 7, bytes);
+        return this.memory ?? register("mmx", rm & 7, bytes);
       case "N":
-        return this.register("mmx", rm & 7, bytes);
+        return register("mmx", rm & 7, bytes);
       case "seg":
-        return (reg & 7) > 5 ? undefined : this.register("segment", reg & 7, 2);
+        return (reg & 7) > 5 ? undefined : register("segment", reg & 7, 2);
       case "C":
-        return [0, 2, 3, 4, 8].includes(reg) ? this.register("control", reg, bytes) : undefined;
+        return [0, 2, 3, 4, 8].includes(reg) ? register("control", reg, bytes) : undefined;
       case "D":
-        return reg < 8 ? this.register("debug", reg, bytes) : undefined;
+        return reg < 8 ? register("debug", reg, bytes) : undefined;
     }
   }
 
@@ -419,14 +450,14 @@ export class Decoder {
     let base: number;
     let index = -1;
     let shift = 0;
-    let displacement = 0n;
+    let displacement = 0;
     if (vsib && (rm !== 4 || this.addressBits === 16)) return undefined;
     if (this.addressBits === 16) {
       base = BASE_16[rm] as number;
       index = INDEX_16[rm] as number;
       if (mod === 0 && rm === 6) {
         base = -1;
-        displacement = BigInt.asUintN(16, this.signed(2));
+        displacement = this.signed(2) & 0xffff;
       }
     } else {
       base = rm | (this.rex & 1 ? 8 : 0);
@@ -449,7 +480,17 @@ export class Decoder {
     else if (mod === 2) displacement = this.signed(this.addressBits === 16 ? 2 : 4);
     const stackBase = base === 4 || base === 5;
     const segment = this.segmentOverride >= 0 ? this.segmentOverride : stackBase ? SS : DS;
-    return { kind: "memory", base, index, vsib, shift, displacement, segment, bytes };
+    return {
+      kind: "memory",
+      base,
+      index,
+      vsib,
+      shift,
+      displacement,
+      displacementHigh: displacement >> 31,
+      segment,
+      bytes,
+    };
   }
 }
 

@@ -6,7 +6,13 @@ import type { MemoryKind } from "../x87/row.ts";
 import { x87Row } from "../x87/table.ts";
 import { type Decoded, Decoder, OutOfBytes } from "./decoder.ts";
 import { codeBits } from "./mode.ts";
-import { type MemoryOperand, type Operand, type RegisterOperand, RIP_BASE } from "./operand.ts";
+import {
+  fromHalves,
+  type MemoryOperand,
+  type Operand,
+  type RegisterOperand,
+  RIP_BASE,
+} from "./operand.ts";
 import type { OperandSpec, Row } from "./row.ts";
 import { DS, SS } from "./state.ts";
 
@@ -112,7 +118,7 @@ function isX87({ map, options }: Row): boolean {
 
 /** `[rsi+rcx*4+0x8]`, with the segment in front if it is not the usual one. */
 function address(operand: MemoryOperand, spec: OperandSpec, decoded: Decoded): string {
-  const { index, shift, segment, displacement } = operand;
+  const { index, shift, segment, displacement, displacementHigh } = operand;
   const { addressBits } = decoded;
   // The row's string source is [rSI]; XLAT's table is [rBX].
   const base = decoded.row.mnemonic === "XLAT" ? 3 : operand.base;
@@ -124,16 +130,19 @@ function address(operand: MemoryOperand, spec: OperandSpec, decoded: Decoded): s
       generalName(index, addressBits / 8) + (addressBits === 16 ? "" : `*${1 << shift}`),
     );
   if (registers.length === 0 && base !== RIP_BASE)
-    return `${SEGMENTS[segment]}:${hex(BigInt.asUintN(addressBits, displacement))}`;
+    return `${SEGMENTS[segment]}:${hex(BigInt.asUintN(addressBits, fromHalves(displacement, displacementHigh)))}`;
   const usual = base === 4 || base === 5 ? SS : DS;
   const isNamed = "XY".includes(spec.method) || segment !== usual;
   const prefix = isNamed ? `${SEGMENTS[segment]}:` : "";
   if (base === RIP_BASE) {
-    const fromEnd = BigInt.asUintN(64, displacement - BigInt(decoded.length));
+    const fromEnd = BigInt.asUintN(
+      64,
+      fromHalves(displacement, displacementHigh) - BigInt(decoded.length),
+    );
     return `${prefix}[${addressBits === 64 ? "rip" : "eip"}+${hex(fromEnd)}]`;
   }
-  if (displacement > 0n) registers.push(hex(displacement));
-  const below = displacement < 0n ? `-${hex(-displacement)}` : "";
+  if (displacement > 0) registers.push(hex(BigInt(displacement)));
+  const below = displacement < 0 ? `-${hex(BigInt(-displacement))}` : "";
   return `${prefix}[${registers.join("+")}${below}]`;
 }
 
@@ -176,7 +185,9 @@ function operandText(operand: Operand, spec: OperandSpec, decoded: Decoded, rip:
     case "memory":
       return sizeWord(operand, spec, decoded) + address(operand, spec, decoded);
     case "immediate":
-      return spec.method === "one" ? "1" : immediate(operand.value, operand.bytes, spec, decoded);
+      return spec.method === "one"
+        ? "1"
+        : immediate(fromHalves(operand.value, operand.valueHigh), operand.bytes, spec, decoded);
     case "relative":
       return hex(BigInt.asUintN(operandBits, rip + BigInt(decoded.length + operand.delta)));
     case "far":
@@ -246,7 +257,7 @@ function operandTexts(decoded: Decoded, rip: bigint): string[] {
 function pseudoMnemonic({ row, operands }: Decoded): string | undefined {
   const last = operands[operands.length - 1];
   if (last?.kind !== "immediate") return undefined;
-  const number = Number(last.value);
+  const number = last.value;
   const v = row.vex === undefined ? "" : "v";
   if (row.mnemonic.endsWith("PCLMULQDQ")) return CARRYLESS[number] && `${v}${CARRYLESS[number]}`;
   const comparison = /^V?CMP([PS][SD])$/.exec(row.mnemonic);
@@ -271,7 +282,11 @@ export function disassemble(decoded: Decoded, rip: bigint): string {
   const text = texts.length === 0 ? name : `${name.padEnd(6)} ${texts.join(",")}`;
   for (const operand of operands)
     if (operand.kind === "memory" && operand.base === RIP_BASE) {
-      const target = BigInt.asUintN(decoded.addressBits, rip + operand.displacement);
+      const { displacement, displacementHigh } = operand;
+      const target = BigInt.asUintN(
+        decoded.addressBits,
+        rip + fromHalves(displacement, displacementHigh),
+      );
       return `${text}        # ${hex(target)}`;
     }
   return text;

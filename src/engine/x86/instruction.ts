@@ -83,7 +83,7 @@ export class Instruction extends Lift {
         address: undefined,
         cell: undefined,
       });
-      operandWords(operand, decoded, 0, words);
+      operandWords(operand, decoded, 0, words, words.length);
     }
     this.words = RECORD_HEADER_WORDS + words.length + (keepsModrm(decoded) ? 1 : 0);
   }
@@ -207,7 +207,7 @@ export class Instruction extends Lift {
       at += 2;
       sum = sum === undefined ? scaled : this.add(sum, scaled);
     }
-    const displacement = this.word(at, isWide(operand.displacement) ? "i64" : "i64.32s");
+    const displacement = this.word(at, isWide(operand) ? "i64" : "i64.32s");
     sum = sum === undefined ? displacement : this.add(sum, displacement);
     return this.truncate(sum, this.decoded.addressBits);
   }
@@ -224,7 +224,7 @@ export class Instruction extends Lift {
     const { operand, word } = this.at(index);
     if (operand.kind !== "memory" || !isSegmented(operand, this.decoded.mode)) return -1;
     const words: number[] = [];
-    operandWords(operand, this.decoded, 0, words);
+    operandWords(operand, this.decoded, 0, words, 0);
     return word + words.length - 1;
   }
 

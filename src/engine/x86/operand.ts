@@ -20,7 +20,9 @@ export interface MemoryOperand {
   readonly vsib: boolean;
   /** log2 of the scale. */
   readonly shift: number;
-  readonly displacement: bigint;
+  /** Of 64 bits, in signed halves. */
+  readonly displacement: number;
+  readonly displacementHigh: number;
   /** Segment register that applies, ES = 0 .. GS = 5. */
   readonly segment: number;
   readonly bytes: number;
@@ -28,8 +30,9 @@ export interface MemoryOperand {
 
 export interface ImmediateOperand {
   readonly kind: "immediate";
-  /** Sign-extended as the form says. */
-  readonly value: bigint;
+  /** Sign-extended as the form says to 64 bits, in signed halves. */
+  readonly value: number;
+  readonly valueHigh: number;
   readonly bytes: number;
 }
 
@@ -51,6 +54,11 @@ export type Operand =
   | ImmediateOperand
   | RelativeOperand
   | FarOperand;
+
+/** A number of 64 bits from its signed halves. */
+export function fromHalves(low: number, high: number): bigint {
+  return (BigInt(high) << 32n) | BigInt(low >>> 0);
+}
 
 /** `base` of a RIP-relative operand. */
 export const RIP_BASE = 16;

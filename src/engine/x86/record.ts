@@ -36,8 +36,11 @@ function baseShape({ base, segment }: MemoryOperand): number {
   return segment === SS ? 3 : 1;
 }
 
-export function isWide(displacement: bigint): boolean {
-  return BigInt.asIntN(32, displacement) !== displacement;
+/** Whether a displacement takes two words: one by RIP also if it may not fit once it counts from a block's start. */
+export function isWide({ base, displacement, displacementHigh }: MemoryOperand): boolean {
+  return (
+    displacementHigh !== displacement >> 31 || (base === RIP_BASE && displacement > 0x7fff_0000)
+  );
 }
 
 /**
@@ -50,7 +53,7 @@ export function memoryShape(operand: MemoryOperand, mode: number): number {
     baseShape(operand) |
     (operand.index >= 0 ? 4 : 0) |
     (isSegmented(operand, mode) ? 16 : 0) |
-    (isWide(operand.displacement) ? 32 : 0)
+    (isWide(operand) ? 32 : 0)
   );
 }
 
@@ -60,42 +63,51 @@ export function keepsModrm({ row, modrm }: Decoded): boolean {
 }
 
 /**
- * Append an operand's record words, in the order in which {@link Instruction}
- * counts them. `offset` is the instruction's distance from the block's start.
+ * Write an operand's record words, in the order in which {@link Instruction} counts them.
+ * @param offset the instruction's distance from the block's start
+ * @param at index of its first word
+ * @returns the index behind its last word
  */
 export function operandWords(
   operand: Operand,
   decoded: Decoded,
   offset: number,
-  words: number[],
-): void {
+  words: { [index: number]: number },
+  at: number,
+): number {
+  let next = at;
   switch (operand.kind) {
     case "register":
-      if (!operand.fixed) words.push(registerOffset(operand));
-      return;
+      if (!operand.fixed) words[next++] = registerOffset(operand);
+      return next;
     case "memory": {
-      if (operand.base >= 0 && operand.base !== RIP_BASE) words.push(GPR + operand.base * 8);
-      if (operand.vsib) words.push(XMM + operand.index * 16, operand.shift);
-      else if (operand.index >= 0) words.push(GPR + operand.index * 8, operand.shift);
-      const displacement = operand.displacement + (operand.base === RIP_BASE ? BigInt(offset) : 0n);
-      words.push(Number(BigInt.asIntN(32, displacement)));
-      if (isWide(operand.displacement))
-        words.push(Number(BigInt.asIntN(32, operand.displacement >> 32n)));
+      const { base, index, displacement } = operand;
+      if (base >= 0 && base !== RIP_BASE) words[next++] = GPR + base * 8;
+      if (operand.vsib || index >= 0) {
+        words[next++] = operand.vsib ? XMM + index * 16 : GPR + index * 8;
+        words[next++] = operand.shift;
+      }
+      words[next++] = base === RIP_BASE ? (displacement + offset) | 0 : displacement;
+      if (isWide(operand)) words[next++] = operand.displacementHigh;
       if (isSegmented(operand, decoded.mode))
-        words.push(SEGMENTS + operand.segment * SEGMENT_BYTES);
-      return;
+        words[next++] = SEGMENTS + operand.segment * SEGMENT_BYTES;
+      return next;
     }
     case "immediate":
-      words.push(Number(BigInt.asIntN(32, operand.value)));
-      if (operand.bytes === 8) words.push(Number(BigInt.asIntN(32, operand.value >> 32n)));
-      return;
+      words[next++] = operand.value;
+      if (operand.bytes === 8) words[next++] = operand.valueHigh;
+      return next;
     case "relative": {
-      const next = offset + decoded.length;
-      words.push(next + operand.delta, 0, next, 0);
-      return;
+      const end = offset + decoded.length;
+      words[next] = end + operand.delta;
+      words[next + 1] = 0;
+      words[next + 2] = end;
+      words[next + 3] = 0;
+      return next + 4;
     }
     case "far":
-      words.push(operand.offset | 0, operand.selector);
-      return;
+      words[next] = operand.offset | 0;
+      words[next + 1] = operand.selector;
+      return next + 2;
   }
 }

@@ -31,6 +31,8 @@ export interface Row {
   readonly hasModrm: boolean;
   readonly mnemonic: string;
   readonly operands: readonly OperandSpec[];
+  /** That of the operands which ModRM may place in memory. */
+  readonly memory: OperandSpec | undefined;
   readonly options: RowOptions;
   readonly semantics: Semantics;
 }
@@ -295,6 +297,7 @@ export function row(
       hasModrm,
       mnemonic,
       operands,
+      memory: operands.find(({ method }) => "EMWQ".includes(method) || method === "vm"),
       options,
       semantics,
     });

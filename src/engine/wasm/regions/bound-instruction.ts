@@ -94,7 +94,8 @@ export class BoundInstruction extends Instruction {
   constructor(decoded: Decoded, offset: number, flow: BlockFlow) {
     super(decoded);
     const words = [0, packPosition(offset, decoded.length, 0)];
-    for (const operand of decoded.operands) operandWords(operand, decoded, offset, words);
+    for (const operand of decoded.operands)
+      operandWords(operand, decoded, offset, words, words.length);
     this.boundWords = words;
     this.flow = flow;
   }
