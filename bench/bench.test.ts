@@ -112,11 +112,11 @@ describe("workloads", () => {
         const program = buildNative(folder);
         const module = buildWasm(folder);
         const peers = [
-          qemu(guest, "QEMU TCG"),
-          program === undefined ? undefined : native(program),
-          module === undefined ? undefined : wasm(module),
+          qemu(guest, "QEMU TCG", "wall"),
+          program === undefined ? undefined : native(program, "wall"),
+          module === undefined ? undefined : wasm(module, "wall"),
         ];
-        const ours = gaoler(guest);
+        const ours = gaoler(guest, "wall");
         for (const workload of WORKLOADS) {
           const { checksum } = await ours.run(workload, { warm: 0, rounds: 1 });
           expect(checksum, workload.name).toMatch(/^[0-9a-f]{16}$/);
@@ -139,7 +139,7 @@ describe("workloads", () => {
   it.skipIf(missing.length > 0)("run in a process of their own", async () => {
     const folder = mkdtempSync(join(tmpdir(), "gaoler-bench-test-"));
     try {
-      const ours = gaoler(buildGuest(folder));
+      const ours = gaoler(buildGuest(folder), "wall");
       const rounds = { warm: 0, rounds: 3 };
       const { checksum } = await ours.run(WORKLOADS[0], rounds);
       const whole = await ours.runProcess?.(WORKLOADS[0], rounds);

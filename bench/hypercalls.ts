@@ -12,7 +12,7 @@ import {
   Session,
   uart8250,
 } from "../src/session/index.ts";
-import { processorMilliseconds } from "./transcript.ts";
+import { PROCESSOR } from "./clock.ts";
 
 /** Its name for `--only`. */
 export const HYPERCALL = "hypercall";
@@ -47,9 +47,9 @@ export async function runHypercalls(image: Uint8Array, calls = CALLS): Promise<H
   let errors = "no answer";
   session.on((event) => {
     if (event.kind !== "line") return;
-    if (event.text === "begin") begin = processorMilliseconds();
+    if (event.text === "begin") begin = PROCESSOR();
     if (!event.text.startsWith("end ")) return;
-    end = processorMilliseconds();
+    end = PROCESSOR();
     errors = event.text.slice("end ".length);
   });
   const { ended } = await session.play();

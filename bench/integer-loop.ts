@@ -3,7 +3,8 @@
  * A test compares them with what gcc makes of it.
  */
 import { BareMachine } from "../src/session/bare.ts";
-import { instructionsPerSecond, processorMilliseconds } from "./transcript.ts";
+import { PROCESSOR } from "./clock.ts";
+import { instructionsPerSecond } from "./transcript.ts";
 import { UNHURRIED } from "./unhurried.ts";
 
 /** integer_loop up to its RET; the number of turns is in RDI, the result in RAX. */
@@ -51,11 +52,11 @@ export async function runIntegerLoop(turns: number): Promise<IntegerLoopRun> {
   const machine = new BareMachine(1 << 21, () => {});
   machine.loadFlat(Uint8Array.of(...INTEGER_LOOP, HLT), 64);
   machine.registers.set("rdi", BigInt(turns));
-  const before = processorMilliseconds();
+  const before = PROCESSOR();
   const { instructions } = await machine.run(undefined, undefined, undefined, UNHURRIED);
   const rate = instructionsPerSecond(
     { instructions: 0, processorMilliseconds: before },
-    { instructions, processorMilliseconds: processorMilliseconds() },
+    { instructions, processorMilliseconds: PROCESSOR() },
   );
   return { result: machine.registers.get("rax"), instructionsPerSecond: rate };
 }

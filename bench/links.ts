@@ -21,7 +21,7 @@ import {
   Session,
   uart8250,
 } from "../src/session/index.ts";
-import { processorMilliseconds } from "./transcript.ts";
+import { PROCESSOR } from "./clock.ts";
 
 const { inmates } = q35MemoryMap(14);
 const CALLER = 1;
@@ -118,9 +118,9 @@ export async function runLink(
   let numbers: number[] = [];
   session.on((event) => {
     if (event.kind !== "line") return;
-    if (event.text === "begin") begin = processorMilliseconds();
+    if (event.text === "begin") begin = PROCESSOR();
     if (!event.text.startsWith("end ")) return;
-    end = processorMilliseconds();
+    end = PROCESSOR();
     numbers = event.text.split(" ").slice(1).map(Number);
   });
   const { ended } = await session.play();

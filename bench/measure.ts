@@ -19,6 +19,12 @@ export const THOROUGH: Plan = {
   milliseconds: 250,
   processes: { turns: 3, milliseconds: 1000 },
 };
+/** By processor time, which is counted in steps of some milliseconds. */
+export const COARSE: Plan = {
+  turns: 3,
+  milliseconds: 500,
+  processes: { turns: 2, milliseconds: 1000 },
+};
 export const BRIEF: Plan = { turns: 1, milliseconds: 60, processes: { turns: 0, milliseconds: 0 } };
 
 /** Whose speed says how much work the processes get, if it takes part; else the first peer's. */

@@ -3,8 +3,9 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { BareMachine } from "../src/session/bare.ts";
+import { type ClockName, clockHere, PROCESSOR } from "./clock.ts";
 import { type ProcessMeasurement, runProcess } from "./process.ts";
-import { type Measurement, processorMilliseconds, Transcript } from "./transcript.ts";
+import { type Measurement, Transcript } from "./transcript.ts";
 import { UNHURRIED } from "./unhurried.ts";
 import { WasmProgram } from "./wasm-program.ts";
 import type { Needs, Workload } from "./workloads.ts";
@@ -38,7 +39,8 @@ const words = ({ name }: Workload, { warm, rounds }: Rounds): string[] => [
 ];
 
 /** This engine: in this process, or through the command line. */
-export function gaoler(guest: string): Peer {
+export function gaoler(guest: string, by: ClockName): Peer {
+  const clock = clockHere(by);
   const image = readFileSync(guest);
   return {
     name: "Gaoler",
@@ -52,8 +54,8 @@ export function gaoler(guest: string): Peer {
       );
       const [vcpu] = machine.board.vcpus;
       const transcript = new Transcript(workload.name, () => ({
-        milliseconds: performance.now(),
-        work: { instructions: vcpu.retired, processorMilliseconds: processorMilliseconds() },
+        milliseconds: clock(),
+        work: { instructions: vcpu.retired, processorMilliseconds: PROCESSOR() },
       }));
       machine.loadMultiboot(image, words(workload, rounds).join(" "));
       const { ended } = await machine.run(
@@ -73,12 +75,17 @@ export function gaoler(guest: string): Peer {
           ...["--cmdline", words(workload, rounds).join(" ")],
         ],
         PATIENCE_MS,
+        by,
       ),
   };
 }
 
 /** undefined: not installed */
-export function qemu(guest: string, name: "QEMU TCG" | "TCG icount"): Peer | undefined {
+export function qemu(
+  guest: string,
+  name: "QEMU TCG" | "TCG icount",
+  by: ClockName,
+): Peer | undefined {
   if (spawnSync(QEMU, ["--version"]).error !== undefined) return undefined;
   const machine = ["-accel", "tcg", "-nodefaults", "-no-reboot", "-display", "none"];
   const devices = ["-serial", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"];
@@ -92,23 +99,25 @@ export function qemu(guest: string, name: "QEMU TCG" | "TCG icount"): Peer | und
         ...["-m", String(RAM_MIB), "-kernel", guest, "-append", words(workload, rounds).join(" ")],
       ],
       PATIENCE_MS,
+      by,
     );
   return { name, offers: ["c", "x86", "machine"], run: start, runProcess: start };
 }
 
 /** The workloads compiled for the host. */
-export function native(program: string): Peer {
+export function native(program: string, by: ClockName): Peer {
   const start = (workload: Workload, rounds: Rounds) =>
-    runProcess(workload.name, program, words(workload, rounds), PATIENCE_MS);
+    runProcess(workload.name, program, words(workload, rounds), PATIENCE_MS, by);
   return { name: "native", offers: ["c", "x86"], run: start, runProcess: start };
 }
 
 /** The workloads compiled to WebAssembly, which this process runs. */
-export function wasm(module: string): Peer {
+export function wasm(module: string, by: ClockName): Peer {
+  const clock = clockHere(by);
   const program = new WasmProgram(readFileSync(module));
   return {
     name: "wasm",
     offers: ["c"],
-    run: async ({ name }, { warm, rounds }) => program.run(name, warm, rounds),
+    run: async ({ name }, { warm, rounds }) => program.run(name, warm, rounds, clock),
   };
 }

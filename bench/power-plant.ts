@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { powerPlant } from "../src/power-plant/scenario.ts";
 import { loadScenario, Session } from "../src/session/index.ts";
-import { processorMilliseconds } from "./transcript.ts";
+import { PROCESSOR } from "./clock.ts";
 
 const FOLDER = join(import.meta.dirname, "../examples/power-plant");
 
@@ -34,9 +34,9 @@ export async function runPowerPlant(): Promise<PowerPlantFigures> {
     },
   });
   const loaded = await loadScenario(scenario, (file) => readFile(file));
-  const before = processorMilliseconds();
+  const before = PROCESSOR();
   const { ended, virtualNs, instructions } = await new Session(loaded).play();
-  const processorSeconds = (processorMilliseconds() - before) / 1000;
+  const processorSeconds = (PROCESSOR() - before) / 1000;
   if (ended !== "script" || newest === undefined)
     throw new Error(`the plant's run ended by "${ended}" after ${samples} samples`);
   const virtualSeconds = virtualNs / 1e9;

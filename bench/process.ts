@@ -1,10 +1,11 @@
 /** A workload in a process of its own: its lines, how long all of it took, how much memory it had. */
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { type ClockName, processorTimeOf, WALL } from "./clock.ts";
 import { type Measurement, Transcript } from "./transcript.ts";
 
 export interface ProcessMeasurement extends Measurement {
-  /** From its start to its end, start-up included. */
+  /** From its start to its end, start-up included; of processor time to its last line. */
   readonly wholeMilliseconds: number;
   /** Largest resident set; undefined where the host does not say. */
   readonly peakBytes: number | undefined;
@@ -18,19 +19,22 @@ export function runProcess(
   command: string,
   args: readonly string[],
   patienceMs: number,
+  by: ClockName,
 ): Promise<ProcessMeasurement> {
-  const transcript = new Transcript(workload, () => ({
-    milliseconds: performance.now(),
-    work: undefined,
-  }));
-  const start = performance.now();
+  const start = WALL();
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       stdio: ["ignore", "pipe", "inherit"],
       timeout: patienceMs,
     });
+    const sinceStart = () =>
+      by === "wall" ? WALL() - start : processorTimeOf(child.pid ?? process.pid);
+    let newest = 0;
+    const transcript = new Transcript(workload, () => {
+      newest = sinceStart();
+      return { milliseconds: newest, work: undefined };
+    });
     let peakBytes: number | undefined;
-    let end = start;
     const look = setInterval(() => {
       peakBytes = peakOf(child.pid) ?? peakBytes;
     }, LOOK_MS);
@@ -42,14 +46,14 @@ export function runProcess(
       reject(error);
     });
     child.on("exit", () => {
-      end = performance.now();
+      if (by === "wall") newest = sinceStart();
       clearInterval(look);
     });
     child.on("close", (status, signal) => {
       try {
         const ended = `ended with ${signal ?? `status ${status}`}`;
         const measurement = transcript.measurement(ended);
-        resolve({ ...measurement, wholeMilliseconds: end - start, peakBytes });
+        resolve({ ...measurement, wholeMilliseconds: newest, peakBytes });
       } catch (error) {
         reject(error);
       }

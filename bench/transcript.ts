@@ -1,7 +1,6 @@
 /** Reads what a workload prints, and takes the time as each line arrives. */
 
 export interface Mark {
-  /** Of the wall clock. */
   readonly milliseconds: number;
   /** undefined where nobody counts */
   readonly work: Work | undefined;
@@ -13,7 +12,7 @@ export interface Work {
   readonly processorMilliseconds: number;
 }
 
-/** Times in milliseconds of the wall clock. */
+/** Times in milliseconds, by the clock that the marks come from. */
 export interface Measurement {
   /** Of the rounds asked for. */
   readonly milliseconds: number;
@@ -30,12 +29,6 @@ export const instructionsPerSecond = (from: Work, to: Work): number =>
   ((to.instructions - from.instructions) /
     (to.processorMilliseconds - from.processorMilliseconds)) *
   1000;
-
-/** Of this process, all threads. */
-export function processorMilliseconds(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
-}
 
 /** In the order in which they are printed, see guest/workload.h. */
 const STAGES = ["start", "warm", "begin"] as const;

@@ -1,4 +1,5 @@
 /** The module that guest/wasm.c becomes. */
+import type { Clock } from "./clock.ts";
 import { type Measurement, Transcript } from "./transcript.ts";
 
 interface Exports {
@@ -15,9 +16,9 @@ export class WasmProgram {
   }
 
   /** @throws Error if the workload does not come to its end */
-  run(workload: string, warm: number, rounds: number): Measurement {
+  run(workload: string, warm: number, rounds: number, clock: Clock): Measurement {
     const transcript = new Transcript(workload, () => ({
-      milliseconds: performance.now(),
+      milliseconds: clock(),
       work: undefined,
     }));
     const print = (text: number): void => {

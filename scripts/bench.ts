@@ -5,6 +5,7 @@
  *     npm run bench                       all of it, a quarter of an hour
  *     npm run bench -- --quick            a few workloads once: are the checksums right?
  *     npm run bench -- --only crc32       one workload, or all of a group; may be given several times
+ *     npm run bench -- --processor        by processor time, for a machine that is busy (Linux only)
  *     npm run bench -- --json FILE        every sample, for programs
  *     npm run bench -- --write            all of it, into docs/performance.md and its chart
  *
@@ -15,6 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildGuest, buildNative, buildWasm, missingTools } from "../bench/build.ts";
 import { chart } from "../bench/chart.ts";
+import type { ClockName } from "../bench/clock.ts";
 import {
   COLD_START,
   type ColdStart,
@@ -37,7 +39,7 @@ import {
   QUICK_LINKS,
   runLink,
 } from "../bench/links.ts";
-import { BRIEF, measure, type Row, THOROUGH } from "../bench/measure.ts";
+import { BRIEF, COARSE, measure, type Row, THOROUGH } from "../bench/measure.ts";
 import { unexplained, withMeasured } from "../bench/page.ts";
 import { gaoler, native, type Peer, qemu, wasm } from "../bench/peers.ts";
 import {
@@ -61,6 +63,7 @@ const CHART = join(DOCS, "performance.svg");
 interface Options {
   readonly quick: boolean;
   readonly write: boolean;
+  readonly processor: boolean;
   readonly only: readonly string[];
   readonly json: string | undefined;
 }
@@ -70,6 +73,7 @@ function options(): Options {
     options: {
       quick: { type: "boolean", default: false },
       write: { type: "boolean", default: false },
+      processor: { type: "boolean", default: false },
       only: { type: "string", multiple: true, default: [] },
       json: { type: "string" },
     },
@@ -115,19 +119,22 @@ async function integerLoop(quick: boolean): Promise<IntegerLoopRun> {
 }
 
 /** Who can take part; says who cannot. */
-function assemble(folder: string): Peer[] {
+function assemble(folder: string, by: ClockName): Peer[] {
   const guest = buildGuest(folder);
   const program = buildNative(folder);
   const module = buildWasm(folder);
   const peers: readonly [peer: Peer | undefined, without: string][] = [
-    [gaoler(guest), ""],
-    [qemu(guest, "QEMU TCG"), "QEMU TCG (qemu-system-x86_64 is not installed)"],
-    [qemu(guest, "TCG icount"), "TCG icount (qemu-system-x86_64 is not installed)"],
+    [gaoler(guest, by), ""],
+    [qemu(guest, "QEMU TCG", by), "QEMU TCG (qemu-system-x86_64 is not installed)"],
+    [qemu(guest, "TCG icount", by), "TCG icount (qemu-system-x86_64 is not installed)"],
     [
-      program === undefined ? undefined : native(program),
+      program === undefined ? undefined : native(program, by),
       "native (needs an x86-64 machine and a C library)",
     ],
-    [module === undefined ? undefined : wasm(module), "wasm (needs clang for wasm32, and wasm-ld)"],
+    [
+      module === undefined ? undefined : wasm(module, by),
+      "wasm (needs clang for wasm32, and wasm-ld)",
+    ],
   ];
   return peers.flatMap(([peer, without]) => {
     if (peer === undefined) console.log(`skipped: ${without}`);
@@ -154,11 +161,13 @@ async function workloads(given: Options): Promise<Row[]> {
     return [];
   }
   return inFolder(async (folder) => {
-    const peers = assemble(folder);
+    const peers = assemble(folder, given.processor ? "processor" : "wall");
     const rows: Row[] = [];
     for (const workload of some) {
       if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${workload.name} ...`);
-      rows.push(await measure(workload, peers, given.quick ? BRIEF : THOROUGH));
+      rows.push(
+        await measure(workload, peers, given.quick ? BRIEF : given.processor ? COARSE : THOROUGH),
+      );
     }
     if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
     return rows;
@@ -234,6 +243,7 @@ async function bench(given: Options): Promise<number> {
   if (given.json !== undefined) {
     const result = {
       environment: here,
+      times: given.processor ? "processor" : "wall",
       integerLoop: { instructionsPerSecond: loop.instructionsPerSecond },
       workloads: rows.map(({ workload, figures, processes, checksums }) => ({
         ...workload,

@@ -4,6 +4,9 @@
 
 #include "system.h"
 
+#define PIC_PRIMARY_MASK 0x21
+#define PIC_SECONDARY_MASK 0xa1
+
 #define TICKS_PER_SECOND 10000
 #define TURNS 50000
 
@@ -15,8 +18,11 @@ uint64_t integer_loop(uint64_t turns);
 
 void enable_apic(void)
 {
+    /* The firmware's timer: the request is taken back at the chip, as its way to the CPU is open still. */
+    out8(PIC_PRIMARY_MASK, 0xff);
+    out8(PIC_SECONDARY_MASK, 0xff);
     *apic(LAPIC_SPURIOUS) = SPURIOUS_ENABLE;
-    *apic(LAPIC_LINT0) = LVT_MASKED; /* the firmware's timer */
+    *apic(LAPIC_LINT0) = LVT_MASKED;
 }
 
 void prepare_self_interrupts(void)
