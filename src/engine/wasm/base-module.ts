@@ -18,7 +18,6 @@ import {
   PAGE_WALK_LOCALS,
   pageWalk,
 } from "./page-walk.ts";
-import { stringRuns } from "./string-runs.ts";
 
 /** A template: (vCPU base, record address) -> reason to leave. */
 export const TEMPLATE: Signature = { parameters: ["i32", "i32"], results: ["i32"] };
@@ -119,9 +118,6 @@ export function buildBaseModule(
   module.exportFunction("slow_access", module.addFunction(SLOW_ACCESS, slow.locals, slow.code));
   const filling = fillTlb({ pageWalk: walk, typescript: fill }, ramOffset);
   module.exportFunction("fill_tlb", module.addFunction(FILL_TLB, filling.locals, filling.code));
-
-  for (const { name, locals, code } of stringRuns())
-    module.exportFunction(name, module.addFunction(TEMPLATE, locals, code));
 
   for (const f of QUICK_FUNCTIONS) {
     const { locals, code } = new FunctionEmitter(f);

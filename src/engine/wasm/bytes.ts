@@ -25,23 +25,26 @@ export class Bytes {
 
   /** Unsigned LEB128, 0 .. 2^32-1. */
   u32(value: number): this {
+    this.room(5);
     let rest = value >>> 0;
     while (rest >= 0x80) {
-      this.byte((rest & 0x7f) | 0x80);
+      this.buffer[this.length++] = (rest & 0x7f) | 0x80;
       rest >>>= 7;
     }
-    return this.byte(rest);
+    this.buffer[this.length++] = rest;
+    return this;
   }
 
   /** Signed LEB128 of a 32-bit value. */
   s32(value: number): this {
+    this.room(5);
     let rest = value | 0;
     for (;;) {
       const low = rest & 0x7f;
       rest >>= 7;
-      if ((rest === 0 && (low & 0x40) === 0) || (rest === -1 && (low & 0x40) !== 0))
-        return this.byte(low);
-      this.byte(low | 0x80);
+      const isLast = rest === (low & 0x40 ? -1 : 0);
+      this.buffer[this.length++] = isLast ? low : low | 0x80;
+      if (isLast) return this;
     }
   }
 

@@ -16,6 +16,7 @@ import {
 } from "../x86/state.ts";
 import { buildBaseModule } from "./base-module.ts";
 import { Blocks } from "./blocks.ts";
+import { addRareFunctions } from "./rare-functions.ts";
 import { type Jit, Regions } from "./regions/regions.ts";
 import { Templates } from "./templates.ts";
 import { WasmVcpu } from "./vcpu.ts";
@@ -75,9 +76,12 @@ export class WasmEngine {
     });
     const { enter_record: enter, header, jump } = base.exports;
     this.code = { enter, header, jump } as GuestCode;
-    for (const name of Object.keys(base.exports))
+    for (const [name, value] of Object.entries(base.exports)) {
       if (name in functions) throw new Error(`templates have two functions to call by "${name}"`);
-    this.templates = new Templates(memory.memory, table, { ...functions, ...base.exports });
+      functions[name] = value;
+    }
+    addRareFunctions(functions, memory.memory, table);
+    this.templates = new Templates(memory.memory, table, functions);
     this.blocks = new Blocks(memory, this.templates, this.cores);
     this.regions = new Regions(
       memory,

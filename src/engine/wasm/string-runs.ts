@@ -22,8 +22,7 @@ import { tlbEntry } from "./tlb-code.ts";
  */
 export interface StringRun {
   readonly name: string;
-  readonly locals: readonly ValueType[];
-  readonly code: Assembler;
+  readonly write: () => { readonly locals: readonly ValueType[]; readonly code: Assembler };
 }
 
 /** One function for each kind and size of element. */
@@ -31,8 +30,7 @@ export const stringRuns = (): StringRun[] =>
   STRING_RUN_KINDS.flatMap((kind) =>
     [0, 1, 2, 3].map((shift) => ({
       name: stringRunName(kind, 1 << shift),
-      locals: LOCALS,
-      code: stringRun(kind, shift),
+      write: () => ({ locals: LOCALS, code: stringRun(kind, shift) }),
     })),
   );
 
