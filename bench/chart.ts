@@ -26,6 +26,7 @@ const COLOURS = [
 
 const STYLE = `
   text { font: 12px system-ui, sans-serif; fill: #1f2328 }
+  text { paint-order: stroke; stroke: #ffffff; stroke-width: 4px; stroke-linejoin: round }
   .page { fill: #ffffff }
   .title { font-size: 15px; font-weight: 600 }
   .group { font-weight: 600 }
@@ -35,7 +36,7 @@ const STYLE = `
   .target { stroke: #cf222e; stroke-width: 1.5; stroke-dasharray: 5 3 }
   .wasm { fill: #ffffff; stroke: #1f2328; stroke-width: 1.5 }
   @media (prefers-color-scheme: dark) {
-    text { fill: #e6edf3 }
+    text { fill: #e6edf3; stroke: #0d1117 }
     .page { fill: #0d1117 }
     .note { fill: #9198a1 }
     .grid { stroke: #30363d }
@@ -100,6 +101,7 @@ function group(
       text(12, top + 20, `${title}${summary}, target ${mean}`, "start", "group"),
       ...bars.flatMap((row, index) => bar(row, colour, scale, first + index * PITCH)),
       `<line class="target" x1="${target}" x2="${target}" y1="${first - 4}" y2="${end}"/>`,
+      ...bars.flatMap((row, index) => labels(row, scale, first + index * PITCH)),
       "</g>",
     ],
     height: HEADING + bars.length * PITCH,
@@ -107,21 +109,25 @@ function group(
 }
 
 function bar(row: Row, colour: string, scale: LogScale, y: number): string[] {
-  const value = speed(row) ?? 1;
-  const [from, to] = [scale.x(1), scale.x(value)].sort((a, b) => a - b);
+  const [from, to] = [scale.x(1), scale.x(speed(row) ?? 1)].sort((a, b) => a - b);
   const wasm = ratio(row, "QEMU TCG", "wasm");
-  const middle = y + BAR - 3;
   return [
-    text(LEFT - 8, middle, row.workload.name, "end"),
     `<rect x="${round(from)}" y="${y}" width="${round(Math.max(1, to - from))}" height="${BAR}" rx="2" fill="${colour}"/>`,
     ...(wasm === undefined
       ? []
       : [`<circle class="wasm" cx="${round(scale.x(wasm))}" cy="${y + BAR / 2}" r="3"/>`]),
-    text(
-      Math.max(to, wasm === undefined ? 0 : nearby(to, scale.x(wasm))) + 6,
-      middle,
-      number(value),
-    ),
+  ];
+}
+
+/** Above everything else: the name, and the number where the bar ends. */
+function labels(row: Row, scale: LogScale, y: number): string[] {
+  const value = speed(row) ?? 1;
+  const wasm = ratio(row, "QEMU TCG", "wasm");
+  const end = Math.max(scale.x(1), scale.x(value));
+  const clear = wasm === undefined ? end : nearby(end, scale.x(wasm));
+  return [
+    text(LEFT - 8, y + BAR - 3, row.workload.name, "end"),
+    text(clear + 6, y + BAR - 3, number(value)),
   ];
 }
 
