@@ -241,6 +241,7 @@ describe("what is made of it", () => {
     const page = `# Speed\n\n${BEGIN}\nold\n${END}\n\n### integer: it is so\n`;
     const rows = [await row("crc32", 0.5), await row("sort", 2.1)];
     const measured = {
+      by: "wall" as const,
       environment: { processor: "P", cores: 2, memoryMiB: 4096, versions: { Node: "1.2" } },
       rows,
       coldStart: { firstLine: 300, firstLineOfACell: 320, samples: [] },

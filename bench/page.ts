@@ -1,4 +1,5 @@
 /** The measured part of docs/performance.md. What people wrote around it stays. */
+import type { ClockName } from "./clock.ts";
 import type { ColdStart } from "./cold-start.ts";
 import { type Environment, environmentLine } from "./environment.ts";
 import type { Row } from "./measure.ts";
@@ -18,6 +19,7 @@ export const BEGIN =
 export const END = "<!-- end of what is measured -->";
 
 export interface Measured {
+  readonly by: ClockName;
   readonly environment: Environment;
   readonly rows: readonly Row[];
   readonly coldStart: ColdStart;
@@ -43,10 +45,15 @@ export function unexplained(page: string, { rows }: Pick<Measured, "rows">): str
 const missed = (rows: readonly Row[]): string[] =>
   [...means(rows), ...floors(rows)].filter(({ holds }) => !holds).map(({ what }) => what);
 
-function section({ environment, rows, coldStart, more }: Measured): string[] {
+const CLOCKS: Readonly<Record<ClockName, string>> = {
+  wall: "Times are of the wall clock.",
+  processor: "Times are of the processor, as the machine was busy with other things.",
+};
+
+function section({ by, environment, rows, coldStart, more }: Measured): string[] {
   const failed = missed(rows);
   return [
-    `On ${environmentLine(environment)}.`,
+    `On ${environmentLine(environment)}. ${CLOCKS[by]}`,
     "",
     "![Speed of Gaoler relative to QEMU TCG, a bar a workload](performance.svg)",
     "",

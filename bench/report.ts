@@ -19,6 +19,8 @@ import {
 interface Column {
   readonly title: string;
   readonly cell: (row: Row) => string;
+  /** One measurement says nothing about it. */
+  readonly judges?: true;
   /** Of the group, where it has one. */
   readonly mean?: (row: Row) => number | undefined;
 }
@@ -44,12 +46,13 @@ const COLUMNS: readonly Column[] = [
   quotient("TCG/Gaoler", speed),
   {
     title: "target",
+    judges: true,
     cell: (row) => verdictOf(speed(row), wantedOf(row.workload), floorOf(row.workload)),
   },
   quotient("icount/Gaoler", (row) => ratio(row, "TCG icount", "Gaoler")),
   quotient("TCG/wasm", (row) => ratio(row, "QEMU TCG", "wasm")),
   quotient("Gaoler/native", (row) => ratio(row, "Gaoler", "native")),
-  { title: "spread", cell: spreads },
+  { title: "spread", judges: true, cell: spreads },
   quotient("process", processRatio),
   { title: "warm-up", cell: warmUp },
   quotient("M instr/s", ({ figures }) => {
@@ -95,9 +98,13 @@ export type Line = readonly string[];
 
 /** Headings first; then the groups with their workloads and geometric means; then the mean of all but string. */
 export function lines(rows: readonly Row[]): Line[] {
+  const once = rows.every(({ figures }) =>
+    [...figures.values()].every(({ samples }) => samples.length === 1),
+  );
   const columns = COLUMNS.filter(
-    ({ cell, mean }) =>
-      rows.some((row) => cell(row) !== MISSING) || rows.some((row) => mean?.(row) !== undefined),
+    ({ cell, mean, judges }) =>
+      !(judges && once) &&
+      (rows.some((row) => cell(row) !== MISSING) || rows.some((row) => mean?.(row) !== undefined)),
   );
   const verdicts = means(rows);
   const meanLine = (
