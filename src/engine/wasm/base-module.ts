@@ -21,13 +21,14 @@ import {
 
 /** A template: (vCPU base, record address) -> reason to leave. */
 export const TEMPLATE: Signature = { parameters: ["i32", "i32"], results: ["i32"] };
-/** Enters the block at RIP: (vCPU base) -> reason to leave. */
+/** Enters the block at RIP, or the same in tier 0: (vCPU base) -> reason to leave. */
 export const JUMP: Signature = { parameters: ["i32"], results: ["i32"] };
 
 /** Functions that compiled regions call. */
 export const REGION_IMPORTS: Readonly<Record<string, Signature>> = {
   header: TEMPLATE,
   jump: JUMP,
+  resume: JUMP,
   fill_tlb: FILL_TLB,
 };
 /** Table slots of the base module's own templates. */
@@ -88,25 +89,36 @@ export function buildBaseModule(
   const stale = constant(new Bytes(), Leave.lookup);
   const staleFunction = module.addFunction(TEMPLATE, [], stale);
 
-  const jump = new Bytes();
-  // entry = cpu + ((rip ^ rip >> 12) & mask) * 16
-  load(get(jump, 0), I64_LOAD, RIP).byte(0x22).u32(1);
-  jump.byte(0xa7).byte(0x22).u32(2);
-  constant(get(jump, 2), 12).byte(0x76, 0x73);
-  constant(jump, JUMP_CACHE_ENTRIES - 1).byte(0x71);
-  constant(jump, 4).byte(0x74);
-  get(jump, 0).byte(0x6a).byte(0x21).u32(2);
-  load(get(jump, 2), I64_LOAD, JUMP_CACHE);
-  get(jump, 1).byte(0x51, 0x04, 0x40);
-  load(get(jump, 2), I32_LOAD, JUMP_CACHE + 8);
-  load(get(jump, 0), I32_LOAD, MODE).byte(0x46, 0x04, 0x40);
-  get(jump, 0);
-  load(get(jump, 2), I32_LOAD, JUMP_CACHE + 12)
-    .byte(0x22)
-    .u32(3);
-  load(get(jump, 3), I32_LOAD, 0).byte(0x13).u32(template).byte(0x00, 0x0b, 0x0b);
-  constant(jump, Leave.lookup);
-  const jumpFunction = module.addFunction(JUMP, ["i64", "i32", "i32"], jump);
+  /** Enter the block at RIP by the jump cache; `enter` has its record in local 3. */
+  const throughJumpCache = (enter: (code: Bytes) => void): number => {
+    const jump = new Bytes();
+    // entry = cpu + ((rip ^ rip >> 12) & mask) * 16
+    load(get(jump, 0), I64_LOAD, RIP).byte(0x22).u32(1);
+    jump.byte(0xa7).byte(0x22).u32(2);
+    constant(get(jump, 2), 12).byte(0x76, 0x73);
+    constant(jump, JUMP_CACHE_ENTRIES - 1).byte(0x71);
+    constant(jump, 4).byte(0x74);
+    get(jump, 0).byte(0x6a).byte(0x21).u32(2);
+    load(get(jump, 2), I64_LOAD, JUMP_CACHE);
+    get(jump, 1).byte(0x51, 0x04, 0x40);
+    load(get(jump, 2), I32_LOAD, JUMP_CACHE + 8);
+    load(get(jump, 0), I32_LOAD, MODE).byte(0x46, 0x04, 0x40);
+    get(jump, 0);
+    load(get(jump, 2), I32_LOAD, JUMP_CACHE + 12)
+      .byte(0x22)
+      .u32(3);
+    enter(jump);
+    jump.byte(0x0b, 0x0b);
+    constant(jump, Leave.lookup);
+    return module.addFunction(JUMP, ["i64", "i32", "i32"], jump);
+  };
+  const jumpFunction = throughJumpCache((code) => {
+    load(get(code, 3), I32_LOAD, 0).byte(0x13).u32(template).byte(0x00);
+  });
+  // In tier 0, whether the block is compiled or not.
+  const resumeFunction = throughJumpCache((code) => {
+    code.byte(0x12).u32(headerFunction);
+  });
 
   const indirect = get(new Bytes(), 0).byte(0x12).u32(jumpFunction);
   const indirectFunction = module.addFunction(TEMPLATE, [], indirect);
@@ -130,6 +142,7 @@ export function buildBaseModule(
   module.exportFunction("enter_record", module.addFunction(TEMPLATE, [], enter));
   module.exportFunction("jump", jumpFunction);
   module.exportFunction("header", headerFunction);
+  module.exportFunction("resume", resumeFunction);
   module.tableEntries(HEADER_SLOT, [headerFunction, staleFunction, indirectFunction]);
   return module.build(memoryPages, tableSlots);
 }

@@ -183,6 +183,12 @@ export class Blocks {
     if (this.objects.get(block.record) === block) this.words[block.record >> 2] = slot;
   }
 
+  /** A block is hot after so many entries. */
+  countDown(block: Block, entries: number): void {
+    if (this.objects.get(block.record) === block)
+      this.words[(block.record + HEADER_COUNTDOWN) >> 2] = entries;
+  }
+
   /** Whether a region's link words find room. */
   get hasRoom(): boolean {
     return this.next + MAXIMUM_BLOCK_BYTES <= this.arenaEnd;
@@ -351,7 +357,10 @@ export class Blocks {
   private markBytes(start: number, size: number): void {
     const page = Math.floor(start / 4096);
     if (this.codeMap[page * 2] === 0 && this.codeMap[page * 2 + 1] === 0)
-      for (const core of this.cores) core?.tlb.watchWrites(this.memory.ramOffset + page * 4096);
+      for (const core of this.cores) {
+        core?.tlb.watchWrites(this.memory.ramOffset + page * 4096);
+        core?.windows.watchWrites(this.memory.ramOffset + page * 4096);
+      }
     for (
       let granule = Math.floor(start / 64);
       granule <= Math.floor((start + size - 1) / 64);

@@ -335,9 +335,7 @@ export abstract class Emitter {
   /** A local that holds the value. */
   protected pinned(value: Value): number {
     if (value.local >= 0) return value.local;
-    const local = this.newLocal(value.type);
-    this.compute(value);
-    this.set(local);
-    return local;
+    this.keep(value);
+    return value.local;
   }
 }

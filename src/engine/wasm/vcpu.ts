@@ -380,7 +380,7 @@ export class WasmVcpu implements Vcpu {
         }
         case LEAVE_RETRY: {
           const record = this.find();
-          engine.regions.retried(engine.blocks.startOf(record));
+          engine.regions.retried(core, engine.blocks.startOf(record));
           leave = this.enterHeader(record);
           break;
         }

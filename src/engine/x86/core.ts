@@ -68,6 +68,7 @@ import {
   XCR0,
 } from "./state.ts";
 import { SUPERVISOR, SUPERVISOR_SMAP, Tlb, USER } from "./tlb.ts";
+import { Windows } from "./windows.ts";
 
 /** V8 folds no imported constants: hot paths have their own. */
 const MODE_WORD = MODE >> 2;
@@ -126,6 +127,7 @@ export class Core {
   readonly linearView: DataView;
   readonly x87: X87;
   readonly tlb: Tlb;
+  readonly windows: Windows;
   readonly jumpCache: JumpCache;
   readonly regions: RegionCache;
   map: MemoryMap;
@@ -183,6 +185,7 @@ export class Core {
     this.f64 = new Float64Array(buffer, this.base, VCPU_BYTES / 8);
     this.x87 = new X87(buffer, this.base + X87_STATE);
     this.tlb = new Tlb(this.i32, this.u32);
+    this.windows = new Windows(this);
     this.jumpCache = new JumpCache(this.i32);
     this.regions = new RegionCache(this.i32, this.u32, memory.ramOffset);
     this.linearMemory = new Uint8Array(buffer);
@@ -371,6 +374,7 @@ export class Core {
   /** Forget every cached translation, and the jump cache, which depends on them. */
   flushTlb(): void {
     this.tlb.flush();
+    this.windows.clear();
     this.flushJumpCache();
   }
 

@@ -274,5 +274,6 @@ export function invalidatePage(core: Core, linear: number): void {
     core.flushTlb();
     return;
   }
+  core.windows.forgetPage(linear);
   if (core.tlb.forgetPage(linear)) core.flushJumpCache();
 }

@@ -154,6 +154,21 @@ export const REGION_ADDEND = 16;
 /** As in `MapRegion` of the contract. */
 export const REGION_RIGHTS = 20;
 
+/**
+ * Windows of each TLB set (see windows.ts): {@link WINDOW_SET_BYTES} a set, {@link WINDOW_BYTES} each:
+ * for data, for the stack, and one for what is only read.
+ */
+export const WINDOWS = REGIONS + REGION_COUNT * REGION_BYTES;
+export const WINDOW_SET_BYTES = 128;
+export const WINDOW_BYTES = 32;
+export const DATA_WINDOW = 0;
+export const STACK_WINDOW = WINDOW_BYTES;
+export const READ_WINDOW = 2 * WINDOW_BYTES;
+/** Fields of a window: first linear address; from there on, of how many bytes an access may begin; its byte in linear memory. */
+export const WINDOW_BASE = 0;
+export const WINDOW_REACH = 8;
+export const WINDOW_HOST = 16;
+
 /** Distance between two vCPUs. */
 export const VCPU_BYTES = 256 * 1024;
 export const MAXIMUM_VCPUS = 64;

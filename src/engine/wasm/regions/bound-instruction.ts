@@ -40,8 +40,10 @@ export interface BlockFlow {
   depth: number;
   /** Where a jump goes. */
   readonly targets: Map<Value, Value>;
-  /** The flags that held before the block are observed in it. */
-  observesFlags: boolean;
+  /** The flags that held before the block are looked at in it. */
+  readsFlags: boolean;
+  /** The block may be left while the flags are those that held before it. */
+  leavesFlags: boolean;
   /** The flags were changed for certain. */
   killsFlags: boolean;
 }
@@ -53,7 +55,8 @@ export function newFlow(rip: bigint): BlockFlow {
     effects: new Map(),
     depth: 0,
     targets: new Map(),
-    observesFlags: false,
+    readsFlags: false,
+    leavesFlags: false,
     killsFlags: false,
   };
 }
@@ -136,7 +139,7 @@ export class BoundInstruction extends Instruction {
     if (offset === RIP) return this.i64(BigInt.asIntN(64, this.flow.rip));
     if (isFlags(offset)) {
       this.materialise();
-      if (!this.flow.killsFlags) this.flow.observesFlags = true;
+      if (!this.flow.killsFlags) this.flow.readsFlags = true;
     }
     return super.loadState(offset, load);
   }
@@ -308,6 +311,6 @@ export class BoundInstruction extends Instruction {
 
   private noteFlags(value: Value): void {
     this.flow.effects.set(value, this.flow.effect);
-    if (this.flow.effect === undefined && !this.flow.killsFlags) this.flow.observesFlags = true;
+    if (this.flow.effect === undefined && !this.flow.killsFlags) this.flow.leavesFlags = true;
   }
 }

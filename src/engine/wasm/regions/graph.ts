@@ -16,8 +16,10 @@ export interface Node {
   isLoopHead: boolean;
   /** The budget is checked here for so many instructions, up to the next check; 0: no check. */
   check: number;
-  /** What held of the flags before it matters in it or behind it. */
-  flagsLive: boolean;
+  /** The flags that hold before it are looked at, in it or behind it. */
+  flagsRead: boolean;
+  /** They are what the flags are when the region is left, somewhere in it or behind it. */
+  flagsLeft: boolean;
 }
 
 /** Most instructions between two checks of the budget. */
@@ -34,7 +36,8 @@ export function newNode(block: RegionBlock): Node {
     isMerge: false,
     isLoopHead: false,
     check: 0,
-    flagsLive: true,
+    flagsRead: true,
+    flagsLeft: true,
   };
 }
 
@@ -162,16 +165,18 @@ function setChecks(nodes: readonly Node[]): void {
 
 function setLiveFlags(nodes: readonly Node[]): void {
   for (const node of nodes) {
-    const { observesFlags, killsFlags } = node.block.flow;
-    node.flagsLive = observesFlags || (!killsFlags && node.successors.length < node.ways);
+    const { readsFlags, leavesFlags, killsFlags } = node.block.flow;
+    node.flagsRead = readsFlags;
+    node.flagsLeft = leavesFlags || (!killsFlags && node.successors.length < node.ways);
   }
   for (let changed = true; changed; ) {
     changed = false;
     for (let k = nodes.length - 1; k >= 0; k--) {
       const node = nodes[k] as Node;
-      if (node.flagsLive || node.block.flow.killsFlags) continue;
-      if (node.successors.some((successor) => successor.flagsLive)) {
-        node.flagsLive = true;
+      if (node.block.flow.killsFlags) continue;
+      for (const live of ["flagsRead", "flagsLeft"] as const) {
+        if (node[live] || !node.successors.some((successor) => successor[live])) continue;
+        node[live] = true;
         changed = true;
       }
     }

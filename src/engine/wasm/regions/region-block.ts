@@ -68,7 +68,8 @@ export function liftBlock(
       if (!(problem instanceof NotCompiled)) throw problem;
       flow.effect = before.effect;
       flow.killsFlags = before.killsFlags;
-      flow.observesFlags = before.observesFlags;
+      flow.readsFlags = before.readsFlags;
+      flow.leavesFlags = before.leavesFlags;
       break;
     }
   }

@@ -4,21 +4,35 @@ import type { Load, Store, Value, Variable } from "../../micro/micro-op.ts";
 import { SLOW_UPDATE, SLOW_WRITE } from "../../x86/access.ts";
 import { JUMP_CACHE_RECORD, JUMP_CACHE_RIP, jumpCacheEntry } from "../../x86/jump-cache.ts";
 import {
+  ADDRESS,
   BUDGET,
+  DATA_WINDOW,
   FLAGS_AUX,
   FLAGS_RESULT,
   GPR,
   Leave,
+  READ_WINDOW,
   RECORD,
   RIP,
+  STACK_WINDOW,
+  STATUS,
   TLB,
   TLB_READ_TAG,
+  TLB_SET_BYTES,
+  TLB_SETS,
   TLB_WRITE_TAG,
+  WINDOW_BASE,
+  WINDOW_HOST,
+  WINDOW_REACH,
+  WINDOW_SET_BYTES,
+  WINDOWS,
 } from "../../x86/state.ts";
+import type { Block } from "../blocks.ts";
 import {
   BLOCK,
   BYTES,
   CPU,
+  ELSE,
   Emitter,
   IF,
   LOAD_CODES,
@@ -45,6 +59,9 @@ const I32_WRAP = 0xa7;
 const I64_EXTEND_I32_S = 0xac;
 const I64_EXTEND_I32_U = 0xad;
 const I64_EXTEND32_S = 0xc4;
+const I64_SUB = 0x7d;
+const I64_LT_U = 0x54;
+const I64_GE_U = 0x5a;
 const I64_LT_S = 0x53;
 const I64_LE_S = 0x57;
 const I32_LT_S = 0x48;
@@ -66,10 +83,25 @@ interface Cached {
   written: boolean;
 }
 
+/** Locals with a window's fields. */
+interface Window {
+  /** Of the window, in those of a TLB set. */
+  readonly offset: number;
+  readonly base: number;
+  readonly reach: number;
+  readonly host: number;
+}
+
 /** Ways out of a region, which all of its code shares; each is a block around it. */
-const WAYS = [
-  /** To tier 0 at an instruction that $packed tells, from anywhere. */
+export const WAYS = [
+  /** To tier 0 at an instruction that $packed tells. */
   "retry",
+  /** The same because an access, $missed bytes from its start, is not in a window. */
+  "data",
+  "stack",
+  "read",
+  /** The same because the TLB knows nothing of $missed, an access of $kind. */
+  "refill",
   /** To tier 0's header at $packed for the block at $rip: the budget does not reach to the next check. */
   "budget",
   /** To the block at $rip, through the link word at $packed. */
@@ -78,9 +110,25 @@ const WAYS = [
   "indirect",
 ] as const;
 type Way = (typeof WAYS)[number];
+/** STATUS, behind Leave.retry: the way, and the kind of an access. */
+export const KIND_SHIFT = 4;
+export const WAY_MASK = (1 << KIND_SHIFT) - 1;
+/** Those that leave an instruction to tier 0. */
+const RETRYING = WAYS.indexOf("refill");
 
-/** Additions and subtractions whose flags are only computed on the way out, by their number in $effect. */
-const LATE_EFFECTS = (["addition", "subtraction"] as const).flatMap((kind) =>
+const WINDOW_WAYS = ["data", "stack", "read"] as const;
+export type WindowKind = (typeof WINDOW_WAYS)[number];
+
+/** How compiled code finds an operand's place in linear memory. */
+export interface AccessPath {
+  /** Where it is looked for first. */
+  readonly window: WindowKind | undefined;
+  /** Then by the TLB; otherwise the instruction is left to tier 0. */
+  readonly tlb: boolean;
+}
+
+/** Effects whose flags are only computed on the way out, by their number in $effect less 1. */
+const LATE_EFFECTS = (["addition", "subtraction", "logic"] as const).flatMap((kind) =>
   [8, 16, 32, 64].map((bits) => ({ kind, bits })),
 );
 
@@ -98,14 +146,25 @@ export class RegionEmitter extends Emitter {
   private readonly byRip: ReadonlyMap<bigint, Node>;
   private readonly templateType: number;
   private readonly newLink: () => number;
+  private readonly pathOf: (block: Block, offset: number, usual: WindowKind) => AccessPath;
   private readonly cached = new Map<number, Cached>();
   private readonly budget = this.newLocal("i32");
   private readonly rip = this.newLocal("i64");
   private readonly packed = this.newLocal("i32");
   private readonly way = this.newLocal("i32");
   private readonly tlb = this.newLocal("i32");
+  private readonly missed = this.newLocal("i64");
+  private readonly kind = this.newLocal("i32");
+  private readonly windows = {
+    data: this.newWindow(DATA_WINDOW),
+    stack: this.newWindow(STACK_WINDOW),
+    read: this.newWindow(READ_WINDOW),
+  };
   private readonly target = this.newLocal("i32");
-  /** Flags not computed yet: number in {@link LATE_EFFECTS} plus 1, and what it is about. */
+  /**
+   * Flags not computed yet: number in {@link LATE_EFFECTS} plus 1, and what it is about; 0: they
+   * are in their locals.
+   */
   private readonly effect = this.newLocal("i32");
   private readonly effectValues = {
     a: this.newVariable("i64"),
@@ -128,15 +187,18 @@ export class RegionEmitter extends Emitter {
    * @param templateType type index of (i32, i32) -> i32
    * @param nodes in reverse postorder
    * @param newLink makes a link word, and returns its address
+   * @param pathOf tells how the instruction at an offset in a block finds its operands
    */
   constructor(
     functions: ReadonlyMap<string, number>,
     templateType: number,
     nodes: readonly Node[],
     newLink: () => number,
+    pathOf: (block: Block, offset: number, usual: WindowKind) => AccessPath,
   ) {
     super(functions);
     this.templateType = templateType;
+    this.pathOf = pathOf;
     this.nodes = nodes;
     this.node = nodes[0] as Node;
     this.newLink = newLink;
@@ -152,6 +214,15 @@ export class RegionEmitter extends Emitter {
     const local = super.newLocal(type);
     pool.push(local);
     return local;
+  }
+
+  private newWindow(offset: number): Window {
+    return {
+      offset,
+      base: this.newLocal("i64"),
+      reach: this.newLocal("i64"),
+      host: this.newLocal("i32"),
+    };
   }
 
   private newVariable(type: ValueType): Variable {
@@ -176,6 +247,7 @@ export class RegionEmitter extends Emitter {
       [TLB, this.tlb, "i32"],
     ] as const)
       this.fetch(field, local, type);
+    this.fetchWindows();
     for (const [field, { local, type }] of this.cached) this.fetch(field, local, type);
     this.pooling = true;
     this.open(BLOCK);
@@ -200,19 +272,47 @@ export class RegionEmitter extends Emitter {
   /** Behind all code: $way tells how to leave. */
   private exits(entryRip: bigint): void {
     this.lateFlags();
-    this.ifWay("retry", () => {
-      this.i64(entryRip);
-      this.get(this.packed);
-      this.i32(LEFT_BITS);
-      this.code.byte(0x75, 0xac, 0x7c);
-      this.set(this.rip);
-      this.get(this.budget);
-      this.get(this.packed);
-      this.i32(2 ** LEFT_BITS - 1);
-      this.code.byte(0x71, 0x6a);
-      this.set(this.budget);
-    });
+    this.get(this.way);
+    this.i32(RETRYING);
+    this.code.byte(0x4c);
+    this.open(IF);
+    this.i64(entryRip);
+    this.get(this.packed);
+    this.i32(LEFT_BITS);
+    this.code.byte(0x75, 0xac, 0x7c);
+    this.set(this.rip);
+    this.get(this.budget);
+    this.get(this.packed);
+    this.i32(2 ** LEFT_BITS - 1);
+    this.code.byte(0x71, 0x6a);
+    this.set(this.budget);
+    this.close();
     this.spill();
+    this.ifWay("refill", () => {
+      this.get(CPU);
+      this.get(this.kind);
+      this.get(this.missed);
+      this.code.byte(0x10).u32(this.function("fill_tlb"));
+      this.open(IF);
+      this.get(CPU);
+      this.code.byte(RETURN_CALL).u32(this.function("resume"));
+      this.close();
+    });
+    for (const way of WINDOW_WAYS)
+      this.ifWay(way, () => {
+        this.get(CPU);
+        this.get(this.missed);
+        this.get(this.windows[way].base);
+        this.code.byte(0x7c);
+        this.access(STORE_CODES.i64, ADDRESS);
+      });
+    this.get(CPU);
+    this.get(this.kind);
+    this.i32(KIND_SHIFT);
+    this.code.byte(I32_SHL);
+    this.get(this.way);
+    this.code.byte(0x72);
+    this.access(STORE_CODES.i32, STATUS);
     this.ifWay("link", () => this.followLink());
     this.ifWay("indirect", () => {
       this.get(CPU);
@@ -248,26 +348,37 @@ export class RegionEmitter extends Emitter {
       const values = { a: lift.get(a), b: lift.get(b), r: lift.get(r) };
       for (const value of Object.values(values)) value.uses++;
       this.statements(lift.list);
-      this.materialise({ kind, bits, ...values, carried: true });
+      this.computeFlags(
+        kind === "logic" ? { kind, bits, r: values.r } : { kind, bits, ...values, carried: true },
+      );
       this.close();
     }
   }
 
-  /** Leave by a way where the flags matter only then. */
   private leaveBy(way: Way, effect: FlagEffect | undefined): void {
-    if (effect?.kind === "addition" || effect?.kind === "subtraction") {
-      const number = LATE_EFFECTS.findIndex(
-        ({ kind, bits }) => kind === effect.kind && bits === effect.bits,
-      );
-      this.lateEffects.add(number);
-      for (const name of ["a", "b", "r"] as const) {
-        this.value(effect[name]);
-        this.set(this.effectValues[name].local);
-      }
-      this.i32(number + 1);
-      this.set(this.effect);
-    } else this.materialise(effect);
+    this.postpone(effect);
     this.branch(this.ways.get(way) as number);
+  }
+
+  /** Let the flags be computed on the way out only. */
+  private postpone(effect: FlagEffect | undefined): void {
+    if (effect === undefined) return;
+    if (effect.kind === "stored") {
+      this.materialise(effect);
+      return;
+    }
+    const number = LATE_EFFECTS.findIndex(
+      ({ kind, bits }) => kind === effect.kind && bits === effect.bits,
+    );
+    this.lateEffects.add(number);
+    const values =
+      effect.kind === "logic" ? { r: effect.r } : { a: effect.a, b: effect.b, r: effect.r };
+    for (const [name, value] of Object.entries(values) as ["a" | "b" | "r", Value][]) {
+      this.value(value);
+      this.set(this.effectValues[name].local);
+    }
+    this.i32(number + 1);
+    this.set(this.effect);
   }
 
   /** Find out which fields are worth a local. */
@@ -385,18 +496,19 @@ export class RegionEmitter extends Emitter {
     const { node } = this;
     const target = this.byRip.get(rip);
     if (target === undefined || !node.successors.includes(target)) {
-      this.materialise(effect);
       this.setRip(rip);
       if (this.isSamePage(rip)) {
         this.i32(this.newLink());
         this.set(this.packed);
-        this.leaveBy("link", undefined);
-      } else this.leaveBy("indirect", undefined);
+        this.leaveBy("link", effect);
+      } else this.leaveBy("indirect", effect);
       return;
     }
-    if (target.flagsLive) this.materialise(effect);
-    if (!this.isSamePage(rip)) this.guardMapping(target, target.flagsLive ? undefined : effect);
-    this.checkBudget(target, target.flagsLive ? undefined : effect);
+    if (target.flagsRead) this.materialise(effect);
+    else if (target.flagsLeft) this.postpone(effect);
+    const rest = target.flagsRead || target.flagsLeft ? undefined : effect;
+    if (!this.isSamePage(rip)) this.guardMapping(target, rest);
+    this.checkBudget(target, rest);
     const loop = target.order <= node.order ? this.loops.get(target) : this.merges.get(target);
     if (loop !== undefined) this.branch(loop);
     else {
@@ -449,6 +561,12 @@ export class RegionEmitter extends Emitter {
   /** Let the flags' locals hold what follows from an effect. */
   private materialise(effect: FlagEffect | undefined): void {
     if (effect === undefined) return;
+    this.computeFlags(effect);
+    this.i32(0);
+    this.set(this.effect);
+  }
+
+  private computeFlags(effect: FlagEffect): void {
     const lift = new Lift();
     const result = resultOf(lift, effect);
     const aux = auxOfEffect(lift, effect);
@@ -460,13 +578,13 @@ export class RegionEmitter extends Emitter {
   }
 
   /** Leave the present instruction to tier 0. */
-  private retry(value: Value): void {
+  private retry(value: Value, way: Way = "retry"): void {
     const { instructions, flow } = this.node.block;
     const { rip } = instructions[this.instruction] as (typeof instructions)[number];
     const distance = Number(rip - (this.nodes[0] as Node).block.rip);
     this.i32(distance * 2 ** LEFT_BITS + instructions.length - this.instruction);
     this.set(this.packed);
-    this.leaveBy("retry", flow.effects.get(value));
+    this.leaveBy(way, flow.effects.get(value));
   }
 
   /** Behind `spill`: enter the record that the word at $packed holds, or have it resolved. */
@@ -559,6 +677,8 @@ export class RegionEmitter extends Emitter {
     else if (isFlags(offset)) {
       this.value(value);
       this.set((this.cached.get(offset) as Cached).local);
+      this.i32(0);
+      this.set(this.effect);
     } else {
       this.get(CPU);
       this.value(value);
@@ -679,36 +799,105 @@ export class RegionEmitter extends Emitter {
     this.get(this.tlb);
   }
 
-  /** Make sure that the TLB grants an access, or leave the instruction to tier 0. */
-  private translate(
+  /** The windows that the TLB set in use has: they stand as far apart as the sets, but nearer. */
+  private fetchWindows(): void {
+    this.get(CPU);
+    this.get(this.tlb);
+    this.get(CPU);
+    this.code.byte(0x6b);
+    this.i32(TLB_SETS);
+    this.code.byte(0x6b);
+    this.i32(TLB_SET_BYTES);
+    this.code.byte(0x6e);
+    this.i32(WINDOW_SET_BYTES);
+    this.code.byte(0x6c, 0x6a);
+    this.set(this.target);
+    for (const { offset, base, reach, host } of Object.values(this.windows))
+      for (const [field, local, type] of [
+        [WINDOW_BASE, base, "i64"],
+        [WINDOW_REACH, reach, "i64"],
+        [WINDOW_HOST, host, "i32"],
+      ] as const) {
+        this.get(this.target);
+        this.access(LOAD_CODES[type], WINDOWS + offset + field);
+        this.set(local);
+      }
+  }
+
+  /** Push an operand's place in linear memory, or leave the instruction to tier 0. */
+  private locate(
     value: Value,
-    address: number,
+    { address, stack }: { readonly address: Value; readonly stack: boolean },
     bytes: number,
     tag: number,
     kind: number,
-  ): number {
-    const entry = this.lookUp(address, bytes, tag);
-    this.code.byte(0x45);
+  ): void {
+    const { block, instructions, rip } = this.node.block;
+    const offset = Number((instructions[this.instruction] as { rip: bigint }).rip - rip);
+    const path = this.pathOf(block, offset, stack ? "stack" : "data");
+    if (path.window === undefined) {
+      this.locateByTlb(value, address, bytes, tag, kind);
+      return;
+    }
+    const window = this.windows[path.window];
+    const distance = this.newLocal("i64");
+    if (path.tlb) this.pinned(address);
+    this.value(address);
+    this.get(window.base);
+    this.code.byte(I64_SUB);
+    this.tee(distance);
+    this.get(window.reach);
+    if (path.tlb) {
+      this.code.byte(I64_LT_U);
+      this.open(IF, "i32");
+      this.placeInWindow(window, distance);
+      this.code.byte(ELSE);
+      this.locateByTlb(value, address, bytes, tag, kind);
+      this.close();
+      return;
+    }
+    this.code.byte(I64_GE_U);
     this.open(IF);
-    this.get(CPU);
+    this.get(distance);
+    this.set(this.missed);
     this.i32(bytes | kind);
-    this.get(address);
-    this.code.byte(0x10).u32(this.function("fill_tlb"));
+    this.set(this.kind);
+    this.retry(value, path.window);
+    this.close();
+    this.placeInWindow(window, distance);
+  }
+
+  private placeInWindow(window: Window, distance: number): void {
+    this.get(distance);
+    this.code.byte(I32_WRAP);
+    this.get(window.host);
+    this.code.byte(0x6a);
+  }
+
+  private locateByTlb(
+    value: Value,
+    address: Value,
+    bytes: number,
+    tag: number,
+    kind: number,
+  ): void {
+    const linear = this.pinned(address);
+    const entry = this.lookUp(linear, bytes, tag);
     this.code.byte(0x45);
     this.open(IF);
-    this.retry(value);
+    this.get(linear);
+    this.set(this.missed);
+    this.i32(bytes | kind);
+    this.set(this.kind);
+    this.retry(value, "refill");
     this.close();
-    this.close();
-    return entry;
+    this.hostAddress(linear, entry);
   }
 
   protected guestLoad(value: Value, op: Operation<"guest-load">): void {
-    const address = this.pinned(op.address);
     const update = op.intent !== "read";
     const tag = update ? TLB_WRITE_TAG : TLB_READ_TAG;
-    const kind = update ? SLOW_UPDATE : 0;
-    const entry = this.translate(value, address, BYTES[op.load], tag, kind);
-    this.hostAddress(address, entry);
+    this.locate(value, op, BYTES[op.load], tag, update ? SLOW_UPDATE : 0);
     if (op.cell !== undefined) {
       op.cell.local = this.newLocal("i32");
       this.tee(op.cell.local);
@@ -720,11 +909,7 @@ export class RegionEmitter extends Emitter {
 
   protected guestStore(value: Value, op: Operation<"guest-store">): void {
     if (op.cell !== undefined) this.get(op.cell.local);
-    else {
-      const address = this.pinned(op.address);
-      const entry = this.translate(value, address, BYTES[op.store], TLB_WRITE_TAG, SLOW_WRITE);
-      this.hostAddress(address, entry);
-    }
+    else this.locate(value, op, BYTES[op.store], TLB_WRITE_TAG, SLOW_WRITE);
     this.value(op.value);
     this.access(STORE_CODES[op.store], 0);
   }
@@ -757,10 +942,9 @@ export class RegionEmitter extends Emitter {
       this.edge(successor.block.rip, flow.effects.get(value));
       this.close();
     }
-    this.materialise(flow.effects.get(value));
     this.get(target);
     this.set(this.rip);
-    this.leaveBy("indirect", undefined);
+    this.leaveBy("indirect", flow.effects.get(value));
   }
 
   protected next(): void {}

@@ -1,15 +1,35 @@
 import type { GuestMemory } from "../../guest-memory.ts";
+import { SLOW_UPDATE, SLOW_WRITE } from "../../x86/access.ts";
 import type { Core } from "../../x86/core.ts";
 import { Decoder } from "../../x86/decoder.ts";
 import { MODE_CODE_32, MODE_CODE_64 } from "../../x86/mode.ts";
-import { CS, MODE, RIP, SEGMENT_BASE, segmentField } from "../../x86/state.ts";
+import {
+  ADDRESS,
+  CS,
+  DATA_WINDOW,
+  MODE,
+  READ_WINDOW,
+  RIP,
+  SEGMENT_BASE,
+  STACK_WINDOW,
+  STATUS,
+  segmentField,
+} from "../../x86/state.ts";
 import { HEADER_SLOT, REGION_IMPORTS, TEMPLATE } from "../base-module.ts";
 import type { Block, Blocks } from "../blocks.ts";
 import { ModuleBuilder } from "../module-builder.ts";
 import type { Templates } from "../templates.ts";
 import { type Node, newNode, structure } from "./graph.ts";
 import { liftBlock } from "./region-block.ts";
-import { REACH, RegionEmitter } from "./region-emitter.ts";
+import {
+  type AccessPath,
+  KIND_SHIFT,
+  REACH,
+  RegionEmitter,
+  WAY_MASK,
+  WAYS,
+  type WindowKind,
+} from "./region-emitter.ts";
 
 /** Most blocks and instructions of a region. */
 const MAXIMUM_BLOCKS = 64;
@@ -28,6 +48,29 @@ const HOT_AFTER: Readonly<Record<Jit, number>> = { off: 0, on: 50_000, always: 1
 const MAXIMUM_DOUBLINGS = 16;
 /** An instruction that so often was left to tier 0 stays there. */
 const MAXIMUM_RETRIES = 64;
+/** If an operand so often was not in a window, its region is compiled anew. */
+const MAXIMUM_MISSES = 16;
+/** If so many operands were in no window, none are looked for there any more. */
+const MAXIMUM_WINDOWLESS = 32;
+/** Entries until a block is compiled anew, whose region was given up for what an instruction did. */
+const HOT_AGAIN_AFTER = 64;
+
+const WINDOW_OF = { data: DATA_WINDOW, stack: STACK_WINDOW, read: READ_WINDOW } as const;
+const WINDOWS_TO_READ = ["data", "stack", "read"] as const;
+const WINDOWS_TO_WRITE = ["data", "stack"] as const;
+
+/** An instruction that compiled code has left to tier 0. */
+interface Site {
+  /** How often: by itself, and because an operand was not in a window. */
+  retries: number;
+  misses: number;
+  /** Where the operand was found last, if not in the window of its kind. */
+  window: WindowKind | undefined;
+}
+
+function holds(block: Block, address: number): boolean {
+  return address >= block.start && address < block.start + block.size;
+}
 
 interface Region {
   readonly entry: Block;
@@ -50,8 +93,12 @@ export class Regions {
   private readonly byBlock = new Map<Block, Set<Region>>();
   private readonly byEntry = new Map<Block, Region>();
   private readonly freeSlots: number[] = [];
-  /** How often the instruction at a host-physical address was left to tier 0. */
-  private readonly retries = new Map<number, number>();
+  /** What is known of instructions at host-physical addresses that were left to tier 0. */
+  private readonly sites = new Map<number, Site>();
+  /** Of how many an operand was in no window. */
+  private windowless = 0;
+  /** Blocks whose operands are to be looked for in the TLB as well. */
+  private readonly cautious = new Set<Block>();
   /** How often compiled code of a host-physical page was changed. */
   private readonly changes = new Map<number, number>();
   /** Regions compiled so far. */
@@ -98,8 +145,12 @@ export class Regions {
       indices.set(name, module.importFunction(name, signature));
       imports[name] = this.functions[name] as WebAssembly.ImportValue;
     }
-    const emitter = new RegionEmitter(indices, module.typeIndex(TEMPLATE), nodes, () =>
-      this.blocks.newLink(),
+    const emitter = new RegionEmitter(
+      indices,
+      module.typeIndex(TEMPLATE),
+      nodes,
+      () => this.blocks.newLink(),
+      (block, offset, usual) => this.pathOf(block, offset, usual),
     );
     emitter.body();
     const slot = this.freeSlots.pop() ?? this.templates.takeSlot();
@@ -132,7 +183,7 @@ export class Regions {
         mode,
         rip,
         this.blocks.instructionsOf(block),
-        (address) => (this.retries.get(address) ?? 0) >= MAXIMUM_RETRIES,
+        (address) => (this.sites.get(address)?.retries ?? 0) >= MAXIMUM_RETRIES,
       );
       if (lifted === undefined) return undefined;
       instructions += lifted.instructions.length;
@@ -186,17 +237,65 @@ export class Regions {
     return block === undefined || block.crossing >= 0 ? undefined : block;
   }
 
-  /** The instruction at a host-physical address was left to tier 0. */
-  retried(address: number): void {
-    const times = (this.retries.get(address) ?? 0) + 1;
-    this.retries.set(address, times);
-    if (times !== MAXIMUM_RETRIES) return;
-    for (const [block, regions] of [...this.byBlock])
-      if (address >= block.start && address < block.start + block.size)
-        for (const region of [...regions]) this.drop(region);
+  private pathOf(block: Block, offset: number, usual: WindowKind): AccessPath {
+    const isWindowless = this.windowless >= MAXIMUM_WINDOWLESS;
+    const window = this.sites.get(block.start + offset)?.window ?? usual;
+    return {
+      window: isWindowless ? undefined : window,
+      tlb: isWindowless || this.cautious.has(block),
+    };
+  }
+
+  private siteAt(address: number): Site {
+    let site = this.sites.get(address);
+    if (site === undefined) {
+      site = { retries: 0, misses: 0, window: undefined };
+      this.sites.set(address, site);
+    }
+    return site;
+  }
+
+  /** The instruction at a host-physical address was left to tier 0, which is about to do it. */
+  retried(core: Core, address: number): void {
+    const site = this.siteAt(address);
+    const status = core.get(STATUS);
+    if (WAYS[status & WAY_MASK] !== "retry") this.missed(core, address, site, status);
+    else if (++site.retries === MAXIMUM_RETRIES) this.dropAt(address);
+  }
+
+  /** An operand was not in its window. */
+  private missed(core: Core, address: number, site: Site, status: number): void {
+    const { windows, tlbSet } = core;
+    const linear = core.address(ADDRESS);
+    const usual = WAYS[status & WAY_MASK] as WindowKind;
+    const writes = ((status >> KIND_SHIFT) & (SLOW_WRITE | SLOW_UPDATE)) !== 0;
+    const kinds: readonly WindowKind[] = writes ? WINDOWS_TO_WRITE : WINDOWS_TO_READ;
+    const has = (kind: WindowKind): boolean => windows.has(tlbSet, WINDOW_OF[kind], linear);
+    // each time it is tried there is more behind it that speaks against it
+    if ((++site.misses & (site.misses - 1)) === 0) {
+      if (!kinds.some(has)) windows.move(tlbSet, WINDOW_OF[usual], linear);
+      if (!kinds.some(has) && !writes) windows.move(tlbSet, READ_WINDOW, linear);
+      site.window = kinds.find(has);
+    }
+    if (site.misses !== MAXIMUM_MISSES) return;
+    if (site.window === undefined) this.windowless++;
+    this.dropAt(address);
+  }
+
+  /** Drop what was compiled from an instruction, to be compiled anew soon, and with more caution. */
+  private dropAt(address: number): void {
+    const dropped = new Set<Region>();
+    for (const [block, regions] of this.byBlock)
+      if (holds(block, address)) for (const region of regions) dropped.add(region);
+    for (const region of dropped) {
+      this.drop(region);
+      this.blocks.countDown(region.entry, HOT_AGAIN_AFTER);
+      for (const block of region.blocks) this.cautious.add(block);
+    }
   }
 
   private dropWith(block: Block): void {
+    this.cautious.delete(block);
     const regions = this.byBlock.get(block);
     if (regions === undefined) return;
     const page = Math.floor(block.start / 4096);
@@ -219,7 +318,9 @@ export class Regions {
   private clear(): void {
     for (const regions of [...this.byBlock.values()])
       for (const region of [...regions]) this.drop(region);
-    this.retries.clear();
+    this.sites.clear();
+    this.windowless = 0;
+    this.cautious.clear();
     this.changes.clear();
   }
 }

@@ -1,0 +1,248 @@
+import { type MapRegion, READ, WRITE } from "../vcpu.ts";
+import { CR0_PG, CR0_WP, EFER_NXE } from "./control-bits.ts";
+import type { Core } from "./core.ts";
+import { PHYSICAL_ADDRESS_BITS } from "./paging.ts";
+import {
+  CODE_MAP,
+  CR0,
+  CR3,
+  DATA_WINDOW,
+  EFER,
+  READ_WINDOW,
+  STACK_WINDOW,
+  TLB_SET_COUNT,
+  WINDOW_BASE,
+  WINDOW_HOST,
+  WINDOW_REACH,
+  WINDOW_SET_BYTES,
+  WINDOWS,
+} from "./state.ts";
+import { SUPERVISOR_SMAP, USER } from "./tlb.ts";
+
+/** An access of so many bytes must end in the window that it begins in. */
+const WIDEST_ACCESS = 16;
+/** A window does not reach farther than that to either side of where it was wanted. */
+const REACH_LIMIT = 1024 ** 3;
+
+/** A window is given up for another run if that is so much larger. */
+const ADVANTAGE = 2;
+
+const PRESENT = 1;
+const WRITABLE = 2;
+const USER_PAGE = 4;
+const ACCESSED = 0x20;
+const DIRTY = 0x40;
+const LARGE = 0x80;
+const ENTRY_BYTES = 8;
+const UPPER_ADDRESS_BITS = PHYSICAL_ADDRESS_BITS - 32;
+
+/** Windows of a set, by their places in it. */
+const KINDS = [DATA_WINDOW, STACK_WINDOW, READ_WINDOW];
+
+/** What {@link findPage} found. */
+const page = { linear: 0, bytes: 0, host: 0 };
+
+/**
+ * Runs of linear addresses that one constant takes to linear memory: compiled code does an access
+ * within one after a single comparison. All of its pages are present, may be read by those whose TLB
+ * set it belongs to, are accessed already, and lie one after another in RAM; where it is also for
+ * writing they may be written, are dirty already, and hold no decoded code. So it is what a TLB might know as well, with entries of any size, and is
+ * forgotten when that has to be.
+ */
+export class Windows {
+  private readonly core: Core;
+
+  constructor(core: Core) {
+    this.core = core;
+  }
+
+  private address(set: number, kind: number): number {
+    return WINDOWS + set * WINDOW_SET_BYTES + kind;
+  }
+
+  /** Bytes that a window spans; 0: there is none. */
+  bytes(set: number, kind: number): number {
+    const reach = this.core.address(this.address(set, kind) + WINDOW_REACH);
+    return reach === 0 ? 0 : reach + WIDEST_ACCESS - 1;
+  }
+
+  has(set: number, kind: number, linear: number): boolean {
+    const at = this.address(set, kind);
+    const distance = linear - this.core.address(at + WINDOW_BASE);
+    return distance >= 0 && distance < this.core.address(at + WINDOW_REACH);
+  }
+
+  clear(): void {
+    for (let set = 0; set < TLB_SET_COUNT; set++)
+      for (const kind of KINDS) this.core.setAddress(this.address(set, kind) + WINDOW_REACH, 0);
+  }
+
+  /** INVLPG: forget what a window knows of 4 KiB. */
+  forgetPage(linear: number): void {
+    for (const kind of KINDS) this.cut(kind, linear, (at) => this.core.address(at + WINDOW_BASE));
+  }
+
+  /** A page of RAM now holds decoded code: stores to it must be seen. @param host its first byte in linear memory */
+  watchWrites(host: number): void {
+    for (const kind of KINDS)
+      if (kind !== READ_WINDOW) this.cut(kind, host, (at) => this.core.get(at + WINDOW_HOST));
+  }
+
+  /** Keep the larger part of each window that has the page, by linear or by host address. */
+  private cut(kind: number, address: number, startOf: (at: number) => number): void {
+    const { core } = this;
+    for (let set = 0; set < TLB_SET_COUNT; set++) {
+      const bytes = this.bytes(set, kind);
+      if (bytes === 0) continue;
+      const at = this.address(set, kind);
+      const before = Math.floor(address / 4096) * 4096 - startOf(at);
+      const behind = bytes - before - 4096;
+      if (before <= -4096 || behind <= -4096) continue;
+      const isFirstKept = before >= behind;
+      const skipped = isFirstKept ? 0 : before + 4096;
+      this.set(
+        at,
+        core.address(at + WINDOW_BASE) + skipped,
+        isFirstKept ? before : behind,
+        core.get(at + WINDOW_HOST) + skipped,
+      );
+    }
+  }
+
+  private set(at: number, linear: number, bytes: number, host: number): void {
+    const { core } = this;
+    core.setAddress(at + WINDOW_BASE, linear);
+    core.setAddress(at + WINDOW_REACH, Math.max(0, bytes - WIDEST_ACCESS + 1));
+    core.set(at + WINDOW_HOST, host);
+  }
+
+  /**
+   * Let the window be the run around a linear address, if there is one, and it is larger than that
+   * which the window has. Paging structures are only read.
+   *
+   * @returns whether an access there is in the window now
+   */
+  move(set: number, kind: number, linear: number): boolean {
+    const { core } = this;
+    if (this.has(set, kind, linear)) return true;
+    lastRegion = undefined;
+    const writes = kind !== READ_WINDOW;
+    if (core.watching || !findPage(core, set, linear, writes)) return false;
+    const addend = page.host - page.linear;
+    const start = Math.floor(linear / 4096) * 4096;
+    if (writes && !isFree(core, start + addend)) return false;
+    const from = this.extend(set, writes, addend, start, linear - REACH_LIMIT, -1);
+    const to = this.extend(set, writes, addend, start + 4096, linear + REACH_LIMIT, 1);
+    if (to - from >= ADVANTAGE * this.bytes(set, kind))
+      this.set(this.address(set, kind), from, to - from, from + addend);
+    return this.has(set, kind, linear);
+  }
+
+  /** How far the run goes from a page's edge. @param step 1: upwards, -1: downwards */
+  private extend(
+    set: number,
+    writes: boolean,
+    addend: number,
+    from: number,
+    limit: number,
+    step: 1 | -1,
+  ): number {
+    const { core } = this;
+    const isBefore = (a: number, b: number): boolean => (step > 0 ? a < b : a > b);
+    let edge = from;
+    while (isBefore(edge, limit)) {
+      if (!findPage(core, set, step > 0 ? edge : edge - 4096, writes)) break;
+      if (page.host - page.linear !== addend) break;
+      const end = step > 0 ? page.linear + page.bytes : page.linear;
+      if (!writes) edge = end;
+      for (; isBefore(edge, end); edge += step * 4096)
+        if (!isFree(core, (step > 0 ? edge : edge - 4096) + addend)) return edge;
+    }
+    return edge;
+  }
+}
+
+/** Where paging structures and pages were found last: mostly the same region. */
+let lastRegion: MapRegion | undefined;
+
+function regionOf(core: Core, physical: number): MapRegion | undefined {
+  const last = lastRegion;
+  if (last === undefined || physical < last.guest || physical - last.guest >= last.size)
+    lastRegion = core.map.find(physical);
+  return lastRegion;
+}
+
+/** Whether a page of RAM holds no decoded code. @param host its first byte in linear memory */
+function isFree(core: Core, host: number): boolean {
+  const map = CODE_MAP + Math.floor((host - core.memory.ramOffset) / 4096) * 8;
+  return (
+    core.linearView.getUint32(map, true) === 0 && core.linearView.getUint32(map + 4, true) === 0
+  );
+}
+
+/**
+ * The part of a page around a linear address that is RAM for reading, or writing as well, and needs
+ * no bit of the paging structures set for it: without paging, and with that of 64-bit mode.
+ */
+function findPage(core: Core, set: number, linear: number, writes: boolean): boolean {
+  if (!(core.get(CR0) & CR0_PG))
+    return linear >= 0 && linear < 2 ** 32 && inMap(core, linear, 0, 0, 2 ** 32, writes);
+  if (!core.isLong || linear < -0x8000_0000_0000 || linear >= 0x8000_0000_0000) return false;
+  const forbids = (core.get(EFER) & EFER_NXE) === 0;
+  let table = (core.get(CR3 + 4) & 0xff) * 2 ** 32 + ((core.get(CR3) & 0xffff_f000) >>> 0);
+  let rights = WRITABLE | USER_PAGE;
+  for (let level = 4; level > 0; level--) {
+    const size = 4096 * 512 ** (level - 1);
+    const entry = table + (Math.floor(linear / size) & 511) * ENTRY_BYTES;
+    const region = regionOf(core, entry);
+    if (region === undefined) return false;
+    const at = core.memory.ramOffset + region.host + (entry - region.guest);
+    const low = core.linearView.getUint32(at, true);
+    const high = core.linearView.getUint32(at + 4, true);
+    if (!(low & PRESENT) || (high & 0x000f_ffff) >>> UPPER_ADDRESS_BITS !== 0) return false;
+    if (forbids && high & 0x8000_0000) return false;
+    rights &= low;
+    const next = (high & 0xff) * 2 ** 32 + ((low & 0xffff_f000) >>> 0);
+    if (level > 1 && !(low & LARGE)) {
+      if (!(low & ACCESSED)) return false;
+      table = next;
+      continue;
+    }
+    // bits of an address below the page's size are reserved, but for the PAT bit
+    if (level === 4 || (level > 1 && next % size >= 0x2000)) return false;
+    if (!(low & ACCESSED) || (writes && !(low & DIRTY))) return false;
+    if (!grants(core, set, rights, writes)) return false;
+    const start = Math.floor(linear / size) * size;
+    // so that INVLPG forgets all of it
+    if (level > 1) core.tlb.noteLargePage(linear, size);
+    return inMap(core, linear, start, next - (next % size), size, writes);
+  }
+  return false;
+}
+
+function grants(core: Core, set: number, rights: number, writes: boolean): boolean {
+  const isWritable = !writes || (rights & WRITABLE) !== 0;
+  if (set === USER) return (rights & USER_PAGE) !== 0 && isWritable;
+  if (set === SUPERVISOR_SMAP && rights & USER_PAGE) return false;
+  return isWritable || (core.get(CR0) & CR0_WP) === 0;
+}
+
+/** Cut a page down to the region of the cell's map that holds an address of it. */
+function inMap(
+  core: Core,
+  linear: number,
+  start: number,
+  physical: number,
+  bytes: number,
+  writes: boolean,
+): boolean {
+  const region = regionOf(core, physical + (linear - start));
+  const needed = writes ? READ | WRITE : READ;
+  if (region === undefined || (region.rights & needed) !== needed) return false;
+  const from = Math.max(physical, region.guest);
+  const to = Math.min(physical + bytes, region.guest + region.size);
+  page.linear = start + (from - physical);
+  page.bytes = to - from;
+  page.host = core.memory.ramOffset + region.host + (from - region.guest);
+  return true;
+}
