@@ -7,7 +7,7 @@ import type { Operand } from "../x86/operand.ts";
 import { moderated, translate } from "../x86/paging.ts";
 import { codeLinear, packPosition } from "../x86/position.ts";
 import { keepsModrm, operandWords, RECORD_HEADER_WORDS } from "../x86/record.ts";
-import type { Row } from "../x86/row.ts";
+import { allOptions, type Row } from "../x86/row.ts";
 import {
   CODE_MAP,
   CS,
@@ -66,7 +66,7 @@ const CONTINUE: Row = {
   mnemonic: "CONTINUE",
   operands: [],
   memory: undefined,
-  options: { ends: true },
+  options: allOptions({ ends: true }),
   semantics: (i) => i.jumpRelative(0, false),
 };
 

@@ -32,7 +32,10 @@ export interface Undecodable {
 export class OutOfBytes {}
 const OUT_OF_BYTES = new OutOfBytes();
 
-const SEGMENT_PREFIXES: Record<number, number> = { 38: 0, 46: 1, 54: 2, 62: 3, 100: 4, 101: 5 };
+/** The segment that a prefix byte names, or -1. */
+const SEGMENT_PREFIXES = new Int8Array(256).fill(-1);
+for (const [segment, byte] of [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65].entries())
+  SEGMENT_PREFIXES[byte] = segment;
 const FIXED_INDEX: Record<string, number> = {
   ...{ AL: 0, AX: 0, rAX: 0, eAX: 0, CL: 1, DX: 2, AH: 0 },
   ...{ ES: 0, CS: 1, SS: 2, DS: 3, FS: 4, GS: 5 },
@@ -68,6 +71,8 @@ function register(
   return operand;
 }
 
+type Writable<T> = { -readonly [Field in keyof T]: T[Field] };
+
 /** Decodes instructions (Intel SDM vol. 2, chapter 2). */
 export class Decoder {
   private bytes: Uint8Array = new Uint8Array(0);
@@ -88,7 +93,8 @@ export class Decoder {
   private vexW = 0;
   private vexL = 0;
   private vexMap = 0;
-  private memory: MemoryOperand | undefined;
+  /** The operand in memory that ModRM says. */
+  private memory: Writable<MemoryOperand> | undefined;
 
   /**
    * The instruction at `bytes[start]`.
@@ -132,8 +138,8 @@ export class Decoder {
     let lock = false;
     let byte = this.next();
     for (; ; byte = this.next()) {
-      const segment = SEGMENT_PREFIXES[byte];
-      if (segment !== undefined) {
+      const segment = SEGMENT_PREFIXES[byte] as number;
+      if (segment >= 0) {
         if (this.code !== 64 || segment >= 4) this.segmentOverride = segment;
       } else if (byte === 0x66) operandPrefix = true;
       else if (byte === 0x67) addressPrefix = true;
@@ -202,11 +208,11 @@ export class Decoder {
       if (memory === undefined) return INVALID;
       this.memory = memory;
     }
-    const operands: Operand[] = [];
-    for (const spec of specs) {
-      const operand = this.operand(spec);
+    const operands = new Array<Operand>(specs.length);
+    for (let k = 0; k < specs.length; k++) {
+      const operand = this.operand(specs[k] as OperandSpec);
       if (operand === undefined) return INVALID;
-      operands.push(operand);
+      operands[k] = operand;
     }
     if (this.memory?.vsib && !areDistinct(operands)) return INVALID;
     if (lock && !(options.lock && operands[0]?.kind === "memory")) return INVALID;
@@ -215,13 +221,8 @@ export class Decoder {
     if (memory !== undefined && memory.base === RIP_BASE) {
       // RIP-relative displacements count from the end of the instruction.
       const fromStart = memory.displacement + length;
-      const fixed = {
-        ...memory,
-        displacement: fromStart | 0,
-        displacementHigh: Math.floor(fromStart / 2 ** 32),
-      };
-      const at = operands.indexOf(memory);
-      if (at >= 0) operands[at] = fixed;
+      memory.displacement = fromStart | 0;
+      memory.displacementHigh = Math.floor(fromStart / 2 ** 32);
     }
     return {
       row,
@@ -306,6 +307,7 @@ export class Decoder {
   }
 
   private sizeOf(size: OperandSize): number {
+    if (typeof size === "number") return size;
     switch (size) {
       case "v":
         return this.operandBits / 8;
@@ -323,8 +325,6 @@ export class Decoder {
         return this.vectorBits / 32;
       case "x/8":
         return this.vectorBits / 64;
-      default:
-        return size;
     }
   }
 
@@ -379,43 +379,17 @@ export class Decoder {
           selector: this.signed(2) & 0xffff,
         };
       }
-      case "O":
-        return {
-          kind: "memory",
-          base: -1,
-          index: -1,
-          vsib: false,
-          shift: 0,
-          bytes,
-          displacement: this.addressBits === 16 ? this.signed(2) & 0xffff : this.signed(4),
-          displacementHigh: this.addressBits === 64 ? this.signed(4) : 0,
-          segment: this.segmentOverride >= 0 ? this.segmentOverride : DS,
-        };
+      case "O": {
+        const low = this.addressBits === 16 ? this.signed(2) & 0xffff : this.signed(4);
+        const high = this.addressBits === 64 ? this.signed(4) : 0;
+        return memoryOperand(-1, -1, false, 0, low, high, this.segment(DS), bytes);
+      }
       case "X":
-        return {
-          kind: "memory",
-          base: 6,
-          index: -1,
-          vsib: false,
-          shift: 0,
-          displacement: 0,
-          displacementHigh: 0,
-          bytes,
-          segment: this.segmentOverride >= 0 ? this.segmentOverride : DS,
-        };
+        return memoryOperand(6, -1, false, 0, 0, 0, this.segment(DS), bytes);
       case "Y":
+        return memoryOperand(7, -1, false, 0, 0, 0, ES, bytes);
       case "K":
-        return {
-          kind: "memory",
-          base: 7,
-          index: -1,
-          vsib: false,
-          shift: 0,
-          displacement: 0,
-          displacementHigh: 0,
-          bytes,
-          segment: spec.method === "Y" ? ES : this.segmentOverride >= 0 ? this.segmentOverride : DS,
-        };
+        return memoryOperand(7, -1, false, 0, 0, 0, this.segment(DS), bytes);
       case "V":
         return register("xmm", reg, bytes);
       case "W":
@@ -479,19 +453,39 @@ export class Decoder {
     if (mod === 1) displacement = this.signed(1);
     else if (mod === 2) displacement = this.signed(this.addressBits === 16 ? 2 : 4);
     const stackBase = base === 4 || base === 5;
-    const segment = this.segmentOverride >= 0 ? this.segmentOverride : stackBase ? SS : DS;
-    return {
-      kind: "memory",
-      base,
-      index,
-      vsib,
-      shift,
-      displacement,
-      displacementHigh: displacement >> 31,
-      segment,
-      bytes,
-    };
+    const segment = this.segment(stackBase ? SS : DS);
+    const high = displacement >> 31;
+    return memoryOperand(base, index, vsib, shift, displacement, high, segment, bytes);
   }
+
+  /** The segment of a memory operand. */
+  private segment(usual: number): number {
+    return this.segmentOverride >= 0 ? this.segmentOverride : usual;
+  }
+}
+
+/** In one place, so that V8 gives them all one shape. */
+function memoryOperand(
+  base: number,
+  index: number,
+  vsib: boolean,
+  shift: number,
+  displacement: number,
+  displacementHigh: number,
+  segment: number,
+  bytes: number,
+): MemoryOperand {
+  return {
+    kind: "memory",
+    base,
+    index,
+    vsib,
+    shift,
+    displacement,
+    displacementHigh,
+    segment,
+    bytes,
+  };
 }
 
 /** Gathers: destination, indices and mask must be different registers. */

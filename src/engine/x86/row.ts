@@ -33,7 +33,7 @@ export interface Row {
   readonly operands: readonly OperandSpec[];
   /** That of the operands which ModRM may place in memory. */
   readonly memory: OperandSpec | undefined;
-  readonly options: RowOptions;
+  readonly options: AllOptions;
   readonly semantics: Semantics;
 }
 
@@ -79,6 +79,29 @@ export interface RowOptions {
   readonly noRepeat?: boolean;
   /** REP/REPNE repeat it. */
   readonly repeats?: boolean;
+}
+
+/** Every row has them all, undefined or not: V8 is quick with objects of one shape only. */
+export type AllOptions = {
+  readonly [Name in keyof Required<RowOptions>]: RowOptions[Name] | undefined;
+};
+
+export function allOptions(options: RowOptions): AllOptions {
+  return {
+    lock: options.lock,
+    default64: options.default64,
+    force64: options.force64,
+    no64: options.no64,
+    only64: options.only64,
+    protectedOnly: options.protectedOnly,
+    cpl0: options.cpl0,
+    ends: options.ends,
+    unit: options.unit,
+    level: options.level,
+    notRexB: options.notRexB,
+    noRepeat: options.noRepeat,
+    repeats: options.repeats,
+  };
 }
 
 /**
@@ -282,6 +305,7 @@ export function row(
     operands.some(
       ({ method }) => method === "seg" || method === "vm" || MODRM_METHODS.includes(method),
     );
+  const all = allOptions(options);
   for (let low = 0; low < (plusRegister ? 8 : 1); low++)
     rows.push({
       id: rows.length,
@@ -298,7 +322,7 @@ export function row(
       mnemonic,
       operands,
       memory: operands.find(({ method }) => "EMWQ".includes(method) || method === "vm"),
-      options,
+      options: all,
       semantics,
     });
 }

@@ -39,10 +39,14 @@ import "./rows/sha.ts";
 import "./rows/random.ts";
 import "./rows/x87.ts";
 
+/** See {@link Row.map}. */
+const MAPS = 8;
+
 /** The instruction table: every row, and the rows of each opcode in order of declaration. */
 class Table {
   readonly rows: readonly Row[];
-  private readonly byOpcode: (Row[] | undefined)[] = [];
+  /** By map and opcode. */
+  private readonly byOpcode = new Array<Row[] | undefined>(MAPS * 256).fill(undefined);
 
   constructor(rows: readonly Row[]) {
     this.rows = rows;
