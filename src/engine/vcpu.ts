@@ -337,6 +337,11 @@ export interface Vcpu {
   run(budget: number): Stop;
   /** From inside an exit: leave `run` after the current instruction. */
   yield(): void;
+  /**
+   * From inside an exit: ask `interrupts` again after the current instruction. Whoever makes an
+   * interrupt pending during `run` says so, by this or by `yield`.
+   */
+  attend(): void;
   /** From inside an exit: leave `run` after at most so many more instructions, the current one among them. */
   shorten(budget: number): void;
   /** From inside an exit: it takes as long as this many instructions. */

@@ -211,7 +211,7 @@ export class Scheduler implements Stateful<SchedulerState> {
   wake(index: number): void {
     const slot = this.#slots[index];
     if (slot === this.#current) {
-      slot.vcpu.yield();
+      slot.vcpu.attend();
       return;
     }
     if (slot.woken) return;

@@ -22,6 +22,8 @@ import {
   ATTENTION,
   EFLAGS,
   ERROR_CODE,
+  HELD,
+  HELD_NMI,
   IGNORING_NUMERIC_ERROR,
   Leave,
   MODE,
@@ -53,6 +55,8 @@ const LOOK = ATTENTION;
 const SYSTEM_FLAGS = EFLAGS;
 const STALL = STALLED;
 const CALLER = RECORD;
+const WAITING = HELD;
+const NMI_WAITS = HELD_NMI;
 const SKIPPED_DOUBLE = TIME_SKIPPED >> 3;
 const PER_INSTRUCTION_DOUBLE = TIME_PER_INSTRUCTION >> 3;
 const END_DOUBLE = TIME_END >> 3;
@@ -83,6 +87,8 @@ export class WasmVcpu implements Vcpu {
   /** Retired and stalled up to the present call of `run`. */
   private retiredBefore = 0;
   private stalledBefore = 0;
+  /** Budget kept back while only a part of it may be used. */
+  private withheld = 0;
   private running = false;
   private yielding = false;
   private shadow: number = NO_SHADOW;
@@ -208,12 +214,16 @@ export class WasmVcpu implements Vcpu {
 
   nmi(): void {
     this.core.nmiPending = true;
-    if (this.running) this.yield();
+    this.attend();
   }
 
   ignoreNumericError(): void {
     const { core } = this;
     if (core.x87.pendingException()) core.set(IGNORING_NUMERIC_ERROR, 1);
+  }
+
+  attend(): void {
+    this.core.set(LOOK, 1);
   }
 
   yield(): void {
@@ -228,10 +238,13 @@ export class WasmVcpu implements Vcpu {
     const { core } = this;
     // the block that runs has been paid for
     const left = budget - (core.inGuest ? instructionsLeft(core, core.get(CALLER)) : 0);
+    const surplus = core.budget + this.withheld - left;
     if (left < 0) this.yield();
-    else if (left < core.budget) {
-      this.end -= core.budget - left;
-      core.budget = left;
+    else if (surplus > 0) {
+      const unused = Math.min(surplus, this.withheld);
+      this.withheld -= unused;
+      this.end -= surplus - unused;
+      core.budget -= surplus - unused;
     }
   }
 
@@ -284,6 +297,8 @@ export class WasmVcpu implements Vcpu {
         if (breakpoints && shadow !== STACK_SHADOW && !(eflags & RESUME)) this.breakAtInstruction();
         // RF is for one instruction; what faults saves it as set anyway
         if (eflags & RESUME) core.set(SYSTEM_FLAGS, eflags & ~RESUME);
+        const waits = !(eflags & INTERRUPTS) && core.interrupts.pending() >= 0;
+        core.set(WAITING, (waits ? INTERRUPTS : 0) | (core.nmiBlocked ? NMI_WAITS : 0));
         const single = core.singleStep || breakpoints || (shadow !== NO_SHADOW && this.hasEvents());
         const leave = single ? this.runAtMost(1) : this.enter();
         const stop = this.handle(leave);
@@ -436,9 +451,17 @@ export class WasmVcpu implements Vcpu {
     core.raise(1);
   }
 
-  /** Run a block of at most `count` instructions. */
+  /** Run at most `count` instructions, no more than the budget, to the end of their block. */
   private runAtMost(count: number): Leave {
-    const leave = this.enterRecord(this.engine.blocks.find(this.core, count));
+    const { core } = this;
+    const record = this.engine.blocks.find(core, count);
+    this.withheld = core.budget - count;
+    this.end -= this.withheld;
+    core.budget = count;
+    const leave = this.enterRecord(record);
+    this.end += this.withheld;
+    core.budget += this.withheld;
+    this.withheld = 0;
     // Linking is for blocks of full length; RIP is at the target already.
     return leave === LEAVE_LINK ? LEAVE_DISPATCH : leave;
   }

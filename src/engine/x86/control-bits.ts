@@ -34,5 +34,7 @@ export const EFLAGS_AC = 0x4_0000;
 export const EFLAGS_VIF = 0x8_0000;
 export const EFLAGS_VIP = 0x10_0000;
 export const EFLAGS_ID = 0x20_0000;
+/** TF, IF, DF, IOPL, NT, RF, VM, AC, VIF, VIP, ID. */
+export const SYSTEM_FLAGS = 0x3f_7700;
 /** CF, PF, AF, ZF, SF, OF. */
 export const ARITHMETIC_FLAGS = 0x8d5;

@@ -2,6 +2,7 @@ import type { GuestMemory } from "../guest-memory.ts";
 import type { Exit, InterruptController, MemoryMap, Moderator, Vcpu, Verdict } from "../vcpu.ts";
 import { X87 } from "../x87/fpu.ts";
 import {
+  SYSTEM_FLAGS as ALL_SYSTEM_FLAGS,
   CR0_EM,
   CR0_PE,
   CR0_TS,
@@ -56,10 +57,14 @@ import {
   SEGMENT_BASE,
   SEGMENT_LIMIT,
   SS,
+  SUPERVISOR_TLB,
+  SUPERVISOR_TLB_SET,
   segmentField,
   TLB,
+  TLB_SET,
   TLB_SET_BYTES,
   TLB_SETS,
+  USER_TLB,
   VCPU_BYTES,
   VCPUS_START,
   VECTOR,
@@ -87,6 +92,9 @@ const CR0_WORD = CR0 >> 2;
 const CR4_WORD = CR4 >> 2;
 const CODE_ATTRIBUTES_WORD = segmentField(CS, SEGMENT_ATTRIBUTES) >> 2;
 const STACK_ATTRIBUTES_WORD = segmentField(SS, SEGMENT_ATTRIBUTES) >> 2;
+const SET_WORD = TLB_SET >> 2;
+const IMPLICIT_SET_WORD = SUPERVISOR_TLB_SET >> 2;
+const SYSTEM_FLAGS = ALL_SYSTEM_FLAGS;
 /** Bits of RFLAGS that the mode, or the TLB set, follows from. */
 const IN_MODE = EFLAGS_VM | EFLAGS_AC;
 
@@ -137,9 +145,6 @@ export class Core {
   vcpu: Vcpu | undefined;
   /** Told before anything is written to a page that holds decoded code: host-physical address and size. */
   codeWritten: (hostAddress: number, size: number) => void = () => {};
-  /** TLB set of ordinary accesses, and of implicit supervisor accesses: descriptor tables, TSS, interrupt stacks. */
-  tlbSet = SUPERVISOR;
-  implicitSet = SUPERVISOR;
   nmiPending = false;
   /** NMIs wait until IRET. */
   nmiBlocked = false;
@@ -239,6 +244,16 @@ export class Core {
     this.u32[GPR_WORD + index * 2 + 1] = 0;
   }
 
+  /** TLB set of ordinary accesses. */
+  get tlbSet(): number {
+    return this.u32[SET_WORD] as number;
+  }
+
+  /** TLB set of implicit supervisor accesses: descriptor tables, TSS, interrupt stacks. */
+  get implicitSet(): number {
+    return this.u32[IMPLICIT_SET_WORD] as number;
+  }
+
   /** Instructions left of the present call of `run`; negative when a stall overdrew it. */
   get budget(): number {
     return this.i32[BUDGET_WORD] as number;
@@ -322,7 +337,7 @@ export class Core {
   /** Set TF, IF, DF, IOPL, NT, RF, VM, AC, VIF, VIP, ID of RFLAGS and leave the arithmetic flags. */
   setSystemFlags(value: number): void {
     const before = this.u32[EFLAGS_WORD] as number;
-    this.u32[EFLAGS_WORD] = value & 0x3f_7700;
+    this.u32[EFLAGS_WORD] = value & SYSTEM_FLAGS;
     if ((before ^ value) & IN_MODE) this.modeChanged();
   }
 
@@ -354,9 +369,14 @@ export class Core {
     if (cr4 & CR4_OSXSAVE && (this.get(XCR0) & XCR0_AVX) === XCR0_AVX) mode |= MODE_AVX;
     mode |= levelBits(this.level);
     this.u32[MODE_WORD] = mode;
-    this.implicitSet = cr4 & CR4_SMAP ? SUPERVISOR_SMAP : SUPERVISOR;
-    this.tlbSet = cpl === 3 ? USER : eflags & EFLAGS_AC ? SUPERVISOR : this.implicitSet;
-    this.set(TLB, this.base + TLB_SETS + this.tlbSet * TLB_SET_BYTES);
+    const implicit = cr4 & CR4_SMAP ? SUPERVISOR_SMAP : SUPERVISOR;
+    const set = cpl === 3 ? USER : eflags & EFLAGS_AC ? SUPERVISOR : implicit;
+    this.u32[IMPLICIT_SET_WORD] = implicit;
+    this.u32[SET_WORD] = set;
+    const sets = this.base + TLB_SETS;
+    this.set(TLB, sets + set * TLB_SET_BYTES);
+    this.set(SUPERVISOR_TLB, sets + implicit * TLB_SET_BYTES);
+    this.set(USER_TLB, sets + USER * TLB_SET_BYTES);
     updateWatching(this);
     const shown = (cr4 & CR4_OSXSAVE) | (this.get(XCR0) << 8) | this.level;
     if (shown !== this.shownByCpuid) {

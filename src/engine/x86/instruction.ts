@@ -1,5 +1,6 @@
 import { Lift } from "../micro/lift.ts";
 import type { Intent, Load, Place, Store, UpdateCell, Value } from "../micro/micro-op.ts";
+import { EFLAGS_RF, EFLAGS_TF } from "./control-bits.ts";
 import type { Decoded } from "./decoder.ts";
 import {
   codeBits,
@@ -21,10 +22,14 @@ import {
 } from "./record.ts";
 import {
   ADDRESS,
+  ATTENTION,
   BUDGET,
   CS,
+  EFLAGS,
   ERROR_CODE,
   GPR,
+  HELD,
+  HELD_NMI,
   Leave,
   RIP,
   SEGMENT_BASE,
@@ -346,6 +351,36 @@ export class Instruction extends Lift {
   finish(reason: Leave = Leave.dispatch): void {
     this.storeState(RIP, "i64", this.nextRip());
     this.leave(reason);
+  }
+
+  /** As {@link finish}, but through the run loop only if something asked it to look. */
+  proceed(): void {
+    this.storeState(RIP, "i64", this.nextRip());
+    this.proceedAtRip();
+  }
+
+  /** Go on at RIP, as it stands in the state, through the run loop only if something asked it to look. */
+  proceedAtRip(): void {
+    this.if(this.loadState(ATTENTION, "i32"), () => this.leave(Leave.dispatch));
+    this.jumpIndirect();
+  }
+
+  /**
+   * As {@link proceedAtRip}, for instructions that load RFLAGS: what it lets in or traps is looked
+   * for before the next instruction. RF is for that one only, and matters where there are breakpoints;
+   * then the budget is for one instruction as well.
+   */
+  proceedWithFlags(): void {
+    const flags = this.loadState(EFLAGS, "i32");
+    const held = this.loadState(HELD, "i32");
+    const lets = this.op("i32.or", held, this.i32(EFLAGS_TF));
+    const due = this.op("i32.and", flags, lets);
+    const nmi = this.op("i32.and", held, this.i32(HELD_NMI));
+    const asked = this.op("i32.or", this.loadState(ATTENTION, "i32"), this.op("i32.or", due, nmi));
+    const isSpent = this.op("i32.le_s", this.loadState(BUDGET, "i32"), this.i32(0));
+    this.if(this.op("i32.or", asked, isSpent), () => this.leave(Leave.dispatch));
+    this.storeState(EFLAGS, "i32", this.op("i32.and", flags, this.i32(~EFLAGS_RF)));
+    this.jumpIndirect();
   }
 
   /** Continue at `target` (i64), checked already. */

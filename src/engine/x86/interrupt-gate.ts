@@ -24,16 +24,21 @@ export function checkGate(core: Core, gate: Descriptor, vector: number, source: 
 }
 
 /** Faults, as opposed to traps, aborts and interrupts (Intel SDM vol. 3, table 6-1). */
-const FAULTS = new Set([0, 5, 6, 7, 10, 11, 12, 13, 14, 16, 17, 19, 20, 21]);
+const FAULTS = [0, 5, 6, 7, 10, 11, 12, 13, 14, 16, 17, 19, 20, 21].reduce(
+  (bits, vector) => bits | (1 << vector),
+  0,
+);
 
 /** RFLAGS to be saved. RF is set for faults, so that an instruction breakpoint is not hit again. */
 export function savedFlags(core: Core, vector: number, source: EventSource): number {
   const flags = core.rflags();
-  return source === "exception" && FAULTS.has(vector) ? flags | EFLAGS_RF : flags;
+  return source === "exception" && vector < 32 && (FAULTS >>> vector) & 1
+    ? flags | EFLAGS_RF
+    : flags;
 }
 
-const CLEARED_BY_TRAP = EFLAGS_TF | EFLAGS_NT | EFLAGS_RF | EFLAGS_VM;
-const CLEARED_BY_INTERRUPT = CLEARED_BY_TRAP | EFLAGS_IF;
+export const CLEARED_BY_TRAP = EFLAGS_TF | EFLAGS_NT | EFLAGS_RF | EFLAGS_VM;
+export const CLEARED_BY_INTERRUPT = CLEARED_BY_TRAP | EFLAGS_IF;
 
 /** RFLAGS in the handler; bit 0 of a gate's type tells trap from interrupt gates. */
 export function enterHandlerFlags(core: Core, gate: Descriptor): void {

@@ -2,6 +2,7 @@ import { CR0_PE } from "./control-bits.ts";
 import { ABANDON, type Core } from "./core.ts";
 import { deliverLong } from "./interrupt-long.ts";
 import { deliverProtected } from "./interrupt-protected.ts";
+import { deliverQuickly } from "./interrupt-quick.ts";
 import { deliverReal } from "./interrupt-real.ts";
 import { CR0, ERROR_CODE, Leave, RIP, VECTOR } from "./state.ts";
 
@@ -99,6 +100,8 @@ export function deliverSoftware(
 
 function deliverOnce(core: Core, vector: number, source: EventSource, errorCode: number): void {
   if (!(core.get(CR0) & CR0_PE)) deliverReal(core, vector);
-  else if (core.isLong) deliverLong(core, vector, source, errorCode);
-  else deliverProtected(core, vector, source, errorCode);
+  else if (core.isLong) {
+    if (!deliverQuickly(core, vector, source, errorCode))
+      deliverLong(core, vector, source, errorCode);
+  } else deliverProtected(core, vector, source, errorCode);
 }

@@ -12,6 +12,7 @@ import { readMsr, writeMsr } from "./msr.ts";
 import { protectionChanged, setCpl, setSegment } from "./segments.ts";
 import { mxcsrChanged } from "./sse/mxcsr.ts";
 import {
+  ATTENTION,
   CR0,
   CR2,
   CR3,
@@ -101,6 +102,7 @@ export class CoreRegisters implements Registers {
 
   set(name: RegisterName, value: bigint): void {
     const { core } = this;
+    core.set(ATTENTION, 1);
     if (name === "rflags") {
       core.setRflags(Number(BigInt.asUintN(32, value)));
       return;

@@ -61,6 +61,11 @@ const SELECTOR = SEGMENT_SELECTOR;
 const LIMIT = SEGMENT_LIMIT;
 const ATTRIBUTES = SEGMENT_ATTRIBUTES;
 
+const CODE = CS;
+const STACK = SS;
+/** L and D of code, B of stacks: what the mode follows from. */
+const IN_MODE = 0x6000;
+
 const descriptor = new Descriptor();
 const cache: SegmentCache = { selector: 0, base: 0, limit: 0, attributes: 0 };
 
@@ -75,15 +80,14 @@ export function setSegment(core: Core, index: number, segment: SegmentCache): vo
     core.address(at) === segment.base
   )
     return;
+  const changed = core.get(at + ATTRIBUTES) ^ segment.attributes;
   core.set(at + SELECTOR, segment.selector);
   core.setAddress(at, segment.base);
   core.set(at + LIMIT, segment.limit);
   core.set(at + ATTRIBUTES, segment.attributes);
   refreshAccessLimits(core, index);
-  if (index === CS) {
-    core.modeChanged();
-    core.codeSegmentChanged();
-  } else if (index === SS) core.modeChanged();
+  if (changed & IN_MODE && (index === CODE || index === STACK)) core.modeChanged();
+  if (index === CODE) core.codeSegmentChanged();
 }
 
 /** Recompute up to where a segment can be accessed without {@link segmentViolation}. */

@@ -85,6 +85,16 @@ export const DR = 728;
 export const TIME_SKIPPED = 792;
 export const TIME_PER_INSTRUCTION = 800;
 export const TIME_END = 808;
+/** What waits inside the CPU: EFLAGS_IF for an interrupt, until that is set; {@link HELD_NMI}. */
+export const HELD = 816;
+/** NMIs are blocked until IRET. */
+export const HELD_NMI = 1;
+/** Number of the TLB set in use (see tlb.ts), and of the one that CPL 0 uses while RFLAGS.AC is clear. */
+export const TLB_SET = 820;
+export const SUPERVISOR_TLB_SET = 824;
+/** Addresses in linear memory of that one, and of the one of CPL 3. */
+export const SUPERVISOR_TLB = 992;
+export const USER_TLB = 996;
 
 /** 32 bytes each: operands and result of a vector instruction that TypeScript performs. */
 export const SSE_FIRST = 832;

@@ -30,12 +30,14 @@ const SYSENTER_ESP = msrOffset(IA32_SYSENTER_ESP);
 const SYSENTER_EIP = msrOffset(IA32_SYSENTER_EIP);
 
 /** What SYSRET loads from R11: RF and VM stay clear. */
-const SYSRET_FLAGS = 0x3c_7fd7;
+export const SYSRET_FLAGS = 0x3c_7fd7;
 
-const CODE_64 = 0xa09b;
-const CODE_32 = 0xc09b;
-const STACK = 0xc093;
-const PRIVILEGE_3 = 0x60;
+/** Attributes of the segments, with DPL 0. */
+export const FLAT_CODE_64 = 0xa09b;
+const FLAT_CODE_32 = 0xc09b;
+export const FLAT_STACK = 0xc093;
+/** DPL 3. */
+export const PRIVILEGE_3 = 0x60;
 
 const segment: SegmentCache = { selector: 0, base: 0, limit: 0xffff_ffff, attributes: 0 };
 
@@ -47,13 +49,13 @@ function setFlat(core: Core, index: number, selector: number, attributes: number
 
 function enterSupervisor(core: Core, codeSelector: number, code: number): void {
   setFlat(core, CS, codeSelector, code);
-  setFlat(core, SS, codeSelector + 8, STACK);
+  setFlat(core, SS, codeSelector + 8, FLAT_STACK);
   setCpl(core, 0);
 }
 
 function enterUser(core: Core, codeSelector: number, stackSelector: number, is64: boolean): void {
-  setFlat(core, CS, codeSelector | 3, (is64 ? CODE_64 : CODE_32) | PRIVILEGE_3);
-  setFlat(core, SS, stackSelector | 3, STACK | PRIVILEGE_3);
+  setFlat(core, CS, codeSelector | 3, (is64 ? FLAT_CODE_64 : FLAT_CODE_32) | PRIVILEGE_3);
+  setFlat(core, SS, stackSelector | 3, FLAT_STACK | PRIVILEGE_3);
   setCpl(core, 3);
 }
 
@@ -69,7 +71,7 @@ export function syscall(core: Core, returnAddress: number): void {
   core.setAddress(RCX, returnAddress);
   core.setAddress(R11, flags);
   core.setRflags(flags & ~(core.get(FMASK) | EFLAGS_RF));
-  enterSupervisor(core, core.get(STAR + 4) & 0xfffc, CODE_64);
+  enterSupervisor(core, core.get(STAR + 4) & 0xfffc, FLAT_CODE_64);
   core.setAddress(RIP, core.address(entry));
   core.singleStep = (core.get(EFLAGS) & EFLAGS_TF) !== 0;
 }
@@ -92,7 +94,7 @@ export function sysenter(core: Core): void {
   if (isNullSelector(selector)) core.generalProtection();
   const isLong = core.isLong;
   core.setRflags(core.rflags() & ~(EFLAGS_VM | EFLAGS_IF | EFLAGS_RF));
-  enterSupervisor(core, selector & 0xfffc, isLong ? CODE_64 : CODE_32);
+  enterSupervisor(core, selector & 0xfffc, isLong ? FLAT_CODE_64 : FLAT_CODE_32);
   core.setAddress(RSP, isLong ? core.address(SYSENTER_ESP) : core.get(SYSENTER_ESP));
   core.setAddress(RIP, isLong ? core.address(SYSENTER_EIP) : core.get(SYSENTER_EIP));
 }

@@ -10,6 +10,7 @@ import "./rows/string.ts";
 import "./rows/decimal.ts";
 import "./rows/segment.ts";
 import "./rows/far.ts";
+import "./rows/system-call.ts";
 import "./rows/system.ts";
 import "./rows/io.ts";
 import "./rows/extended-state.ts";

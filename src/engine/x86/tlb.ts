@@ -132,6 +132,24 @@ export class Tlb {
     return this.#matches(entry + WRITE_TAG, linear, 0) ? this.#host(entry, linear) : -1;
   }
 
+  /** As {@link read}, of an address in signed halves: whole ones are doubles, which V8 allocates. */
+  readHalves(low: number, high: number, set: number): number {
+    const entry = this.#entry(low, set);
+    return this.#i32[entry + READ_TAG] === (low & 0xffff_f000) &&
+      this.#i32[entry + READ_TAG + 1] === high
+      ? this.#host(entry, low)
+      : -1;
+  }
+
+  /** As {@link writeData}, of an address in signed halves. */
+  writeHalves(low: number, high: number, set: number): number {
+    const entry = this.#entry(low, set);
+    return this.#i32[entry + WRITE_TAG] === (low & 0xffff_f000) &&
+      this.#i32[entry + WRITE_TAG + 1] === high
+      ? this.#host(entry, low)
+      : -1;
+  }
+
   /** Guest-physical address of an access that is known to be the moderator's; -1: not known. */
   device(linear: number, writes: boolean, set: number): number {
     const entry = this.#entry(linear, set);

@@ -216,6 +216,8 @@ export class ScriptedVcpu implements Vcpu {
     return { kind: "budget" };
   }
 
+  attend(): void {}
+
   yield(): void {
     this.#yielding = true;
   }

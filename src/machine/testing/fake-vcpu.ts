@@ -68,6 +68,9 @@ export class FakeVcpu implements Vcpu {
     return { kind: "budget" };
   }
 
+  /** It looks before each instruction. */
+  attend(): void {}
+
   yield(): void {
     this.#yielding = true;
   }

@@ -11,9 +11,14 @@ import type { Helpers } from "./helpers.ts";
 
 type Bytes = 2 | 4 | 8;
 
+/** RIP is the target. A trap of the task that was switched to comes first. */
+function transferred(core: Core): number {
+  return core.debugPending === 0 ? Leave.none : Leave.dispatch;
+}
+
 function interrupt(core: Core, record: number, source: EventSource): number {
   deliverSoftware(core, core.get(VALUE), source, nextRip(core, record));
-  return Leave.dispatch;
+  return transferred(core);
 }
 
 /** SYSENTER and SYSEXIT do not exist in real mode: #GP(0). */
@@ -25,23 +30,23 @@ function checkProtection(core: Core): void {
 export const FAR_HELPERS: Helpers = {
   far_jump: (core, record) => {
     farJump(core, core.get(VALUE + 8) & 0xffff, core.address(VALUE), nextRip(core, record));
-    return Leave.dispatch;
+    return transferred(core);
   },
 
   far_call: (core, record) => {
     const word = core.get(VALUE + 8);
     farCall(core, word & 0xffff, core.address(VALUE), (word >> 16) as Bytes, nextRip(core, record));
-    return Leave.dispatch;
+    return transferred(core);
   },
 
   far_return: (core) => {
     farReturn(core, core.get(VALUE) as Bytes, core.get(VALUE + 8));
-    return Leave.dispatch;
+    return transferred(core);
   },
 
   interrupt_return: (core, record) => {
     interruptReturn(core, core.get(VALUE) as Bytes, nextRip(core, record));
-    return Leave.dispatch;
+    return transferred(core);
   },
 
   software_interrupt: (core, record) => interrupt(core, record, "software"),
@@ -55,23 +60,23 @@ export const FAR_HELPERS: Helpers = {
 
   syscall: (core, record) => {
     syscall(core, nextRip(core, record));
-    return Leave.dispatch;
+    return transferred(core);
   },
 
   sysret: (core) => {
     sysret(core, core.get(VALUE) === 64);
-    return Leave.dispatch;
+    return transferred(core);
   },
 
   sysenter: (core) => {
     checkProtection(core);
     sysenter(core);
-    return Leave.dispatch;
+    return transferred(core);
   },
 
   sysexit: (core) => {
     checkProtection(core);
     sysexit(core, core.get(VALUE) === 64);
-    return Leave.dispatch;
+    return transferred(core);
   },
 };

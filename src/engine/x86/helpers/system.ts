@@ -85,7 +85,7 @@ function hypercall(core: Core, record: number, exit: Hypercall): number {
     else core.setAddress(RIP, start);
     throw problem;
   }
-  return Leave.dispatch;
+  return Leave.none;
 }
 
 function checkSupervisorFlag(core: Core): void {

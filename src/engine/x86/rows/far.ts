@@ -2,10 +2,10 @@ import { flagO } from "../../micro/flags.ts";
 import type { Value } from "../../micro/micro-op.ts";
 import type { Instruction } from "../instruction.ts";
 import { row, type Semantics } from "../row.ts";
-import { Leave, VALUE } from "../state.ts";
+import { VALUE } from "../state.ts";
 import { readFarPointer } from "./segment.ts";
 
-/** Transfers of control that change CS: far branches, interrupts, system calls, and their returns. */
+/** Transfers of control that change CS: far branches, interrupts, and their returns. */
 
 const ENDS = { ends: true };
 const ENDS_NO64 = { ends: true, no64: true };
@@ -15,7 +15,7 @@ function transfer(i: Instruction, helper: string, offset: Value, selector: Value
   i.storeState(VALUE, "i64", offset);
   i.storeState(VALUE + 8, "i64", i.or(selector, i.i64((i.bits / 8) << 16)));
   i.helper(helper);
-  i.leave(Leave.dispatch);
+  i.proceedWithFlags();
 }
 
 function direct(helper: string): Semantics {
@@ -41,7 +41,7 @@ function giveBack(helper: string, extra: (i: Instruction) => Value): Semantics {
     i.storeState(VALUE, "i32", i.i32(i.bits / 8));
     i.storeState(VALUE + 8, "i64", extra(i));
     i.helper(helper);
-    i.leave(Leave.dispatch);
+    i.proceedWithFlags();
   };
 }
 
@@ -60,7 +60,7 @@ function interrupt(helper: string, vector: (i: Instruction) => Value): Semantics
   return (i) => {
     i.storeState(VALUE, "i64", vector(i));
     i.helper(helper);
-    i.leave(Leave.dispatch);
+    i.proceedWithFlags();
   };
 }
 
@@ -89,9 +89,9 @@ row(
     i.if(flagO(i), () => {
       i.storeState(VALUE, "i64", i.i64(4));
       i.helper("breakpoint");
-      i.leave(Leave.dispatch);
+      i.proceedWithFlags();
     });
-    i.finish();
+    i.proceed();
   },
   ENDS_NO64,
 );
@@ -109,15 +109,3 @@ const bound: Semantics = (i) => {
   i.if(outside, () => i.raise(5));
 };
 row("62 mem", "BOUND Gv,Mv", bound, { no64: true });
-
-function systemCall(helper: string): Semantics {
-  return (i) => {
-    i.storeState(VALUE, "i32", i.i32(i.bits));
-    i.helper(helper);
-    i.leave(Leave.dispatch);
-  };
-}
-row("0f 05", "SYSCALL", systemCall("syscall"), ENDS);
-row("0f 07", "SYSRET", systemCall("sysret"), ENDS);
-row("0f 34", "SYSENTER", systemCall("sysenter"), ENDS);
-row("0f 35", "SYSEXIT", systemCall("sysexit"), ENDS);

@@ -16,7 +16,7 @@ function input(port: (i: Instruction) => Value, index = 0): Semantics {
     i.storeState(VALUE, "i64", i.or(port(i), i.i64((i.width(index) / 8) << 16)));
     i.helper("port_in");
     i.write(index, i.loadState(VALUE + 8, "i64.32u"));
-    i.finish();
+    i.proceed();
   };
 }
 
@@ -25,7 +25,7 @@ function output(port: (i: Instruction) => Value, index: number): Semantics {
     i.storeState(VALUE, "i64", i.or(port(i), i.i64((i.width(index) / 8) << 16)));
     i.storeState(VALUE + 8, "i64", i.read(index));
     i.helper("port_out");
-    i.finish();
+    i.proceed();
   };
 }
 
@@ -55,7 +55,7 @@ function string(helper: string, memory: number): Semantics {
     i.storeState(VALUE, "i32", i.i32(word));
     i.storeState(VALUE + 4, "i32", i.segmentPlace(memory));
     i.helper(helper);
-    i.finish();
+    i.proceed();
   };
 }
 

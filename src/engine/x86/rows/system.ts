@@ -24,6 +24,7 @@ import { IA32_KERNEL_GS_BASE, IA32_TSC_AUX, msrOffset } from "../msr.ts";
 import { row, type Semantics } from "../row.ts";
 import {
   ADDRESS,
+  BUDGET,
   CPL,
   CR0,
   CR4,
@@ -33,10 +34,12 @@ import {
   GDTR_BASE,
   GDTR_LIMIT,
   GS,
+  HELD,
   IDTR_BASE,
   IDTR_LIMIT,
   LDTR,
   Leave,
+  RIP,
   SEGMENT_BASE,
   SEGMENT_SELECTOR,
   segmentField,
@@ -92,9 +95,12 @@ row(
     checkIopl(i);
     const before = testsSet(i, EFLAGS, EFLAGS_IF);
     i.storeState(EFLAGS, "i32", i.op("i32.or", i.loadState(EFLAGS, "i32"), i.i32(EFLAGS_IF)));
-    // Interrupts that become possible wait for the instruction after it.
-    i.if(i.op("i32.eqz", before), () => i.finish(Leave.shadow));
-    i.finish();
+    // Interrupts that become possible wait for the instruction after it: those that wait now, and
+    // those that come between two calls of `run`.
+    const isSpent = i.op("i32.le_s", i.loadState(BUDGET, "i32"), i.i32(0));
+    const mayCome = i.op("i32.or", i.loadState(HELD, "i32"), isSpent);
+    i.if(i.op("i32.eqz", before), () => i.if(mayCome, () => i.finish(Leave.shadow)));
+    i.proceed();
   },
   ENDS,
 );
@@ -117,7 +123,8 @@ row(
     i.storeState(VALUE + 8, "i32", i.i32(i.bits));
     i.setStackPointer(i.stackPointer(i.bits / 8));
     i.helper("load_flags");
-    i.finish();
+    i.storeState(RIP, "i64", i.nextRip());
+    i.proceedWithFlags();
   },
   { ends: true, default64: true },
 );
@@ -237,14 +244,14 @@ row("0f 23", "MOV Dy,Ry", writeRegister("write_debug"), TO_SPECIAL);
 
 // Model-specific registers, time, identification
 
-function finishing(helper: string): Semantics {
+function proceeding(helper: string): Semantics {
   return (i) => {
     i.helper(helper);
-    i.finish();
+    i.proceed();
   };
 }
-row("0f 30", "WRMSR", finishing("wrmsr"), PRIVILEGED_ENDS);
-row("0f 32", "RDMSR", finishing("rdmsr"), PRIVILEGED_ENDS);
+row("0f 30", "WRMSR", proceeding("wrmsr"), PRIVILEGED_ENDS);
+row("0f 32", "RDMSR", proceeding("rdmsr"), PRIVILEGED_ENDS);
 
 /** The time-stamp counter to EDX:EAX, as time-stamp.ts computes it. #GP(0) at CPL above 0 if CR4.TSD is set. */
 function readTimeStamp(i: Instruction): void {
@@ -297,7 +304,7 @@ row("0f a2", "CPUID", (i) => {
   });
 });
 row("NP 0f 01 /2 rm=0", "XGETBV", (i) => i.helper("xgetbv"));
-row("NP 0f 01 /2 rm=1", "XSETBV", finishing("xsetbv"), ENDS);
+row("NP 0f 01 /2 rm=1", "XSETBV", proceeding("xsetbv"), ENDS);
 
 function checkBaseAccess(i: Instruction): void {
   raiseIf(i, testsClear(i, CR4, CR4_FSGSBASE), 6);
@@ -364,8 +371,8 @@ row(
   },
   { cpl0: true, ends: true, force64: true },
 );
-row("0f 08", "INVD", finishing("invd"), PRIVILEGED_ENDS);
-row("0f 09", "WBINVD", finishing("wbinvd"), PRIVILEGED_ENDS);
+row("0f 08", "INVD", proceeding("invd"), PRIVILEGED_ENDS);
+row("0f 09", "WBINVD", proceeding("wbinvd"), PRIVILEGED_ENDS);
 
 /** There is no cache to flush, but the address is checked as for a load. */
 const flushLine: Semantics = (i) => {
@@ -404,7 +411,7 @@ row("0f 01 /3 rm=1", "VMMCALL", (i) => hypercall(i, "vmmcall"), ENDS);
 /** The helper leaves with RIP behind the instruction. */
 function hypercall(i: Instruction, helper: string): void {
   i.helper(helper);
-  i.leave(Leave.dispatch);
+  i.proceedAtRip();
 }
 
 // Undefined for ever; RSM is, outside system-management mode.
