@@ -155,3 +155,8 @@ declare(VECTOR + 248, "i32x4", "trunc_sat_f32x4_s trunc_sat_f32x4_u", V, "v128")
 declare(VECTOR + 250, "f32x4", "convert_i32x4_s convert_i32x4_u", V, "v128");
 declare(VECTOR + 252, "i32x4", "trunc_sat_f64x2_s_zero trunc_sat_f64x2_u_zero", V, "v128");
 declare(VECTOR + 254, "f64x2", "convert_low_i32x4_s convert_low_i32x4_u", V, "v128");
+for (const [shape, base] of [
+  ["f32x4", 0x105],
+  ["f64x2", 0x107],
+] as const)
+  declare(VECTOR + base, shape, "relaxed_madd relaxed_nmadd", ["v128", "v128", "v128"], "v128");

@@ -74,6 +74,8 @@ export type Operation<Kind extends MicroOp["kind"]> = Extract<MicroOp, { kind: K
 export abstract class Emitter {
   readonly code = new Bytes();
   readonly locals: ValueType[] = [];
+  /** Where in the code there are branches that are hardly ever taken. */
+  readonly unlikely: number[] = [];
   /** Blocks, loops and ifs that are open. */
   protected depth = 0;
   private readonly functions: ReadonlyMap<string, number>;
@@ -132,6 +134,12 @@ export abstract class Emitter {
     this.depth++;
   }
 
+  /** An `if` whose condition hardly ever holds. */
+  protected openUnlikely(): void {
+    this.unlikely.push(this.code.length);
+    this.open(IF);
+  }
+
   protected close(): void {
     this.code.byte(END);
     this.depth--;
@@ -183,7 +191,8 @@ export abstract class Emitter {
         return;
       case "if":
         this.value(op.condition);
-        this.open(IF);
+        if (isAbnormal(op.whenTrue)) this.openUnlikely();
+        else this.open(IF);
         this.statements(op.whenTrue);
         if (op.whenFalse.length > 0) {
           this.code.byte(ELSE);
@@ -338,4 +347,12 @@ export abstract class Emitter {
     this.keep(value);
     return value.local;
   }
+}
+
+/** Whether a list goes to TypeScript or leaves, which few do. */
+function isAbnormal(list: readonly Value[]): boolean {
+  return list.some(
+    ({ op }) =>
+      op.kind === "leave" || op.kind === "call" || (op.kind === "if" && isAbnormal(op.whenTrue)),
+  );
 }

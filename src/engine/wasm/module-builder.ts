@@ -9,10 +9,14 @@ export interface Signature {
   readonly results: readonly ValueType[];
 }
 
+/** A hint of WebAssembly's branch hinting: for engines that heed them, code that is hardly ever reached stands elsewhere. */
+const UNLIKELY = 0;
+
 interface Body {
   readonly type: number;
   readonly locals: readonly ValueType[];
   readonly code: Bytes;
+  readonly unlikely: readonly number[];
 }
 
 /**
@@ -48,9 +52,20 @@ export class ModuleBuilder {
     return this.imports.length - 1;
   }
 
-  /** Add a function; `code` is its body without the final `end`. Returns its function index. */
-  addFunction(signature: Signature, locals: readonly ValueType[], code: Bytes): number {
-    this.bodies.push({ type: this.typeIndex(signature), locals, code });
+  /**
+   * Add a function.
+   *
+   * @param code its body without the final `end`
+   * @param unlikely where in `code` there are branches that are hardly ever taken
+   * @returns its function index
+   */
+  addFunction(
+    signature: Signature,
+    locals: readonly ValueType[],
+    code: Bytes,
+    unlikely: readonly number[] = [],
+  ): number {
+    this.bodies.push({ type: this.typeIndex(signature), locals, code, unlikely });
     return this.imports.length + this.bodies.length - 1;
   }
 
@@ -96,10 +111,21 @@ export class ModuleBuilder {
     section(9, this.elements.length, elements);
 
     const code = new Bytes();
-    for (const body of this.bodies) {
+    const hints = new Bytes();
+    let hinted = 0;
+    this.bodies.forEach((body, k) => {
       const content = new Bytes().u32(body.locals.length);
       for (const type of body.locals) content.u32(1).byte(VALUE_TYPES[type]);
+      if (body.unlikely.length > 0) {
+        hinted++;
+        hints.u32(this.imports.length + k).u32(body.unlikely.length);
+        for (const at of body.unlikely) hints.u32(content.length + at).byte(1, UNLIKELY);
+      }
       code.sized(content.append(body.code).byte(0x0b));
+    });
+    if (hinted > 0) {
+      const hintSection = new Bytes().name("metadata.code.branch_hint").u32(hinted);
+      out.byte(0).sized(hintSection.append(hints));
     }
     section(10, this.bodies.length, code);
     return out.done();

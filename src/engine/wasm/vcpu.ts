@@ -395,7 +395,7 @@ export class WasmVcpu implements Vcpu {
         }
         case LEAVE_RETRY: {
           const record = this.find();
-          engine.regions.retried(core, engine.blocks.startOf(record));
+          engine.regions.retried(core, record);
           leave = this.enterHeader(record);
           break;
         }

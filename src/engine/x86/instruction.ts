@@ -20,6 +20,7 @@ import {
   RECORD_HEADER_WORDS,
   registerOffset,
 } from "./record.ts";
+import type { Ranges } from "./sse/range.ts";
 import {
   ADDRESS,
   ATTENTION,
@@ -42,6 +43,16 @@ import {
   segmentField,
   VECTOR,
 } from "./state.ts";
+
+/**
+ * What compiled code takes for granted: it is entered only while MXCSR_FAST is 1,
+ * and numbers are of ordinary sizes, or it is left.
+ */
+export interface Speculation {
+  readonly ranges: Ranges;
+  /** Leave this instruction to tier 0; only where a condition holds. */
+  retry(): void;
+}
 
 /** Flag of `segment_violation`: the access writes. */
 export const WRITES = 0x1000;
@@ -91,6 +102,16 @@ export class Instruction extends Lift {
       operandWords(operand, decoded, 0, words, words.length);
     }
     this.words = RECORD_HEADER_WORDS + words.length + (keepsModrm(decoded) ? 1 : 0);
+  }
+
+  /** Whether what is not proved leaves the code being lifted, so that nothing goes on behind it. */
+  get leavesUnproved(): boolean {
+    return false;
+  }
+
+  /** undefined: everything has to be proved. */
+  get speculation(): Speculation | undefined {
+    return undefined;
   }
 
   /** ModRM of a form whose record keeps it (i32). */

@@ -1,9 +1,10 @@
 import { auxOfEffect, type FlagEffect, resultOf } from "../../micro/flags.ts";
 import type { Load, MicroOp, Place, Store, Value } from "../../micro/micro-op.ts";
 import type { Decoded } from "../../x86/decoder.ts";
-import { Instruction } from "../../x86/instruction.ts";
+import { Instruction, type Speculation } from "../../x86/instruction.ts";
 import { packPosition } from "../../x86/position.ts";
 import { operandWords } from "../../x86/record.ts";
+import { Ranges } from "../../x86/sse/range.ts";
 import {
   ADDRESS,
   BUDGET,
@@ -13,6 +14,7 @@ import {
   GPR,
   Leave,
   MXCSR,
+  MXCSR_FAST,
   RANDOM,
   RIP,
   SSE_FIRST,
@@ -21,6 +23,7 @@ import {
   YMM_UPPER,
 } from "../../x86/state.ts";
 import { constantOf, folded } from "./fold.ts";
+import { composed, simplified } from "./vector-folding.ts";
 
 /** Longer chains of effects are computed at once: each way out would have to compute all of it. */
 const MAXIMUM_DEPTH = 4;
@@ -46,11 +49,24 @@ export interface BlockFlow {
   leavesFlags: boolean;
   /** The flags were changed for certain. */
   killsFlags: boolean;
+  /** Whether MXCSR_FAST is 1 or 0 whenever the code is entered, if that is made use of. */
+  readonly assumesFast: boolean;
+  usesFast: boolean;
+  /** What vector registers hold, by their places. */
+  readonly vectors: Map<number, Value>;
+  /** Elements that were taken out of vectors, by operation and lane. */
+  readonly elements: Map<Value, Map<string, Value>>;
+  readonly ranges: Ranges;
 }
 
-export function newFlow(rip: bigint): BlockFlow {
+export function newFlow(rip: bigint, assumesFast: boolean): BlockFlow {
   return {
     rip,
+    assumesFast,
+    usesFast: false,
+    vectors: new Map(),
+    elements: new Map(),
+    ranges: new Ranges(),
     effect: undefined,
     effects: new Map(),
     depth: 0,
@@ -92,10 +108,15 @@ export class BoundInstruction extends Instruction {
   private wrote = false;
   /** An `if` or `while` body changed the flags. */
   private nestedFlags = false;
+  private readonly speculates: boolean;
 
-  /** @param offset of the instruction from the block's first byte */
-  constructor(decoded: Decoded, offset: number, flow: BlockFlow) {
+  /**
+   * @param offset of the instruction from the block's first byte
+   * @param careful nothing is taken for granted of numbers
+   */
+  constructor(decoded: Decoded, offset: number, flow: BlockFlow, careful: boolean) {
     super(decoded);
+    this.speculates = flow.assumesFast && !careful;
     const words = [0, packPosition(offset, decoded.length, 0)];
     for (const operand of decoded.operands)
       operandWords(operand, decoded, offset, words, words.length);
@@ -123,9 +144,44 @@ export class BoundInstruction extends Instruction {
 
   override lane(name: string, lane: number, ...args: readonly Value[]): Value {
     const constant = lane === 0 ? folded(name, args) : undefined;
-    if (constant === undefined) return super.lane(name, lane, ...args);
+    if (constant === undefined)
+      return simplified(this, name, lane, args) ?? this.element(name, lane, args);
     const isLong = name.startsWith("i64.") && !/[.](eq|ne|lt|gt|le|ge)/.test(name);
     return isLong ? this.i64(constant) : this.i32(Number(BigInt.asIntN(32, constant)));
+  }
+
+  /** An operation; an element is taken out of a vector only once. */
+  private element(name: string, lane: number, args: readonly Value[]): Value {
+    const [vector] = args;
+    if (vector === undefined || !name.endsWith("extract_lane") || this.nesting > 0)
+      return super.lane(name, lane, ...args);
+    const known = this.flow.elements.get(vector) ?? new Map<string, Value>();
+    this.flow.elements.set(vector, known);
+    const key = `${name} ${lane}`;
+    const element = known.get(key) ?? super.lane(name, lane, ...args);
+    known.set(key, element);
+    return element;
+  }
+
+  override shuffle(a: Value, b: Value, lanes: readonly number[]): Value {
+    const whole = composed(a, b, lanes);
+    return super.shuffle(whole.a, whole.b, whole.lanes);
+  }
+
+  override select(condition: Value, a: Value, b: Value): Value {
+    const known = constantOf(condition);
+    if (known !== undefined) return known !== 0n ? a : b;
+    return super.select(condition, a, b);
+  }
+
+  override get leavesUnproved(): boolean {
+    return true;
+  }
+
+  override get speculation(): Speculation | undefined {
+    if (!this.speculates || this.nesting > 0) return undefined;
+    this.flow.usesFast = true;
+    return { ranges: this.flow.ranges, retry: () => super.run("retry", [], true) };
   }
 
   private bind(place: Place | number): number {
@@ -137,6 +193,11 @@ export class BoundInstruction extends Instruction {
   override loadState(place: Place | number, load: Load): Value {
     const offset = this.bind(place);
     if (offset === RIP) return this.i64(BigInt.asIntN(64, this.flow.rip));
+    if (offset === MXCSR_FAST) {
+      this.flow.usesFast = true;
+      return this.i32(this.flow.assumesFast ? 1 : 0);
+    }
+    if (isVector(offset)) return this.loadVector(offset, load);
     if (isFlags(offset)) {
       this.materialise();
       if (!this.flow.killsFlags) this.flow.readsFlags = true;
@@ -157,12 +218,27 @@ export class BoundInstruction extends Instruction {
     } else if (!isGeneral(offset) && !isVector(offset) && offset !== EFLAGS && offset !== MXCSR)
       throw new NotCompiled(`state field ${offset}`);
     this.wrote = true;
+    if (isVector(offset)) {
+      if (store === "v128" && this.flow.vectors.get(offset) === value) return;
+      if (store === "v128" && this.nesting === 0) this.flow.vectors.set(offset, value);
+      else this.flow.vectors.delete(offset & ~15);
+    }
     super.storeState(offset, store, value);
   }
 
   /** Only who emits the region knows what is left in the block; so that is what BUDGET is there. */
   override unspent(): Value {
     return super.loadState(BUDGET, "i32");
+  }
+
+  private loadVector(offset: number, load: Load): Value {
+    const { vectors } = this.flow;
+    if (load !== "v128") return super.loadState(offset, load);
+    const known = vectors.get(offset);
+    if (known !== undefined) return known;
+    const value = super.loadState(offset, load);
+    if (this.nesting === 0) vectors.set(offset, value);
+    return value;
   }
 
   override get flagEffect(): FlagEffect | undefined {

@@ -4,6 +4,9 @@ import type { Block } from "../blocks.ts";
 import { type BlockFlow, BoundInstruction, NotCompiled, newFlow } from "./bound-instruction.ts";
 import { constantOf } from "./fold.ts";
 
+/** What experience says of an instruction: `careful`: numbers in it are not of ordinary sizes. */
+export type Caution = "none" | "careful" | "excluded";
+
 /** An instruction of a region. */
 export interface RegionInstruction {
   readonly list: readonly Value[];
@@ -29,6 +32,7 @@ export interface RegionBlock {
 /**
  * @param bytes from the block's start to the end of its page
  * @param rip of its first instruction
+ * @param assumesFast whether MXCSR_FAST is 1 or 0 whenever the code is entered
  * @returns undefined if the first instruction stays with tier 0
  */
 export function liftBlock(
@@ -38,9 +42,10 @@ export function liftBlock(
   mode: number,
   rip: bigint,
   count: number,
-  isExcluded: (address: number) => boolean,
+  assumesFast: boolean,
+  cautionAt: (address: number) => Caution,
 ): RegionBlock | undefined {
-  const flow = newFlow(rip);
+  const flow = newFlow(rip, assumesFast);
   const wrap = (value: bigint): bigint =>
     mode & 2 ? BigInt.asIntN(64, value) : BigInt.asUintN(32, value);
   const instructions: RegionInstruction[] = [];
@@ -52,10 +57,11 @@ export function liftBlock(
   while (instructions.length < count && !terminated) {
     const before = { ...flow };
     try {
-      if (isExcluded(block.start + offset)) break;
+      const caution = cautionAt(block.start + offset);
+      if (caution === "excluded") break;
       const decoded = decoder.decode(bytes.subarray(offset), mode);
       if (decoded.row === undefined) break;
-      const instruction = new BoundInstruction(decoded, offset, flow);
+      const instruction = new BoundInstruction(decoded, offset, flow, caution === "careful");
       if (instruction.unavailable() >= 0) break;
       decoded.row.semantics(instruction);
       instructions.push({ list: instruction.list, rip: wrap(rip + BigInt(offset)) });

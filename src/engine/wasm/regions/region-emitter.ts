@@ -11,6 +11,7 @@ import {
   FLAGS_RESULT,
   GPR,
   Leave,
+  MXCSR_FAST,
   READ_WINDOW,
   RECORD,
   RIP,
@@ -45,6 +46,7 @@ import type { ValueType } from "../module-builder.ts";
 import { isFlags, isGeneral, isVector } from "./bound-instruction.ts";
 import { constantOf } from "./fold.ts";
 import type { Node } from "./graph.ts";
+import { lowReplaced, type Scalar, scalarRegisters, vectorOfLow } from "./scalar-registers.ts";
 
 const UNREACHABLE = 0x00;
 const BR = 0x0c;
@@ -81,6 +83,13 @@ interface Cached {
   readonly local: number;
   readonly type: "i32" | "i64" | "v128";
   written: boolean;
+  /** The low element stands in a local of its own; what `local` holds of it is not valid. */
+  readonly low?: LowElement | undefined;
+}
+
+interface LowElement {
+  readonly local: number;
+  readonly type: Scalar;
 }
 
 /** Locals with a window's fields. */
@@ -148,6 +157,8 @@ export class RegionEmitter extends Emitter {
   private readonly newLink: () => number;
   private readonly pathOf: (block: Block, offset: number, usual: WindowKind) => AccessPath;
   private readonly cached = new Map<number, Cached>();
+  /** Low elements of registers' values that are kept in two parts. */
+  private readonly parts = new Map<Value, LowElement>();
   private readonly budget = this.newLocal("i32");
   private readonly rip = this.newLocal("i64");
   private readonly packed = this.newLocal("i32");
@@ -161,6 +172,8 @@ export class RegionEmitter extends Emitter {
     read: this.newWindow(READ_WINDOW),
   };
   private readonly target = this.newLocal("i32");
+  /** A vector of zeros: as a constant it would be made anew, and kept, for each use. */
+  private readonly zero = this.newLocal("v128");
   /**
    * Flags not computed yet: number in {@link LATE_EFFECTS} plus 1, and what it is about; 0: they
    * are in their locals.
@@ -237,18 +250,27 @@ export class RegionEmitter extends Emitter {
     this.access(LOAD_CODES.i64, RIP);
     this.i64(entry.block.rip);
     this.code.byte(0x52);
-    this.open(IF);
+    this.openUnlikely();
     this.get(CPU);
     this.get(RECORD_LOCAL);
     this.code.byte(RETURN_CALL).u32(this.function("header"));
     this.close();
+    this.checkFast();
     for (const [field, local, type] of [
       [BUDGET, this.budget, "i32"],
       [TLB, this.tlb, "i32"],
     ] as const)
       this.fetch(field, local, type);
     this.fetchWindows();
-    for (const [field, { local, type }] of this.cached) this.fetch(field, local, type);
+    for (const [field, { local, type, low }] of this.cached) {
+      this.fetch(field, local, type);
+      if (low === undefined) continue;
+      this.get(local);
+      this.takeLow(low.type);
+      this.set(low.local);
+    }
+    super.constant("v128", 0n);
+    this.set(this.zero);
     this.pooling = true;
     this.open(BLOCK);
     const exit = this.depth;
@@ -267,6 +289,20 @@ export class RegionEmitter extends Emitter {
     }
     this.close();
     this.exits(entry.block.rip);
+  }
+
+  /** Have the region replaced if MXCSR_FAST is not what its code takes for granted. */
+  private checkFast(): void {
+    const flow = this.nodes.map(({ block }) => block.flow).find(({ usesFast }) => usesFast);
+    if (flow === undefined) return;
+    this.get(CPU);
+    this.access(LOAD_CODES.i32, MXCSR_FAST);
+    this.i32(flow.assumesFast ? 1 : 0);
+    this.code.byte(0x47);
+    this.openUnlikely();
+    this.i32(Leave.retry);
+    this.code.byte(0x0f);
+    this.close();
   }
 
   /** Behind all code: $way tells how to leave. */
@@ -383,6 +419,7 @@ export class RegionEmitter extends Emitter {
 
   /** Find out which fields are worth a local. */
   private collect(): void {
+    const scalars = scalarRegisters(this.nodes);
     const touch = (offset: number, writes: boolean): void => {
       let field = offset;
       let type: Cached["type"];
@@ -396,7 +433,9 @@ export class RegionEmitter extends Emitter {
       else return;
       let cached = this.cached.get(field);
       if (cached === undefined) {
-        cached = { local: super.newLocal(type), type, written: false };
+        const scalar = type === "v128" ? scalars.get(field) : undefined;
+        const low = scalar && { local: super.newLocal(scalar), type: scalar };
+        cached = { local: super.newLocal(type), type, written: false, low };
         this.cached.set(field, cached);
       }
       cached.written ||= writes;
@@ -431,15 +470,38 @@ export class RegionEmitter extends Emitter {
 
   /** Put everything back into the state. */
   private spill(): void {
-    const store = (field: number, local: number, type: Cached["type"]): void => {
+    const store = (
+      field: number,
+      local: number,
+      type: Cached["type"],
+      low?: LowElement | undefined,
+    ): void => {
       this.get(CPU);
       this.get(local);
+      if (low !== undefined) {
+        this.get(low.local);
+        this.putLow(low.type);
+      }
       this.access(STORE_CODES[type], field);
     };
     store(RIP, this.rip, "i64");
     store(BUDGET, this.budget, "i32");
-    for (const [field, { local, type, written }] of this.cached)
-      if (written) store(field, local, type);
+    for (const [field, { local, type, written, low }] of this.cached)
+      if (written) store(field, local, type, low);
+  }
+
+  private takeLow(type: Scalar): void {
+    this.code
+      .byte(0xfd)
+      .u32(type === "f32" ? 31 : 33)
+      .byte(0);
+  }
+
+  private putLow(type: Scalar): void {
+    this.code
+      .byte(0xfd)
+      .u32(type === "f32" ? 32 : 34)
+      .byte(0);
   }
 
   private branch(depth: number): void {
@@ -523,7 +585,7 @@ export class RegionEmitter extends Emitter {
     this.get(this.budget);
     this.i32(check);
     this.code.byte(0x48);
-    this.open(IF);
+    this.openUnlikely();
     this.setRip(block.rip);
     this.i32(block.block.record);
     this.set(this.packed);
@@ -547,7 +609,7 @@ export class RegionEmitter extends Emitter {
     this.access(LOAD_CODES.i32, entry + JUMP_CACHE_RECORD);
     this.i32(block.record);
     this.code.byte(0x47, 0x72);
-    this.open(IF);
+    this.openUnlikely();
     this.setRip(rip);
     this.leaveBy("indirect", effect);
     this.close();
@@ -659,7 +721,12 @@ export class RegionEmitter extends Emitter {
   }
 
   private vectorLoad(offset: number, load: Load): void {
-    this.get((this.cached.get(offset & ~15) as Cached).local);
+    const { local, low } = this.cached.get(offset & ~15) as Cached;
+    this.get(local);
+    if (low !== undefined) {
+      this.get(low.local);
+      this.putLow(low.type);
+    }
     if (load === "v128") return;
     const lane = LANES[load];
     if (lane === undefined) throw new Error(`vector register as ${load}`);
@@ -668,6 +735,53 @@ export class RegionEmitter extends Emitter {
       .u32(lane.extract)
       .byte((offset & 15) / lane.bytes);
     if (lane.widen !== undefined) this.code.byte(lane.widen);
+  }
+
+  /** A register that is kept in two parts stays so. */
+  protected override keep(value: Value): void {
+    const { op } = value;
+    if (op.kind === "state-load" && op.load === "v128") {
+      const cached = this.cached.get(offsetOf(op.place));
+      if (cached?.low !== undefined) {
+        const low = this.newLocal(cached.low.type);
+        value.local = this.newLocal("v128");
+        this.get(cached.local);
+        this.set(value.local);
+        this.get(cached.low.local);
+        this.set(low);
+        this.parts.set(value, { local: low, type: cached.low.type });
+        return;
+      }
+    }
+    super.keep(value);
+  }
+
+  protected override value(value: Value): void {
+    super.value(value);
+    const low = this.parts.get(value);
+    if (low === undefined) return;
+    this.get(low.local);
+    this.putLow(low.type);
+  }
+
+  /** Push the low element of a vector. */
+  private lowOf(vector: Value, type: Scalar): void {
+    const part = this.parts.get(vector);
+    const replaced = lowReplaced(vector, type);
+    if (part?.type === type) this.get(part.local);
+    else if (replaced !== undefined) this.value(replaced.low);
+    else {
+      this.value(vector);
+      this.takeLow(type);
+    }
+  }
+
+  /** Push a vector whose low element does not matter. */
+  private restOf(vector: Value, type: Scalar): void {
+    const replaced = lowReplaced(vector, type);
+    if (this.parts.get(vector)?.type === type) this.get(vector.local);
+    else if (replaced !== undefined) this.restOf(replaced.rest, type);
+    else this.value(vector);
   }
 
   protected stateStore({ place, store, value }: Operation<"state-store">): void {
@@ -708,20 +822,46 @@ export class RegionEmitter extends Emitter {
   }
 
   private vectorStore(offset: number, store: Store, value: Value): void {
-    const { local } = this.cached.get(offset & ~15) as Cached;
-    if (store === "v128") this.value(value);
-    else {
+    const cached = this.cached.get(offset & ~15) as Cached;
+    const { local, low } = cached;
+    if (store === "v128") {
+      if (low !== undefined) {
+        this.storeParts(local, low, value);
+        return;
+      }
+      this.value(value);
+    } else {
       const lane = LANES[store];
       if (lane === undefined) throw new Error(`vector register as ${store}`);
-      this.get(local);
+      this.vectorLoad(offset & ~15, "v128");
       this.value(value);
       if (lane.narrow !== undefined) this.code.byte(lane.narrow);
       this.code
         .byte(0xfd)
         .u32(lane.replace)
         .byte((offset & 15) / lane.bytes);
+      if (low !== undefined) {
+        this.tee(local);
+        this.takeLow(low.type);
+        this.set(low.local);
+        return;
+      }
     }
     this.set(local);
+  }
+
+  private storeParts(local: number, low: LowElement, value: Value): void {
+    if (this.parts.get(value)?.type === low.type || lowReplaced(value, low.type) !== undefined) {
+      this.restOf(value, low.type);
+      this.lowOf(value, low.type);
+      this.set(low.local);
+      this.set(local);
+      return;
+    }
+    this.value(value);
+    this.tee(local);
+    this.takeLow(low.type);
+    this.set(low.local);
   }
 
   /** As elsewhere, but what concerns only 32 bits is computed with 32 bits. */
@@ -729,6 +869,11 @@ export class RegionEmitter extends Emitter {
     const { op } = value;
     if (op.kind === "pure") {
       const [first, second] = op.args as readonly [Value, Value | undefined];
+      const element = vectorOfLow(value);
+      if (element !== undefined) {
+        this.lowOf(element.vector, element.type);
+        return;
+      }
       switch (op.operation.code) {
         case I64_AND:
           if (second !== undefined && constantOf(second) === LOW_32) {
@@ -795,6 +940,11 @@ export class RegionEmitter extends Emitter {
     this.code.byte(I32_WRAP);
   }
 
+  protected override constant(type: ValueType, value: number | bigint): void {
+    if (type === "v128" && value === 0n) this.get(this.zero);
+    else super.constant(type, value);
+  }
+
   protected override tlbSet(): void {
     this.get(this.tlb);
   }
@@ -857,7 +1007,7 @@ export class RegionEmitter extends Emitter {
       return;
     }
     this.code.byte(I64_GE_U);
-    this.open(IF);
+    this.openUnlikely();
     this.get(distance);
     this.set(this.missed);
     this.i32(bytes | kind);
@@ -884,7 +1034,7 @@ export class RegionEmitter extends Emitter {
     const linear = this.pinned(address);
     const entry = this.lookUp(linear, bytes, tag);
     this.code.byte(0x45);
-    this.open(IF);
+    this.openUnlikely();
     this.get(linear);
     this.set(this.missed);
     this.i32(bytes | kind);

@@ -8,6 +8,7 @@ import {
   CS,
   DATA_WINDOW,
   MODE,
+  MXCSR_FAST,
   READ_WINDOW,
   RIP,
   SEGMENT_BASE,
@@ -20,7 +21,7 @@ import type { Block, Blocks } from "../blocks.ts";
 import { ModuleBuilder } from "../module-builder.ts";
 import type { Templates } from "../templates.ts";
 import { type Node, newNode, structure } from "./graph.ts";
-import { liftBlock } from "./region-block.ts";
+import { type Caution, liftBlock } from "./region-block.ts";
 import {
   type AccessPath,
   KIND_SHIFT,
@@ -46,7 +47,7 @@ export type Jit = "off" | "on" | "always";
 const HOT_AFTER: Readonly<Record<Jit, number>> = { off: 0, on: 50_000, always: 1 };
 /** Each time that code of a page is changed after it was compiled, it must be twice as hot for the next; up to that. */
 const MAXIMUM_DOUBLINGS = 16;
-/** An instruction that so often was left to tier 0 stays there. */
+/** An instruction that so often was left to tier 0 takes less for granted of numbers; after as many more times it stays there. */
 const MAXIMUM_RETRIES = 64;
 /** If an operand so often was not in a window, its region is compiled anew. */
 const MAXIMUM_MISSES = 16;
@@ -76,6 +77,8 @@ interface Region {
   readonly entry: Block;
   readonly blocks: readonly Block[];
   readonly slot: number;
+  /** Value of MXCSR_FAST with which it can be entered; undefined: any. */
+  readonly fast: number | undefined;
 }
 
 /**
@@ -154,11 +157,14 @@ export class Regions {
     );
     emitter.body();
     const slot = this.freeSlots.pop() ?? this.templates.takeSlot();
-    module.tableEntries(slot, [module.addFunction(TEMPLATE, emitter.locals, emitter.code)]);
+    module.tableEntries(slot, [
+      module.addFunction(TEMPLATE, emitter.locals, emitter.code, emitter.unlikely),
+    ]);
     const bytes = module.build(this.memory.memory.buffer.byteLength / 65536, 1);
     new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: imports });
     this.compiled++;
-    this.install({ entry, blocks: nodes.map(({ block }) => block.block), slot });
+    const fast = nodes.some(({ block }) => block.flow.usesFast) ? core.get(MXCSR_FAST) : undefined;
+    this.install({ entry, blocks: nodes.map(({ block }) => block.block), slot, fast });
   }
 
   private install(region: Region): void {
@@ -173,6 +179,7 @@ export class Regions {
   /** Blocks that are reached from the entry, those found first first. Undefined: the entry stays with tier 0. */
   private select(core: Core, entry: Block, mode: number): readonly Node[] | undefined {
     const nodes = new Map<bigint, Node>();
+    const isFast = core.get(MXCSR_FAST) !== 0;
     let instructions = 0;
     const add = (block: Block, rip: bigint): Node | undefined => {
       const pageEnd = Math.floor(block.start / 4096) * 4096 + 4096;
@@ -183,7 +190,8 @@ export class Regions {
         mode,
         rip,
         this.blocks.instructionsOf(block),
-        (address) => (this.sites.get(address)?.retries ?? 0) >= MAXIMUM_RETRIES,
+        isFast,
+        (address) => this.cautionAt(address),
       );
       if (lifted === undefined) return undefined;
       instructions += lifted.instructions.length;
@@ -255,12 +263,26 @@ export class Regions {
     return site;
   }
 
-  /** The instruction at a host-physical address was left to tier 0, which is about to do it. */
-  retried(core: Core, address: number): void {
+  private cautionAt(address: number): Caution {
+    const retries = this.sites.get(address)?.retries ?? 0;
+    if (retries < MAXIMUM_RETRIES) return "none";
+    return retries < 2 * MAXIMUM_RETRIES ? "careful" : "excluded";
+  }
+
+  /** The instruction of a block's header record was left to tier 0, which is about to do it. */
+  retried(core: Core, record: number): void {
+    const block = this.blocks.ofRecord(record);
+    const entered = block && this.byEntry.get(block);
+    if (entered?.fast !== undefined && entered.fast !== core.get(MXCSR_FAST)) {
+      this.replace(entered);
+      return;
+    }
+    const address = this.blocks.startOf(record);
     const site = this.siteAt(address);
     const status = core.get(STATUS);
     if (WAYS[status & WAY_MASK] !== "retry") this.missed(core, address, site, status);
-    else if (++site.retries === MAXIMUM_RETRIES) this.dropAt(address);
+    else if (++site.retries % MAXIMUM_RETRIES === 0)
+      for (const region of this.regionsAt(address)) this.replace(region);
   }
 
   /** An operand was not in its window. */
@@ -284,14 +306,24 @@ export class Regions {
 
   /** Drop what was compiled from an instruction, to be compiled anew soon, and with more caution. */
   private dropAt(address: number): void {
-    const dropped = new Set<Region>();
-    for (const [block, regions] of this.byBlock)
-      if (holds(block, address)) for (const region of regions) dropped.add(region);
-    for (const region of dropped) {
-      this.drop(region);
-      this.blocks.countDown(region.entry, HOT_AGAIN_AFTER);
+    for (const region of this.regionsAt(address)) {
+      this.replace(region);
       for (const block of region.blocks) this.cautious.add(block);
     }
+  }
+
+  /** Regions that hold an instruction. */
+  private regionsAt(address: number): ReadonlySet<Region> {
+    const found = new Set<Region>();
+    for (const [block, regions] of this.byBlock)
+      if (holds(block, address)) for (const region of regions) found.add(region);
+    return found;
+  }
+
+  /** Drop a region that takes too much for granted; it is compiled anew soon. */
+  private replace(region: Region): void {
+    this.drop(region);
+    this.blocks.countDown(region.entry, HOT_AGAIN_AFTER);
   }
 
   private dropWith(block: Block): void {

@@ -1,10 +1,14 @@
 import type { Value } from "../../micro/micro-op.ts";
+import { isFused } from "../../wasm/fused.ts";
 import type { Semantics } from "../row.ts";
 import { avx } from "../sse/forms.ts";
-import { fused } from "../sse/fused.ts";
+import { type Fused, fused } from "../sse/fused.ts";
 import {
   arithmetic,
+  both,
   DOUBLES,
+  either,
+  isZero,
   low,
   pass,
   resultOf,
@@ -13,6 +17,7 @@ import {
   withLow,
 } from "../sse/guard.ts";
 import { readVector, writeVector } from "../sse/operands.ts";
+import { fusedRange, type Range } from "../sse/range.ts";
 import { SSE_FIRST, SSE_INTEGER, SSE_SECOND, SSE_THIRD } from "../state.ts";
 
 /** FMA: a * b + c and its variants, rounded once. */
@@ -59,28 +64,44 @@ function multiplyAdd(
     const addends = c.map((lane) =>
       signs & 6 ? i.op("v128.xor", lane, i.v128(addendSigns(shape, signs))) : lane,
     );
-    const results = a.map((lane, k) => {
+    const errorFree = (k: number): Fused => {
+      const lane = a[k] as Value;
       const factor = signs & 1 ? i.op(`${shape.vector}.neg`, lane) : lane;
       return fused(i, shape, factor, b[k] as Value, addends[k] as Value);
+    };
+    // Compiled code has the low elements of scalars by themselves.
+    const alone = (lane: Value): Value =>
+      packed || !i.leavesUnproved ? lane : i.op(`${shape.vector}.splat`, low(i, shape, lane));
+    const fuses = isFused();
+    const quick = a.map((lane, k) => {
+      if (!fuses) return errorFree(k).result;
+      const [x, y, z] = [lane, b[k] as Value, addends[k] as Value].map(alone);
+      const name = signs & 1 ? "relaxed_nmadd" : "relaxed_madd";
+      return i.op(`${shape.vector}.${name}`, x as Value, y as Value, z as Value);
     });
-    const quick = results.map(({ result }) => result);
-    const computed = arithmetic(
-      i,
-      shape,
-      packed,
+    const computed = arithmetic(i, shape, packed, {
       quick,
-      [a, b, c],
-      [a, b, c, quick],
-      (k) => (results[k] as (typeof results)[0]).exactZero,
-      (k) => (results[k] as (typeof results)[0]).isExact,
-      () => {
+      operands: [a, b, c],
+      sizes: [a, b, c, quick],
+      range: ([x, y, z]) => fusedRange(shape.extent, x as Range, y as Range, z as Range),
+      zeros: ([x, y, z], k) => {
+        if (x?.type === "v128") return errorFree(k).exactZero;
+        const isZeroProduct = either(i, isZero(i, shape, x as Value), isZero(i, shape, y as Value));
+        return both(i, isZeroProduct, isZero(i, shape, z as Value));
+      },
+      isExact: (k) => {
+        // What lies at the ends of the range comes out otherwise.
+        const { result, isExact } = errorFree(k);
+        return both(i, isExact, i.op(`${shape.vector}.eq`, result, quick[k] as Value));
+      },
+      exact: () => {
         pass(i, SSE_FIRST, a);
         pass(i, SSE_SECOND, b);
         pass(i, SSE_THIRD, c);
         i.storeState(SSE_INTEGER, "i32", i.i32(signs));
         return resultOf(i, `fma${packed ? "p" : "s"}${shape.suffix}`, a.length);
       },
-    );
+    });
     const into = readVector(i, 0);
     writeVector(
       i,

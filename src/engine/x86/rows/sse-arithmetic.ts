@@ -5,6 +5,7 @@ import { eachLane, vector } from "../sse/forms.ts";
 import {
   areShort,
   arithmetic,
+  either,
   exactly,
   FORMS,
   isExactSum,
@@ -14,6 +15,7 @@ import {
   withLow,
 } from "../sse/guard.ts";
 import { firstSource, readVector, writeVector } from "../sse/operands.ts";
+import { productRange, quotientRange, type Range, rootRange, sumRange } from "../sse/range.ts";
 
 /** An operation on vectors, or on their low elements. */
 function apply(
@@ -40,6 +42,8 @@ interface Operation {
   readonly zeros?: (i: Instruction, shape: Shape, a: Value, b: Value) => Value;
   /** Elements where the result r is exact. */
   readonly isExact: (i: Instruction, shape: Shape, r: Value, a: Value, b: Value) => Value;
+  /** Of the result; b is not zero if it is a divisor. */
+  readonly range: (shape: Shape, a: Range, b: Range, isSame: boolean) => Range;
 }
 
 /** Elements where x * y = product, and no bit of it is lost. */
@@ -49,28 +53,31 @@ function isProduct(i: Instruction, shape: Shape, product: Value, x: Value, y: Va
 }
 
 const OPERATIONS: readonly Operation[] = [
-  { opcode: "58", name: "add", isExact: isExactSum },
+  { opcode: "58", name: "add", isExact: isExactSum, range: (_, a, b) => sumRange(a, b, false) },
   {
     opcode: "5c",
     name: "sub",
     isExact: (i, shape, r, a, b) => isExactSum(i, shape, r, a, i.op(`${shape.vector}.neg`, b)),
+    range: (_, a, b) => sumRange(a, b, true),
   },
   {
     opcode: "59",
     name: "mul",
-    zeros: (i, shape, a, b) => i.op("v128.or", isZero(i, shape, a), isZero(i, shape, b)),
+    zeros: (i, shape, a, b) => either(i, isZero(i, shape, a), isZero(i, shape, b)),
     isExact: (i, shape, _, a, b) => areShort(i, shape, a, b),
+    range: ({ extent }, a, b, isSame) => productRange(extent, a, b, isSame),
   },
   {
     opcode: "5e",
     name: "div",
     zeros: (i, shape, a) => isZero(i, shape, a),
     isExact: (i, shape, r, a, b) => isProduct(i, shape, a, r, b),
+    range: ({ extent }, a, b) => quotientRange(extent, a, b),
   },
 ];
 
 function binary(
-  { name, zeros, isExact }: Operation,
+  { name, zeros, isExact, range }: Operation,
   shape: Shape,
   packed: boolean,
   helper: string,
@@ -81,18 +88,17 @@ function binary(
     const a = readVector(i, source);
     const quick = eachLane(a, b, (x, y) => apply(i, shape, packed, name, x, y));
     const lane = (k: number): [Value, Value] => [a[k] as Value, b[k] as Value];
-    const result = arithmetic(
-      i,
-      shape,
-      packed,
+    const result = arithmetic(i, shape, packed, {
       quick,
-      [a, b],
+      operands: [a, b],
       // A quotient is small, too, if the divisor is large.
-      name === "div" ? [a, b, quick] : [a, b],
-      zeros && ((k) => zeros(i, shape, ...lane(k))),
-      (k) => isExact(i, shape, quick[k] as Value, ...lane(k)),
-      () => exactly(i, helper, a, b),
-    );
+      sizes: name === "div" ? [a, b, quick] : [a, b],
+      range: ([x, y], [p, q]) => range(shape, x as Range, y as Range, p === q),
+      zeros: zeros && (([x, y]) => zeros(i, shape, x as Value, y as Value)),
+      ...(name === "div" ? { divisor: 1 } : {}),
+      isExact: (k) => isExact(i, shape, quick[k] as Value, ...lane(k)),
+      exact: () => exactly(i, helper, a, b),
+    });
     writeVector(i, 0, result);
   };
 }
@@ -119,17 +125,15 @@ for (const { prefix, name, shape, packed } of FORMS) {
           ? i.op(`${shape.vector}.sqrt`, x)
           : withLow(i, shape, into, i.op(`${shape.element}.sqrt`, low(i, shape, x))),
       );
-      const result = arithmetic(
-        i,
-        shape,
-        packed,
+      const result = arithmetic(i, shape, packed, {
         quick,
-        [b],
-        [b],
-        undefined,
-        (k) => isProduct(i, shape, b[k] as Value, quick[k] as Value, quick[k] as Value),
-        () => exactly(i, `sqrt${name}`, a, b),
-      );
+        operands: [b],
+        sizes: [b],
+        range: ([x]) => rootRange(shape.extent, x as Range),
+        radicand: 0,
+        isExact: (k) => isProduct(i, shape, b[k] as Value, quick[k] as Value, quick[k] as Value),
+        exact: () => exactly(i, `sqrt${name}`, a, b),
+      });
       writeVector(i, 0, result);
     },
     options,

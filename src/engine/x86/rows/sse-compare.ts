@@ -27,6 +27,8 @@ import {
   writeVector,
 } from "../sse/operands.ts";
 import { EQUAL, GREATER, LESS } from "../sse/predicates.ts";
+import { type Range, unionRange } from "../sse/range.ts";
+import { learn, speculateNumbers } from "../sse/speculation.ts";
 import { FLAGS_AUX, FLAGS_RESULT, SSE_FIRST, SSE_INTEGER, SSE_SECOND } from "../state.ts";
 
 for (const { prefix, name, shape, packed } of FORMS) {
@@ -43,13 +45,16 @@ for (const { prefix, name, shape, packed } of FORMS) {
         const source = firstSource(i);
         const b = readVector(i, source + 1);
         const a = readVector(i, source);
+        const alone = (x: Value): Value =>
+          packed ? x : i.op(`${shape.vector}.splat`, low(i, shape, x));
         const quick = eachLane(a, b, (x, y) => {
-          const chosen = i.op(`${shape.vector}.${chooses}`, y, x);
+          const chosen = i.op(`${shape.vector}.${chooses}`, alone(y), alone(x));
           return packed ? chosen : withLow(i, shape, x, low(i, shape, chosen));
         });
-        const result = guarded(i, quick, orderedProofs(i, shape, packed, a, b), () =>
+        const result = ordered(i, shape, packed, quick, a, b, () =>
           exactly(i, operation + name, a, b),
         );
+        learn(i, shape, packed, result, [a, b], ([x, y]) => unionRange(x as Range, y as Range));
         writeVector(i, 0, result);
       },
       options,
@@ -68,7 +73,7 @@ for (const { prefix, name, shape, packed } of FORMS) {
         const mask = compareOrdered(i, shape, predicate, x, y);
         return packed ? mask : withLow(i, shape, x, low(i, shape, mask));
       });
-      const result = guarded(i, quick, orderedProofs(i, shape, packed, a, b), () => {
+      const result = ordered(i, shape, packed, quick, a, b, () => {
         i.storeState(SSE_INTEGER, "i32", predicate);
         return exactly(i, `cmp${name}`, a, b);
       });
@@ -76,6 +81,23 @@ for (const { prefix, name, shape, packed } of FORMS) {
     },
     options,
   );
+}
+
+/** `quick`, or what `exact` gives where comparing raises something. */
+function ordered(
+  i: Instruction,
+  shape: Shape,
+  packed: boolean,
+  quick: Lanes,
+  a: Lanes,
+  b: Lanes,
+  exact: () => Lanes,
+): Lanes {
+  const { speculation } = i;
+  if (speculation === undefined)
+    return guarded(i, quick, orderedProofs(i, shape, packed, a, b), exact);
+  speculateNumbers(i, speculation, shape, packed, [a, b]);
+  return quick;
 }
 
 /** Proofs that comparing raises nothing: neither NaNs nor denormals. */
@@ -149,7 +171,7 @@ function setOrder(i: Instruction, shape: Shape, a: Value, b: Value, helper: stri
   const y = low(i, shape, b);
   const zero = i.i32(0);
   const one = i.i32(1);
-  const [plain] = guarded(i, [one], orderedProofs(i, shape, false, [a], [b]), () => {
+  const [plain] = ordered(i, shape, false, [one], [a], [b], () => {
     pass(i, SSE_FIRST, [a]);
     pass(i, SSE_SECOND, [b]);
     i.helper(helper);

@@ -1,7 +1,18 @@
 import type { Value } from "../../micro/micro-op.ts";
 import { vector } from "../sse/forms.ts";
-import { DOUBLES, fast, guarded, low, pass, resultOf, SINGLES } from "../sse/guard.ts";
+import {
+  DOUBLES,
+  fast,
+  guarded,
+  isAlwaysFast,
+  low,
+  pass,
+  resultOf,
+  SINGLES,
+} from "../sse/guard.ts";
 import { firstSource, readXmm, writeVector, writeXmm } from "../sse/operands.ts";
+import { integerRange } from "../sse/range.ts";
+import { learn } from "../sse/speculation.ts";
 import { SSE_FIRST, SSE_INTEGER, SSE_RESULT, SSE_SECOND } from "../state.ts";
 
 /** Conversions between general registers and scalars. */
@@ -25,6 +36,7 @@ for (const [prefix, shape] of [
         : i.op(`${element}.convert_i32_s`, i.wrap(value));
       const quick = i.lane(`${shape.vector}.replace_lane`, 0, into, converted);
       // 32 bits always fit in a double.
+      learn(i, shape, false, [quick], [], () => integerRange(shape.extent, wide ? 64 : 32));
       if (!wide && shape === DOUBLES) {
         writeXmm(i, 0, quick);
         return;
@@ -67,6 +79,7 @@ for (const [prefix, shape] of [
             size,
             element === "f32" ? i.f32(limit) : i.f64(limit),
           );
+          if (isAlwaysFast(i)) return inRange;
           return i.op(
             "i32.and",
             inRange,

@@ -11,6 +11,7 @@ import {
   exactly,
   fast,
   guarded,
+  isAlwaysFast,
   isZero,
   low,
   notDenormal,
@@ -27,6 +28,8 @@ import {
   writeVector,
   writeXmm,
 } from "../sse/operands.ts";
+import { anyNormal, integerRange, type Range } from "../sse/range.ts";
+import { learn, speculate, speculateNumbers } from "../sse/speculation.ts";
 
 /** Conversions between vectors of singles, doubles and 32-bit integers. */
 const LIG = { length: "LIG" } as const;
@@ -55,7 +58,7 @@ vector(
     const into = readXmm(i, first);
     const x = low(i, SINGLES, source);
     const quick = i.lane("f64x2.replace_lane", 0, into, i.op("f64.promote_f32", x));
-    const result = guarded(i, [quick], [promotionProof(i, [source], false)], () =>
+    const result = promoted(i, [quick], [source], false, () =>
       exactly(i, "cvtss2sd", [into], [source]),
     );
     writeVector(i, 0, result);
@@ -65,19 +68,32 @@ vector(
 vector("NP 0f 5a", "CVTPS2PD Vpd,Wx/2", (i) => {
   const sources = halves(i);
   const quick = sources.map((source) => i.op("f64x2.promote_low_f32x4", source));
-  const result = guarded(i, quick, [promotionProof(i, sources, true)], () =>
+  const result = promoted(i, quick, sources, true, () =>
     convertExactly(i, "cvtps2pd", [joined(i, sources)], quick.length),
   );
   writeVector(i, 0, result);
 });
 
 /** Widening is exact: only denormals and NaNs raise anything. */
-function promotionProof(i: Instruction, sources: Lanes, packed: boolean): Proof {
-  return (k) => {
+function promoted(
+  i: Instruction,
+  quick: Lanes,
+  sources: Lanes,
+  packed: boolean,
+  exact: () => Lanes,
+): Lanes {
+  const { speculation } = i;
+  if (speculation !== undefined) {
+    speculateNumbers(i, speculation, SINGLES, packed, [sources]);
+    learn(i, DOUBLES, packed, quick, [sources], ([x]) => x as Range, SINGLES);
+    return quick;
+  }
+  const proof: Proof = (k) => {
     const source = sources[k] as Value;
     const ordered = i.op("f32x4.eq", source, source);
     return every(i, SINGLES, packed, i.op("v128.and", ordered, notDenormal(i, SINGLES, source)));
   };
+  return guarded(i, quick, [proof], exact);
 }
 
 vector(
@@ -89,6 +105,16 @@ vector(
     const into = readXmm(i, first);
     const narrow = i.op("f32.demote_f64", low(i, DOUBLES, source));
     const quick = i.lane("f32x4.replace_lane", 0, into, narrow);
+    const { speculation } = i;
+    if (speculation !== undefined) {
+      const wide = low(i, DOUBLES, source);
+      speculate(i, speculation, SINGLES, false, [quick], [], {
+        range: () => demotedRange(speculation.ranges.of("d", wide) ?? anyNormal(DOUBLES.extent)),
+        zeros: () => isZero(i, DOUBLES, wide),
+      });
+      writeVector(i, 0, [quick]);
+      return;
+    }
     const result = guarded(i, [quick], [demotionProof(i, [source], [quick], false)], () =>
       exactly(i, "cvtsd2ss", [into], [source]),
     );
@@ -101,6 +127,11 @@ vector("66 0f 5a", "CVTPD2PS Vdq,Wpd", (i) => {
   const quick = sources.map((source) => i.op("f32x4.demote_f64x2_zero", source));
   narrow(i, "cvtpd2ps", sources, quick, demotionProof(i, sources, quick, true));
 });
+
+/** What narrowing leaves of a number, if it is not too small or too large. */
+function demotedRange(range: Range): Range {
+  return { ...range, unit: Math.max(range.unit, range.least - (SINGLES.extent.precision - 1)) };
+}
 
 /** Write 2 or 4 elements of 32 bits, made from as many of 64. */
 function narrow(i: Instruction, helper: string, sources: Lanes, quick: Lanes, proof: Proof): void {
@@ -122,6 +153,7 @@ function demotionProof(i: Instruction, sources: Lanes, quick: Lanes, packed: boo
     const above = i.op("f64x2.ge", size, splat(i, DOUBLES, 2 ** -125));
     const below = i.op("f64x2.lt", size, splat(i, DOUBLES, 2 ** 127));
     const good = i.op("v128.or", i.op("v128.and", above, below), isZero(i, DOUBLES, source));
+    if (isAlwaysFast(i)) return every(i, DOUBLES, packed, good);
     const widened = i.op("f64x2.promote_low_f32x4", quick[k] as Value);
     const isExact = i.op("f64x2.eq", widened, source);
     const allowed = i.op("i32.or", fast(i), every(i, DOUBLES, packed, isExact));
@@ -130,13 +162,11 @@ function demotionProof(i: Instruction, sources: Lanes, quick: Lanes, packed: boo
 }
 
 // Packed 32-bit integers.
-vector("F3 0f e6", "CVTDQ2PD Vpd,Wx/2", (i) =>
-  writeVector(
-    i,
-    0,
-    halves(i).map((source) => i.op("f64x2.convert_low_i32x4_s", source)),
-  ),
-);
+vector("F3 0f e6", "CVTDQ2PD Vpd,Wx/2", (i) => {
+  const result = halves(i).map((source) => i.op("f64x2.convert_low_i32x4_s", source));
+  learn(i, DOUBLES, true, result, [], () => integerRange(DOUBLES.extent, 32));
+  writeVector(i, 0, result);
+});
 vector("NP 0f 5b", "CVTDQ2PS Vps,Wx", (i) => {
   const sources = readVector(i, 1);
   const quick = sources.map((source) => i.op("f32x4.convert_i32x4_s", source));
@@ -147,6 +177,7 @@ vector("NP 0f 5b", "CVTDQ2PS Vps,Wx", (i) => {
   const result = guarded(i, quick, [() => fast(i), isExact], () =>
     convertExactly(i, "cvtdq2ps", sources),
   );
+  learn(i, SINGLES, true, result, [], () => integerRange(SINGLES.extent, 32));
   writeVector(i, 0, result);
 });
 for (const [prefix, name, truncates] of [
@@ -172,6 +203,7 @@ function toIntegers(shape: Shape, truncates: boolean, helper: string): Semantics
     const proof: Proof = (k) => {
       const lane = rounded[k] as Value;
       const inRange = compareAll(i, shape, true, "lt", absolute(i, shape, lane), 2 ** 31);
+      if (isAlwaysFast(i)) return inRange;
       const equal = i.op(`${shape.vector}.eq`, lane, sources[k] as Value);
       return i.op("i32.and", inRange, i.op("i32.or", fast(i), every(i, shape, true, equal)));
     };

@@ -42,18 +42,18 @@ vector("66 0f 38 2a", "MOVNTDQA Vx,Mx", move(true), { level: SSE4 });
 vector("F2 0f f0", "LDDQU Vx,Mx", move(false), { level: SSE3 });
 
 /** A vector with one element and zeros. */
-function alone(i: Instruction, shape: "i32x4" | "i64x2", vector: Value): Value {
+function alone(i: Instruction, shape: "f32x4" | "f64x2", vector: Value): Value {
   const element = i.lane(`${shape}.extract_lane`, 0, vector);
   return i.lane(`${shape}.replace_lane`, 0, i.v128(0n), element);
 }
 
-function replaceLow(i: Instruction, shape: "i32x4" | "i64x2", into: Value, from: Value): Value {
+function replaceLow(i: Instruction, shape: "f32x4" | "f64x2", into: Value, from: Value): Value {
   return i.lane(`${shape}.replace_lane`, 0, into, i.lane(`${shape}.extract_lane`, 0, from));
 }
 
 for (const [prefix, name, size, shape] of [
-  ["F3", "MOVSS", "ss", "i32x4"],
-  ["F2", "MOVSD", "sd", "i64x2"],
+  ["F3", "MOVSS", "ss", "f32x4"],
+  ["F2", "MOVSD", "sd", "f64x2"],
 ] as const) {
   vector(
     `${prefix} 0f 10 mem`,
@@ -123,7 +123,7 @@ vector(
   (i) => i.write(0, i.lane("i64x2.extract_lane", 0, readXmm(i, 1))),
   L0,
 );
-const moveQuadWord: Semantics = (i) => writeXmm(i, 0, alone(i, "i64x2", readXmm(i, 1)));
+const moveQuadWord: Semantics = (i) => writeXmm(i, 0, alone(i, "f64x2", readXmm(i, 1)));
 vector("F3 0f 7e", "MOVQ Vq,Wq", moveQuadWord, L0);
 vector("66 0f d6 mem", "MOVQ Mq,Vq", (i) => storeLow(i, 0, readXmm(i, 1)), L0);
 vector("66 0f d6 reg", "MOVQ Uq,Vq", moveQuadWord, L0);

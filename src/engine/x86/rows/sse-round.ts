@@ -15,6 +15,8 @@ import {
   withLow,
 } from "../sse/guard.ts";
 import { firstSource, immediate, readVector, writeVector } from "../sse/operands.ts";
+import { integralRange, type Range } from "../sse/range.ts";
+import { learn, speculateNumbers } from "../sse/speculation.ts";
 import { SSE_INTEGER } from "../state.ts";
 
 // ROUNDxx: bit 3 of the immediate keeps PE out, bit 2 takes the rounding mode from MXCSR.
@@ -36,6 +38,13 @@ for (const [opcode, name, shape, packed] of [
       const quick = packed
         ? rounded
         : eachLane(into, rounded, (x, y) => withLow(i, shape, x, low(i, shape, y)));
+      const { speculation } = i;
+      if (speculation !== undefined) {
+        speculateNumbers(i, speculation, shape, packed, [sources]);
+        learn(i, shape, packed, quick, [sources], ([x]) => integralRange(x as Range));
+        writeVector(i, 0, quick);
+        return;
+      }
       const proof: Proof = (k) => {
         const source = sources[k] as Value;
         const silent = i.op("i32.eq", i.op("i32.and", control, i.i32(0xc)), i.i32(8));

@@ -3,6 +3,7 @@ import type { Instruction } from "../instruction.ts";
 import { eachLane, vector } from "../sse/forms.ts";
 import { arithmetic, DOUBLES, exactly, isExactSum, type Shape, SINGLES } from "../sse/guard.ts";
 import { firstSource, readVector, writeVector } from "../sse/operands.ts";
+import { type Range, sumRange } from "../sse/range.ts";
 
 const SSE3 = { level: 2 } as const;
 
@@ -37,17 +38,14 @@ for (const [prefix, name, shape] of [
         const quick = eachLane(x, y, (p, q) => i.op(`${shape.vector}.${operation}`, p, q));
         const addend = (k: number): Value =>
           operation === "add" ? (y[k] as Value) : i.op(`${shape.vector}.neg`, y[k] as Value);
-        const result = arithmetic(
-          i,
-          shape,
-          true,
+        const result = arithmetic(i, shape, true, {
           quick,
-          [x, y],
-          [x, y],
-          undefined,
-          (k) => isExactSum(i, shape, quick[k] as Value, x[k] as Value, addend(k)),
-          () => exactly(i, mnemonic + name, a, b),
-        );
+          operands: [x, y],
+          sizes: [x, y],
+          range: ([p, q]) => sumRange(p as Range, q as Range, operation === "sub"),
+          isExact: (k) => isExactSum(i, shape, quick[k] as Value, x[k] as Value, addend(k)),
+          exact: () => exactly(i, mnemonic + name, a, b),
+        });
         writeVector(i, 0, result);
       },
       SSE3,
@@ -63,17 +61,14 @@ for (const [prefix, name, shape] of [
       const signs = shape === SINGLES ? 0x00000000_80000000_00000000_80000000n : 1n << 63n;
       const addend = b.map((lane) => i.op("v128.xor", lane, i.v128(signs)));
       const quick = eachLane(a, addend, (x, y) => i.op(`${shape.vector}.add`, x, y));
-      const result = arithmetic(
-        i,
-        shape,
-        true,
+      const result = arithmetic(i, shape, true, {
         quick,
-        [a, b],
-        [a, b],
-        undefined,
-        (k) => isExactSum(i, shape, quick[k] as Value, a[k] as Value, addend[k] as Value),
-        () => exactly(i, `addsub${name}`, a, b),
-      );
+        operands: [a, b],
+        sizes: [a, b],
+        range: ([p, q]) => sumRange(p as Range, q as Range, true),
+        isExact: (k) => isExactSum(i, shape, quick[k] as Value, a[k] as Value, addend[k] as Value),
+        exact: () => exactly(i, `addsub${name}`, a, b),
+      });
       writeVector(i, 0, result);
     },
     SSE3,

@@ -11,6 +11,8 @@ import {
 } from "../state.ts";
 import { RC_SHIFT } from "./mxcsr.ts";
 import type { Lanes } from "./operands.ts";
+import { DOUBLE_EXTENT, type Extent, SINGLE_EXTENT } from "./range.ts";
+import { type Operation, speculate } from "./speculation.ts";
 
 /**
  * Floating-point instructions compute with the host's arithmetic and then
@@ -36,6 +38,7 @@ export interface Shape {
   readonly all: number;
   /** Least normal number. */
   readonly normal: number;
+  readonly extent: Extent;
 }
 
 export const SINGLES: Shape = {
@@ -45,6 +48,7 @@ export const SINGLES: Shape = {
   integer: "i32x4",
   all: 0xf,
   normal: 2 ** -126,
+  extent: SINGLE_EXTENT,
 };
 export const DOUBLES: Shape = {
   suffix: "d",
@@ -53,6 +57,7 @@ export const DOUBLES: Shape = {
   integer: "i64x2",
   all: 3,
   normal: 2 ** -1022,
+  extent: DOUBLE_EXTENT,
 };
 
 /** ps, pd, ss, sd: mandatory prefix, shape, operand types. */
@@ -78,6 +83,11 @@ export function low(i: Instruction, shape: Shape, vector: Value): Value {
 
 export function withLow(i: Instruction, shape: Shape, vector: Value, element: Value): Value {
   return i.lane(`${shape.vector}.replace_lane`, 0, vector, element);
+}
+
+/** As {@link either}, where both hold. */
+export function both(i: Instruction, x: Value, y: Value): Value {
+  return i.op(x.type === "v128" ? "v128.and" : "i32.and", x, y);
 }
 
 /** Which elements satisfy a condition, as an i32 of bits. */
@@ -112,13 +122,27 @@ export function notDenormal(i: Instruction, shape: Shape, a: Value): Value {
   return i.op("v128.not", i.op("v128.andnot", size, isZero(i, shape, a)));
 }
 
+/** Elements that are zeros; of an element by itself: whether it is. */
 export function isZero(i: Instruction, shape: Shape, a: Value): Value {
+  if (a.type === "f32") return i.op("f32.eq", a, i.f32(0));
+  if (a.type === "f64") return i.op("f64.eq", a, i.f64(0));
   return i.op(`${shape.vector}.eq`, a, splat(i, shape, 0));
+}
+
+/** Where one of two conditions holds, for vectors or for elements. */
+export function either(i: Instruction, x: Value, y: Value): Value {
+  return i.op(x.type === "v128" ? "v128.or" : "i32.or", x, y);
 }
 
 /** Whether MXCSR lets normal arithmetic go without a look (i32). */
 export function fast(i: Instruction): Value {
   return i.loadState(MXCSR_FAST, "i32");
+}
+
+/** Whether compiled code is entered only where {@link fast} is 1. */
+export function isAlwaysFast(i: Instruction): boolean {
+  const { op } = fast(i);
+  return op.kind === "constant" && op.value === 1;
 }
 
 /** `quick` if one of the proofs holds for all its lanes (each tried only if those before failed), else what `exact` gives. */
@@ -128,6 +152,15 @@ export function guarded(
   proofs: readonly Proof[],
   exact: () => Lanes,
 ): Lanes {
+  if (i.leavesUnproved) {
+    const prove = (n: number): void => {
+      const proof = proofs[n];
+      if (proof === undefined) exact();
+      else i.if(i.op("i32.eqz", allOf(i, quick, proof)), () => prove(n + 1));
+    };
+    prove(0);
+    return quick;
+  }
   const results = quick.map((lane) => i.variable(lane));
   const attempt = (n: number): void => {
     const proof = proofs[n];
@@ -138,11 +171,14 @@ export function guarded(
       });
       return;
     }
-    const holds = quick.map((_, k) => proof(k)).reduce((x, y) => i.op("i32.and", x, y));
-    i.if(i.op("i32.eqz", holds), () => attempt(n + 1));
+    i.if(i.op("i32.eqz", allOf(i, quick, proof)), () => attempt(n + 1));
   };
   attempt(0);
   return results.map((result) => i.get(result));
+}
+
+function allOf(i: Instruction, lanes: Lanes, proof: Proof): Value {
+  return lanes.map((_, k) => proof(k)).reduce((x, y) => i.op("i32.and", x, y));
 }
 
 /** Store the lanes of a helper's operand. */
@@ -176,26 +212,27 @@ export function convertExactly(
   return resultOf(i, helper, lanes);
 }
 
-/**
- * The result of arithmetic, guarded.
- *
- * @param operands those that count for the flags
- * @param sizes of what must not be small, so that the result is normal
- * @param zeros elements where a result of zero is exact; undefined: all
- * @param isExact elements that needed no rounding, if they are in range
- * @param exact computes it anew
- */
-export function arithmetic(
-  i: Instruction,
-  shape: Shape,
-  packed: boolean,
-  quick: Lanes,
-  operands: readonly Lanes[],
-  sizes: readonly Lanes[],
-  zeros: Proof | undefined,
-  isExact: Proof,
-  exact: () => Lanes,
-): Lanes {
+/** Arithmetic that has been done, and what proves that it was right. */
+export interface Arithmetic extends Operation {
+  readonly quick: Lanes;
+  /** Those that count for the flags. */
+  readonly operands: readonly Lanes[];
+  /** What must not be small, so that the result is normal. */
+  readonly sizes: readonly Lanes[];
+  /** Elements that needed no rounding, if they are in range. */
+  readonly isExact: Proof;
+  /** Computes it anew. */
+  readonly exact: () => Lanes;
+}
+
+/** The result of arithmetic, guarded. */
+export function arithmetic(i: Instruction, shape: Shape, packed: boolean, done: Arithmetic): Lanes {
+  const { quick, operands, sizes, zeros, isExact, exact } = done;
+  const { speculation } = i;
+  if (speculation !== undefined) {
+    speculate(i, speculation, shape, packed, quick, operands, done);
+    return quick;
+  }
   const laneOf = (vectors: readonly Lanes[], k: number): Value[] =>
     vectors.map((lanes) => lanes[k] as Value);
   const normalOrZero = (k: number): Value => {
@@ -204,10 +241,12 @@ export function arithmetic(
     const finite = i.op(`${shape.vector}.lt`, size, splat(i, shape, Number.POSITIVE_INFINITY));
     const large = i.op(`${shape.vector}.gt`, size, splat(i, shape, shape.normal));
     const zero = isZero(i, shape, result);
-    const exactZero = zeros === undefined ? zero : i.op("v128.and", zero, zeros(k));
+    const exactZero =
+      zeros === undefined ? zero : i.op("v128.and", zero, zeros(laneOf(operands, k), k));
     let good = i.op("v128.and", finite, i.op("v128.or", large, exactZero));
     for (const operand of laneOf(operands, k))
       good = i.op("v128.and", good, notDenormal(i, shape, operand));
+    if (isAlwaysFast(i)) return every(i, shape, packed, good);
     // Before PE is set, inexactness counts; many programs work with whole numbers for long.
     const anyway = i.op("i32x4.splat", i.op("i32.sub", i.i32(0), fast(i)));
     good = i.op("v128.and", good, i.op("v128.or", anyway, isExact(k)));
@@ -216,7 +255,9 @@ export function arithmetic(
   };
   const large = (k: number): Value =>
     notSmall(i, shape, packed, quick[k] as Value, laneOf(sizes, k));
-  return guarded(i, quick, [large, normalOrZero], exact);
+  const { op } = fast(i);
+  const isSlow = op.kind === "constant" && op.value === 0;
+  return guarded(i, quick, isSlow ? [normalOrZero] : [large, normalOrZero], exact);
 }
 
 /**

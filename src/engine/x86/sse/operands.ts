@@ -139,15 +139,31 @@ export function writeVector(
     });
   }
   const stack = i.usesStack(index);
-  i.storeGuest(address, "v128", lower, { stack });
-  i.storeGuest(nextLane(i, address), "v128", upper, { stack });
+  const next = nextLane(i, address);
+  if (!i.leavesUnproved) {
+    i.storeGuest(address, "v128", lower, { stack });
+    i.storeGuest(next, "v128", upper, { stack });
+    return;
+  }
+  // Both lanes are found writable before the first is written.
+  const halves = (
+    [
+      [address, lower],
+      [next, upper],
+    ] as const
+  ).map(([at, value]) => {
+    const cell = { local: -1 };
+    i.loadGuest(at, "v128", { intent: "update", stack, cell });
+    return { at, value, cell };
+  });
+  for (const { at, value, cell } of halves) i.storeGuest(at, "v128", value, { stack, cell });
 }
 
 /** The low 4 or 8 bytes of a vector to memory. */
 export function storeLow(i: Instruction, index: number, vector: Value, element = 0): void {
   if (i.width(index) === 64)
-    store(i, index, 8, "i64", i.lane("i64x2.extract_lane", element, vector));
-  else store(i, index, 4, "i32", i.lane("i32x4.extract_lane", element, vector));
+    store(i, index, 8, "f64", i.lane("f64x2.extract_lane", element, vector));
+  else store(i, index, 4, "f32", i.lane("f32x4.extract_lane", element, vector));
 }
 
 /** An MMX register or 4 or 8 bytes of memory in the low half of a vector, the high half is unspecified. */

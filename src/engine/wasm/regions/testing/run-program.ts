@@ -2,6 +2,7 @@ import type { Random } from "../../../testing/random.ts";
 import { type Bare, bare, enterLongMode, load } from "../../../testing/run-code.ts";
 import type { VcpuState } from "../../../vcpu.ts";
 import type { Jit } from "../regions.ts";
+import { numberBits, numberControl } from "./numbers.ts";
 
 const CODE = 0x10_0000;
 const DATA = 0x20_0000;
@@ -42,6 +43,29 @@ export class ProgramMachine {
     for (let k = 0; k < 16; k++)
       registers.setYmm(k, (values.u64() << 192n) | (values.u64() << 64n) | values.u64());
     memory.u8.fill(0, DATA, DATA + DATA_BYTES);
+    return this.#run(code, turns, pieces);
+  }
+
+  /** As {@link run}, with numbers in vector registers and memory, and small integers in the others. */
+  runNumbers(code: readonly number[], turns: number, values: Random, pieces?: Random): Outcome {
+    const { vcpu, memory } = this.#machine;
+    vcpu.load(this.#initial);
+    const { registers } = vcpu;
+    for (const name of GENERAL) registers.set(name as "rax", BigInt(values.below(2000)));
+    for (let k = 0; k < 16; k++) {
+      let vector = 0n;
+      for (let n = 0; n < 4; n++) vector = (vector << 64n) | numberBits(values);
+      registers.setYmm(k, vector);
+    }
+    registers.mxcsr = numberControl(values);
+    for (let at = 0; at < DATA_BYTES; at += 8)
+      memory.view.setBigUint64(DATA + at, numberBits(values), true);
+    return this.#run(code, turns, pieces);
+  }
+
+  #run(code: readonly number[], turns: number, pieces: Random | undefined): Outcome {
+    const { vcpu, memory } = this.#machine;
+    const { registers } = vcpu;
     memory.u8.fill(0, STACK - 4096, STACK);
     registers.set("rbx", BigInt(DATA));
     registers.set("rsp", BigInt(STACK));
@@ -55,6 +79,7 @@ export class ProgramMachine {
     const state = [
       ...GENERAL.map((name) => `${name}=${registers.get(name as "rax").toString(16)}`),
       `rip=${registers.get("rip").toString(16)} rflags=${registers.get("rflags").toString(16)}`,
+      `mxcsr=${registers.mxcsr.toString(16)}`,
       ...Array.from({ length: 16 }, (_, k) => `ymm${k}=${registers.ymm(k).toString(16)}`),
       `memory=${Buffer.from(memory.u8.subarray(DATA, DATA + DATA_BYTES)).toString("hex")}`,
     ].join("\n");
