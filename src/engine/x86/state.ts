@@ -179,6 +179,28 @@ export const WINDOW_BASE = 0;
 export const WINDOW_REACH = 8;
 export const WINDOW_HOST = 16;
 
+/**
+ * Where walks found the entries of pages, by 2 MiB of linear addresses: a cache of page-directory
+ * entries (Intel SDM vol. 3, 4.10.3), or of what maps a larger page. PDE_GENERATION changes when all
+ * are forgotten: a number of 21 bits, not 0.
+ */
+export const PDE_GENERATION = WINDOWS + TLB_SET_COUNT * WINDOW_SET_BYTES;
+export const PDE_CACHE = PDE_GENERATION + 32;
+/** A power of two. */
+export const PDE_COUNT = 512;
+export const PDE_BYTES = 32;
+/** Fields: linear address and, in its low 21 bits, the generation, 64 bits. */
+export const PDE_TAG = 0;
+/** Bits that the page's entry must not have: 64 bits. */
+export const PDE_RESERVED = 8;
+/** Byte in linear memory of the page table, or of the entry of a larger page; bits of an entry's offset from it. */
+export const PDE_HOST = 16;
+export const PDE_INDEX = 20;
+/** Bits of a linear address that are the page's own. */
+export const PDE_OFFSETS = 24;
+/** What the entries above have in common, bits 7:0; those that the page's entry must have, 15:8. */
+export const PDE_RIGHTS = 28;
+
 /** Distance between two vCPUs. */
 export const VCPU_BYTES = 256 * 1024;
 export const MAXIMUM_VCPUS = 64;

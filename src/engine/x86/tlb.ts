@@ -1,6 +1,10 @@
 import {
   LARGE_PAGES,
   LARGE_PAGES_BITS,
+  PDE_BYTES,
+  PDE_CACHE,
+  PDE_COUNT,
+  PDE_GENERATION,
   TLB_ADDEND,
   TLB_DEVICE_PAGE,
   TLB_DEVICE_TAG,
@@ -26,6 +30,10 @@ const USED_WORDS = TLB_USED_BYTES >> WORD;
 const LARGE = LARGE_PAGES >> WORD;
 const LARGE_WORDS = 2 ** (LARGE_PAGES_BITS - 5);
 const LARGE_SHIFT = 32 - LARGE_PAGES_BITS;
+const GENERATION = PDE_GENERATION >> WORD;
+const LAST_GENERATION = 0x1f_ffff;
+const DIRECTORY = PDE_CACHE >> WORD;
+const DIRECTORY_END = (PDE_CACHE + PDE_COUNT * PDE_BYTES) >> WORD;
 const ENTRY_MASK = (TLB_ENTRIES - 1) * ENTRY_WORDS;
 const READ_TAG = TLB_READ_TAG >> WORD;
 const WRITE_TAG = TLB_WRITE_TAG >> WORD;
@@ -86,6 +94,7 @@ export class Tlb {
     this.#u32 = u32;
     // nothing was cleared yet
     i32.fill(-1, USED, USED + USED_WORDS);
+    i32[GENERATION] = LAST_GENERATION;
   }
 
   #use(entry: number): void {
@@ -236,8 +245,17 @@ export class Tlb {
     return (((this.#i32[LARGE + (bit >> 5)] as number) >>> (bit & 31)) & 1) !== 0;
   }
 
-  /** Forget 4 KiB in every set. @returns whether code of it may be known by its linear address */
+  /** Walks start anew at the top. */
+  #forgetDirectory(): void {
+    const i32 = this.#i32;
+    const generation = i32[GENERATION] as number;
+    if (generation === LAST_GENERATION) i32.fill(0, DIRECTORY, DIRECTORY_END);
+    i32[GENERATION] = generation === LAST_GENERATION ? 1 : generation + 1;
+  }
+
+  /** Forget 4 KiB in every set, and all of the page directory. @returns whether code of it may be known by its linear address */
   forgetPage(linear: number): boolean {
+    this.#forgetDirectory();
     for (let set = 0; set < TLB_SET_COUNT; set++) {
       const entry = this.#entry(linear, set);
       for (const [tag, bits] of PAGE_TAGS)
@@ -266,6 +284,7 @@ export class Tlb {
 
   flush(): void {
     this.#clearUsed();
+    this.#forgetDirectory();
     this.#i32.fill(0, LARGE, LARGE + LARGE_WORDS);
     this.#fetchTags.fill(-1);
     this.#codePages.clear();
