@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import "../src/cli/branch-hints.ts";
 import { BareMachine } from "../src/session/bare.ts";
 import { type ClockName, clockHere, PROCESSOR } from "./clock.ts";
 import { type ProcessMeasurement, runProcess } from "./process.ts";

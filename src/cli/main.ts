@@ -17,5 +17,6 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 const { _handle: output } = process.stdout as { _handle?: { setBlocking?(on: boolean): void } };
 output?.setBlocking?.(true);
 
+await import("./branch-hints.ts");
 const { main } = await import("./program.ts");
 process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,9 @@
+import { setFlagsFromString } from "node:v8";
+
+/**
+ * Compiled code tells which branches are hardly ever taken, by WebAssembly's branch
+ * hinting. Browsers heed that; Node 24 can, but has to be asked before it compiles anything.
+ * To ask a Node that does not know the flag would print an error.
+ */
+if (process.versions.node.startsWith("24."))
+  setFlagsFromString("--experimental-wasm-branch-hinting");
