@@ -1,5 +1,6 @@
 import { BUDGET, JUMP_CACHE, JUMP_CACHE_ENTRIES, Leave, MODE, RECORD, RIP } from "../x86/state.ts";
 import { QUICK_FUNCTIONS } from "../x87/quick/index.ts";
+import { StateStack } from "../x87/quick/stack.ts";
 import { Bytes } from "./bytes.ts";
 import {
   FILL_TLB,
@@ -8,7 +9,7 @@ import {
   SLOW_ACCESS,
   slowAccess,
 } from "./data-access.ts";
-import { FunctionEmitter, signatureOf } from "./function-emitter.ts";
+import { FunctionEmitter, type MicroFunction, signatureOf } from "./function-emitter.ts";
 import { ModuleBuilder, type Signature } from "./module-builder.ts";
 import {
   FIND_REGION,
@@ -131,7 +132,11 @@ export function buildBaseModule(
   const filling = fillTlb({ pageWalk: walk, typescript: fill }, ramOffset);
   module.exportFunction("fill_tlb", module.addFunction(FILL_TLB, filling.locals, filling.code));
 
-  for (const f of QUICK_FUNCTIONS) {
+  for (const quick of QUICK_FUNCTIONS.values()) {
+    const f: MicroFunction = {
+      ...quick,
+      build: (l, ...parameters) => quick.build(new StateStack(l), ...parameters),
+    };
     const { locals, code } = new FunctionEmitter(f);
     module.exportFunction(f.name, module.addFunction(signatureOf(f), locals, code));
   }

@@ -12,7 +12,7 @@ export interface MicroFunction {
   readonly build: (l: Lift, ...parameters: Value[]) => void;
 }
 
-export const signatureOf = ({ parameters }: MicroFunction): Signature => ({
+export const signatureOf = ({ parameters }: Pick<MicroFunction, "parameters">): Signature => ({
   parameters: ["i32", "i32", ...parameters],
   results: ["i32"],
 });

@@ -19,7 +19,9 @@ const BASE_FUNCTIONS: Record<string, Signature> = {
 };
 
 /** Signatures of the others that are not those of helpers. */
-const SIGNATURES = new Map(QUICK_FUNCTIONS.map((f) => [f.name, signatureOf(f)]));
+const SIGNATURES = new Map(
+  [...QUICK_FUNCTIONS].map(([name, f]) => [name, signatureOf(f)] as const),
+);
 
 /** Everything a template depends on, as one number: equal keys, equal code. */
 export function templateKey(decoded: Decoded): number {

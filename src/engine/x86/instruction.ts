@@ -1,5 +1,7 @@
 import { Lift } from "../micro/lift.ts";
 import type { Intent, Load, Place, Store, UpdateCell, Value } from "../micro/micro-op.ts";
+import { ES } from "../x87/context.ts";
+import { STATUS_WORD } from "../x87/layout.ts";
 import { EFLAGS_RF, EFLAGS_TF } from "./control-bits.ts";
 import type { Decoded } from "./decoder.ts";
 import {
@@ -42,6 +44,7 @@ import {
   SS,
   segmentField,
   VECTOR,
+  X87,
 } from "./state.ts";
 
 /**
@@ -429,6 +432,12 @@ export class Instruction extends Lift {
    */
   helper(name: string): void {
     this.run(name, [], true);
+  }
+
+  /** An unmasked x87 exception that is pending comes first (Intel SDM vol. 1, 8.6). */
+  waitForX87(): void {
+    const status = this.loadState(X87 + STATUS_WORD, "i32");
+    this.if(this.op("i32.and", status, this.i32(ES)), () => this.helper("x87_check"));
   }
 
   /** Put the checked linear address of a memory operand of `bytes` bytes where a helper finds it. */

@@ -3,7 +3,7 @@ import type { Load, MicroOp, Place, Store, Value } from "../../micro/micro-op.ts
 import type { Decoded } from "../../x86/decoder.ts";
 import { Instruction, type Speculation } from "../../x86/instruction.ts";
 import { packPosition } from "../../x86/position.ts";
-import { operandWords } from "../../x86/record.ts";
+import { keepsModrm, operandWords } from "../../x86/record.ts";
 import { Ranges } from "../../x86/sse/range.ts";
 import {
   ADDRESS,
@@ -17,19 +17,24 @@ import {
   MXCSR_FAST,
   RANDOM,
   RIP,
+  SEGMENT_BYTES,
+  SEGMENT_SELECTOR,
+  SEGMENTS,
   SSE_FIRST,
   STATUS,
   XMM,
   YMM_UPPER,
 } from "../../x86/state.ts";
+import { QUICK_FUNCTIONS } from "../../x87/quick/index.ts";
+import { DONE } from "../../x87/quick/stack.ts";
 import { constantOf, folded } from "./fold.ts";
+import { KnownStack, type KnownX87, withoutField } from "./known-stack.ts";
+import { NotCompiled } from "./not-compiled.ts";
 import { composed, simplified } from "./vector-folding.ts";
+import { x87Field } from "./x87-fields.ts";
 
 /** Longer chains of effects are computed at once: each way out would have to compute all of it. */
 const MAXIMUM_DEPTH = 4;
-
-/** Thrown while lifting an instruction that stays with tier 0. */
-export class NotCompiled extends Error {}
 
 /** What holds while the instructions of a block are lifted one after the other. */
 export interface BlockFlow {
@@ -57,9 +62,13 @@ export interface BlockFlow {
   /** Elements that were taken out of vectors, by operation and lane. */
   readonly elements: Map<Value, Map<string, Value>>;
   readonly ranges: Ranges;
+  /** What is known of the x87 unit; undefined: an exception is pending there. */
+  x87: KnownX87 | undefined;
+  /** What was known of it is made use of. */
+  usesX87: boolean;
 }
 
-export function newFlow(rip: bigint, assumesFast: boolean): BlockFlow {
+export function newFlow(rip: bigint, assumesFast: boolean, x87: KnownX87 | undefined): BlockFlow {
   return {
     rip,
     assumesFast,
@@ -74,6 +83,8 @@ export function newFlow(rip: bigint, assumesFast: boolean): BlockFlow {
     readsFlags: false,
     leavesFlags: false,
     killsFlags: false,
+    x87,
+    usesX87: false,
   };
 }
 
@@ -88,6 +99,10 @@ export const isGeneral = (offset: number): boolean => within(offset, GPR, GPR_BY
 /** Whether a field lies in a vector register, or in the upper half of one. */
 export const isVector = (offset: number): boolean =>
   within(offset, XMM, XMM_BYTES) || within(offset, XMM + YMM_UPPER, XMM_BYTES);
+/** Whether a field is a segment's selector. */
+export const isSelector = (offset: number): boolean =>
+  within(offset, SEGMENTS, 8 * SEGMENT_BYTES) &&
+  (offset - SEGMENTS) % SEGMENT_BYTES === SEGMENT_SELECTOR;
 export const isFlags = (offset: number): boolean => offset === FLAGS_RESULT || offset === FLAGS_AUX;
 
 /** Fields through which operands are passed to TypeScript, which compiled code never does. */
@@ -103,6 +118,7 @@ const isScratch = (offset: number): boolean =>
 export class BoundInstruction extends Instruction {
   private readonly boundWords: readonly number[];
   private readonly flow: BlockFlow;
+  private readonly isX87: boolean;
   private rip: Value | undefined;
   private nesting = 0;
   private wrote = false;
@@ -120,8 +136,10 @@ export class BoundInstruction extends Instruction {
     const words = [0, packPosition(offset, decoded.length, 0)];
     for (const operand of decoded.operands)
       operandWords(operand, decoded, offset, words, words.length);
+    if (keepsModrm(decoded)) words.push(decoded.modrm);
     this.boundWords = words;
     this.flow = flow;
+    this.isX87 = decoded.row.options.unit === "x87";
   }
 
   override word(word: number, load: Load): Value {
@@ -202,6 +220,7 @@ export class BoundInstruction extends Instruction {
       this.materialise();
       if (!this.flow.killsFlags) this.flow.readsFlags = true;
     }
+    if (x87Field(offset) !== undefined) this.useX87();
     return super.loadState(offset, load);
   }
 
@@ -212,6 +231,13 @@ export class BoundInstruction extends Instruction {
       return;
     }
     if (isScratch(offset)) return;
+    const field = x87Field(offset);
+    if (field !== undefined) {
+      this.flow.x87 = withoutField(this.useX87(), offset);
+      if (field.keeping !== "scratch") this.wrote = true;
+      super.storeState(offset, store, value);
+      return;
+    }
     if (isFlags(offset)) {
       this.materialise();
       this.changedFlags(offset === FLAGS_AUX);
@@ -341,8 +367,24 @@ export class BoundInstruction extends Instruction {
     super.run(name, args, fallible);
   }
 
-  override call(name: string): Value {
-    throw new NotCompiled(name);
+  override call(name: string, _: Value["type"], args: readonly Value[]): Value {
+    const quick = QUICK_FUNCTIONS.get(name);
+    if (quick === undefined) throw new NotCompiled(name);
+    const stack = new KnownStack(this, this.useX87());
+    quick.build(stack, ...args);
+    this.flow.x87 = stack.finish();
+    return this.i32(DONE);
+  }
+
+  override waitForX87(): void {
+    this.useX87();
+  }
+
+  private useX87(): KnownX87 {
+    const { x87 } = this.flow;
+    if (x87 === undefined || !this.isX87) throw new NotCompiled("x87 state");
+    this.flow.usesX87 = true;
+    return x87;
   }
 
   override leave(reason: number): void {

@@ -1,8 +1,10 @@
 import type { Value } from "../../micro/micro-op.ts";
 import { type Decoder, endsBlock, OutOfBytes } from "../../x86/decoder.ts";
 import type { Block } from "../blocks.ts";
-import { type BlockFlow, BoundInstruction, NotCompiled, newFlow } from "./bound-instruction.ts";
+import { type BlockFlow, BoundInstruction, newFlow } from "./bound-instruction.ts";
 import { constantOf } from "./fold.ts";
+import type { KnownX87 } from "./known-stack.ts";
+import { NotCompiled } from "./not-compiled.ts";
 
 /** What experience says of an instruction: `careful`: numbers in it are not of ordinary sizes. */
 export type Caution = "none" | "careful" | "excluded";
@@ -18,6 +20,8 @@ export interface RegionBlock {
   readonly block: Block;
   readonly rip: bigint;
   readonly flow: BlockFlow;
+  /** What is known of the x87 unit where it begins; `flow` has what is where it ends. */
+  readonly x87: KnownX87 | undefined;
   readonly instructions: readonly RegionInstruction[];
   /** RIP where it goes on, if it does not end in a branch. */
   readonly falls: bigint | undefined;
@@ -44,8 +48,9 @@ export function liftBlock(
   count: number,
   assumesFast: boolean,
   cautionAt: (address: number) => Caution,
+  x87: KnownX87 | undefined,
 ): RegionBlock | undefined {
-  const flow = newFlow(rip, assumesFast);
+  const flow = newFlow(rip, assumesFast, x87);
   const wrap = (value: bigint): bigint =>
     mode & 2 ? BigInt.asIntN(64, value) : BigInt.asUintN(32, value);
   const instructions: RegionInstruction[] = [];
@@ -76,6 +81,8 @@ export function liftBlock(
       flow.killsFlags = before.killsFlags;
       flow.readsFlags = before.readsFlags;
       flow.leavesFlags = before.leavesFlags;
+      flow.x87 = before.x87;
+      flow.usesX87 = before.usesX87;
       break;
     }
   }
@@ -88,6 +95,7 @@ export function liftBlock(
     block,
     rip,
     flow,
+    x87,
     instructions,
     falls: terminated ? undefined : wrap(rip + BigInt(offset)),
     jumps,

@@ -27,7 +27,9 @@ import {
   WINDOW_REACH,
   WINDOW_SET_BYTES,
   WINDOWS,
+  X87,
 } from "../../x86/state.ts";
+import { STATUS_WORD, TAGS } from "../../x87/layout.ts";
 import type { Block } from "../blocks.ts";
 import {
   BLOCK,
@@ -43,10 +45,12 @@ import {
   STORE_CODES,
 } from "../emitter.ts";
 import type { ValueType } from "../module-builder.ts";
-import { isFlags, isGeneral, isVector } from "./bound-instruction.ts";
+import { isFlags, isGeneral, isSelector, isVector } from "./bound-instruction.ts";
 import { constantOf } from "./fold.ts";
 import type { Node } from "./graph.ts";
+import { KNOWN_STATUS, statusOf } from "./known-stack.ts";
 import { lowReplaced, type Scalar, scalarRegisters, vectorOfLow } from "./scalar-registers.ts";
+import { type X87Field, x87Field } from "./x87-fields.ts";
 
 const UNREACHABLE = 0x00;
 const BR = 0x0c;
@@ -82,6 +86,8 @@ const NARROW: Readonly<Record<number, number>> = {
 interface Cached {
   readonly local: number;
   readonly type: "i32" | "i64" | "v128";
+  /** How it is fetched; undefined: it holds nothing before it is written. */
+  readonly load: Load | undefined;
   written: boolean;
   /** The low element stands in a local of its own; what `local` holds of it is not valid. */
   readonly low?: LowElement | undefined;
@@ -156,6 +162,7 @@ export class RegionEmitter extends Emitter {
   private readonly templateType: number;
   private readonly newLink: () => number;
   private readonly pathOf: (block: Block, offset: number, usual: WindowKind) => AccessPath;
+  private readonly hotAfter: number;
   private readonly cached = new Map<number, Cached>();
   /** Low elements of registers' values that are kept in two parts. */
   private readonly parts = new Map<Value, LowElement>();
@@ -201,6 +208,7 @@ export class RegionEmitter extends Emitter {
    * @param nodes in reverse postorder
    * @param newLink makes a link word, and returns its address
    * @param pathOf tells how the instruction at an offset in a block finds its operands
+   * @param hotAfter entries with another x87 stack until the region is compiled anew
    */
   constructor(
     functions: ReadonlyMap<string, number>,
@@ -208,6 +216,7 @@ export class RegionEmitter extends Emitter {
     nodes: readonly Node[],
     newLink: () => number,
     pathOf: (block: Block, offset: number, usual: WindowKind) => AccessPath,
+    hotAfter: number,
   ) {
     super(functions);
     this.templateType = templateType;
@@ -215,6 +224,7 @@ export class RegionEmitter extends Emitter {
     this.nodes = nodes;
     this.node = nodes[0] as Node;
     this.newLink = newLink;
+    this.hotAfter = hotAfter;
     this.byRip = new Map(nodes.map((node) => [node.block.rip, node]));
   }
 
@@ -256,14 +266,16 @@ export class RegionEmitter extends Emitter {
     this.code.byte(RETURN_CALL).u32(this.function("header"));
     this.close();
     this.checkFast();
-    for (const [field, local, type] of [
+    this.guardX87(entry);
+    for (const [field, local, load] of [
       [BUDGET, this.budget, "i32"],
       [TLB, this.tlb, "i32"],
     ] as const)
-      this.fetch(field, local, type);
+      this.fetch(field, local, load);
     this.fetchWindows();
-    for (const [field, { local, type, low }] of this.cached) {
-      this.fetch(field, local, type);
+    for (const [field, { local, load, low }] of this.cached) {
+      if (load === undefined) continue;
+      this.fetch(field, local, load);
       if (low === undefined) continue;
       this.get(local);
       this.takeLow(low.type);
@@ -302,6 +314,48 @@ export class RegionEmitter extends Emitter {
     this.openUnlikely();
     this.i32(Leave.retry);
     this.code.byte(0x0f);
+    this.close();
+  }
+
+  /**
+   * Leave to tier 0 unless the x87 stack is as it was found. What is often entered with another one
+   * is compiled anew for that.
+   */
+  private guardX87(entry: Node): void {
+    const { x87 } = entry.block;
+    if (x87 === undefined || !this.nodes.some(({ block }) => block.flow.usesX87)) return;
+    this.get(CPU);
+    this.access(LOAD_CODES.i32, X87 + STATUS_WORD);
+    this.i32(KNOWN_STATUS);
+    this.code.byte(0x71);
+    this.i32(statusOf(x87));
+    this.code.byte(0x47);
+    this.get(CPU);
+    this.access(LOAD_CODES.i32, X87 + TAGS);
+    this.i32(x87.tags);
+    this.code.byte(0x47, 0x72);
+    this.open(IF);
+    const misses = this.newLink();
+    this.i32(misses);
+    this.i32(misses);
+    this.access(LOAD_CODES.i32, 0);
+    this.i32(1);
+    this.code.byte(0x6a);
+    this.tee(this.packed);
+    this.access(STORE_CODES.i32, 0);
+    this.get(this.packed);
+    this.i32(this.hotAfter);
+    this.code.byte(0x46);
+    this.open(IF);
+    this.get(CPU);
+    this.get(RECORD_LOCAL);
+    this.access(STORE_CODES.i32, RECORD);
+    this.i32(Leave.hot);
+    this.code.byte(0x0f);
+    this.close();
+    this.get(CPU);
+    this.get(RECORD_LOCAL);
+    this.code.byte(RETURN_CALL).u32(this.function("header"));
     this.close();
   }
 
@@ -423,6 +477,7 @@ export class RegionEmitter extends Emitter {
     const touch = (offset: number, writes: boolean): void => {
       let field = offset;
       let type: Cached["type"];
+      const x87 = x87Field(offset);
       if (isGeneral(offset)) {
         field = offset & ~7;
         type = "i64";
@@ -430,20 +485,25 @@ export class RegionEmitter extends Emitter {
         field = offset & ~15;
         type = "v128";
       } else if (isFlags(offset)) type = offset === FLAGS_RESULT ? "i64" : "i32";
+      else if (isSelector(offset)) type = "i32";
+      else if (isX87Local(offset)) type = (x87 as X87Field).store;
       else return;
       let cached = this.cached.get(field);
       if (cached === undefined) {
         const scalar = type === "v128" ? scalars.get(field) : undefined;
         const low = scalar && { local: super.newLocal(scalar), type: scalar };
-        cached = { local: super.newLocal(type), type, written: false, low };
+        const load = x87?.keeping === "scratch" ? undefined : type;
+        cached = { local: super.newLocal(type), type, load, written: false, low };
         this.cached.set(field, cached);
       }
       cached.written ||= writes;
     };
     const walk = (list: readonly Value[]): void => {
       for (const { op } of list) {
-        if (op.kind === "state-load" || op.kind === "state-store")
-          touch(offsetOf(op.place), op.kind === "state-store");
+        if (op.kind === "state-load") {
+          const offset = offsetOf(op.place);
+          if (!isNarrowSelector(offset, op.load)) touch(offset, false);
+        } else if (op.kind === "state-store") touch(offsetOf(op.place), true);
         else if (op.kind === "if") {
           walk(op.whenTrue);
           walk(op.whenFalse);
@@ -462,9 +522,9 @@ export class RegionEmitter extends Emitter {
     this.code.byte(0x42).s64(value);
   }
 
-  private fetch(field: number, local: number, type: Cached["type"]): void {
+  private fetch(field: number, local: number, load: Load): void {
     this.get(CPU);
-    this.access(LOAD_CODES[type], field);
+    this.access(LOAD_CODES[load], field);
     this.set(local);
   }
 
@@ -486,8 +546,8 @@ export class RegionEmitter extends Emitter {
     };
     store(RIP, this.rip, "i64");
     store(BUDGET, this.budget, "i32");
-    for (const [field, { local, type, written, low }] of this.cached)
-      if (written) store(field, local, type, low);
+    for (const [field, { local, type, load, written, low }] of this.cached)
+      if (written && load !== undefined) store(field, local, type, low);
   }
 
   private takeLow(type: Scalar): void {
@@ -676,8 +736,9 @@ export class RegionEmitter extends Emitter {
     const offset = offsetOf(place);
     if (isGeneral(offset)) this.generalLoad(offset, load);
     else if (isVector(offset)) this.vectorLoad(offset, load);
-    else if (isFlags(offset)) this.get((this.cached.get(offset) as Cached).local);
     else if (offset === BUDGET) this.unspent();
+    else if (isWhole(offset) && !isNarrowSelector(offset, load))
+      this.get((this.cached.get(offset) as Cached).local);
     else {
       this.get(CPU);
       this.access(LOAD_CODES[load], offset);
@@ -788,11 +849,13 @@ export class RegionEmitter extends Emitter {
     const offset = offsetOf(place);
     if (isGeneral(offset)) this.generalStore(offset, store, value);
     else if (isVector(offset)) this.vectorStore(offset, store, value);
-    else if (isFlags(offset)) {
+    else if (isWhole(offset)) {
       this.value(value);
       this.set((this.cached.get(offset) as Cached).local);
-      this.i32(0);
-      this.set(this.effect);
+      if (isFlags(offset)) {
+        this.i32(0);
+        this.set(this.effect);
+      }
     } else {
       this.get(CPU);
       this.value(value);
@@ -1098,6 +1161,21 @@ export class RegionEmitter extends Emitter {
   }
 
   protected next(): void {}
+}
+
+/** Only what x87 instructions do with selectors is worth a local. */
+function isNarrowSelector(offset: number, load: Load): boolean {
+  return isSelector(offset) && load !== "i32";
+}
+
+/** Whether a field is cached and always loaded and stored as a whole. */
+function isWhole(offset: number): boolean {
+  return isFlags(offset) || isSelector(offset) || isX87Local(offset);
+}
+
+function isX87Local(offset: number): boolean {
+  const field = x87Field(offset);
+  return field !== undefined && field.keeping !== "state";
 }
 
 function isSigned32(value: Value): boolean {

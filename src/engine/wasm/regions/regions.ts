@@ -15,12 +15,15 @@ import {
   STACK_WINDOW,
   STATUS,
   segmentField,
+  X87,
 } from "../../x86/state.ts";
+import { STATUS_WORD, TAGS } from "../../x87/layout.ts";
 import { HEADER_SLOT, REGION_IMPORTS, TEMPLATE } from "../base-module.ts";
 import type { Block, Blocks } from "../blocks.ts";
 import { ModuleBuilder } from "../module-builder.ts";
 import type { Templates } from "../templates.ts";
 import { type Node, newNode, structure } from "./graph.ts";
+import { atBlock, isSameStack, type KnownX87, knownX87 } from "./known-stack.ts";
 import { type Caution, liftBlock } from "./region-block.ts";
 import {
   type AccessPath,
@@ -154,6 +157,7 @@ export class Regions {
       nodes,
       () => this.blocks.newLink(),
       (block, offset, usual) => this.pathOf(block, offset, usual),
+      this.blocks.hotAfter(Math.floor(entry.start / 4096)),
     );
     emitter.body();
     const slot = this.freeSlots.pop() ?? this.templates.takeSlot();
@@ -163,6 +167,8 @@ export class Regions {
     const bytes = module.build(this.memory.memory.buffer.byteLength / 65536, 1);
     new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: imports });
     this.compiled++;
+    const known = this.byEntry.get(entry);
+    if (known !== undefined) this.drop(known);
     const fast = nodes.some(({ block }) => block.flow.usesFast) ? core.get(MXCSR_FAST) : undefined;
     this.install({ entry, blocks: nodes.map(({ block }) => block.block), slot, fast });
   }
@@ -181,7 +187,7 @@ export class Regions {
     const nodes = new Map<bigint, Node>();
     const isFast = core.get(MXCSR_FAST) !== 0;
     let instructions = 0;
-    const add = (block: Block, rip: bigint): Node | undefined => {
+    const add = (block: Block, rip: bigint, x87: KnownX87 | undefined): Node | undefined => {
       const pageEnd = Math.floor(block.start / 4096) * 4096 + 4096;
       const lifted = liftBlock(
         this.decoder,
@@ -192,6 +198,7 @@ export class Regions {
         this.blocks.instructionsOf(block),
         isFast,
         (address) => this.cautionAt(address),
+        x87,
       );
       if (lifted === undefined) return undefined;
       instructions += lifted.instructions.length;
@@ -200,11 +207,15 @@ export class Regions {
       return node;
     };
     const entryRip = mode & MODE_CODE_64 ? (core.u64[RIP >> 3] as bigint) : BigInt(core.get(RIP));
-    const first = add(entry, BigInt.asIntN(64, entryRip));
+    const first = add(
+      entry,
+      BigInt.asIntN(64, entryRip),
+      knownX87(core.get(X87 + STATUS_WORD), core.get(X87 + TAGS)),
+    );
     if (first === undefined) return undefined;
     const rejected = new Set<bigint>();
     for (const node of nodes.values()) {
-      const { falls, jumps, returnSite } = node.block;
+      const { falls, jumps, returnSite, flow } = node.block;
       for (const rip of [...jumps, ...(falls === undefined ? [] : [falls]), returnSite]) {
         if (rip === undefined || nodes.has(rip) || rejected.has(rip)) continue;
         if (nodes.size >= MAXIMUM_BLOCKS || instructions >= MAXIMUM_INSTRUCTIONS) break;
@@ -214,7 +225,7 @@ export class Regions {
           block === undefined ||
           Math.abs(distance) >= REACH - 4096 ||
           (this.byEntry.get(block)?.blocks.length ?? 0) > SMALL_REGION_BLOCKS ||
-          add(block, rip) === undefined
+          add(block, rip, atBlock(flow.x87)) === undefined
         )
           rejected.add(rip);
       }
@@ -224,12 +235,13 @@ export class Regions {
       return site === undefined ? [] : [site];
     });
     for (const node of nodes.values()) {
-      const { falls, jumps, returns } = node.block;
+      const { falls, jumps, returns, flow } = node.block;
+      const fits = ({ block }: Node): boolean => isSameStack(block.x87, flow.x87);
       for (const rip of falls === undefined ? jumps : [...jumps, falls]) {
         const successor = nodes.get(rip);
-        if (successor !== undefined) node.successors.push(successor);
+        if (successor !== undefined && fits(successor)) node.successors.push(successor);
       }
-      if (returns) node.successors.push(...new Set(returnSites));
+      if (returns) node.successors.push(...new Set(returnSites.filter(fits)));
     }
     return structure(first);
   }

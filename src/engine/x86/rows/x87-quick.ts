@@ -83,16 +83,13 @@ export function quickly(
   const st = (k: number): Value => int(stackPlace(k));
   const call = (name: string, ...args: Value[]): Value => i.call(name, "i32", args);
   /** A quick function that does all, or nothing. */
-  const attempt = (name: string, ...args: Value[]): void =>
+  const attempt = (name: string, ...args: readonly Value[]): void =>
     i.if(i.op("i32.eqz", call(name, ...args)), exactly);
   const pops = mnemonic.endsWith("pp") ? 2 : /^f.*p$/.test(mnemonic) ? 1 : 0;
 
   /** A function of the memory operand, once that is a number in the scratch. */
-  const withScratch = (then: () => Value): void => {
-    const done = i.variable(int(0));
-    i.if(widened(), () => i.set(done, then()));
-    i.if(i.op("i32.eqz", i.get(done)), exactly);
-  };
+  const withScratch = (name: string, ...args: readonly Value[]): void =>
+    i.if(widened(), () => attempt(name, ...args), exactly);
   const widened = (): Value => {
     const { low } = loaded as Loaded;
     if (memory === "m32fp") return call("x87_widen_32", low);
@@ -130,7 +127,7 @@ export function quickly(
     const { name, reversed, flip } = arithmetic;
     if (memory !== null) {
       const [left, right] = reversed ? [int(SCRATCH), st(0)] : [st(0), int(SCRATCH)];
-      withScratch(() => call(name, left as Value, right as Value, st(0), int(flip)));
+      withScratch(name, left as Value, right as Value, st(0), int(flip));
     } else {
       const [a, b] = form.operands === "st(i), st" ? [index, 0] : [0, index];
       const [left, right] = reversed ? [b, a] : [a, b];
@@ -145,11 +142,11 @@ export function quickly(
     const significand = (BigInt(hi >>> 0) << 32n) | BigInt((lo + up) >>> 0);
     // an exact one is the same however it is rounded
     const rounding = i.op("i32.and", i.loadState(X87 + CONTROL_WORD, "i32"), int(0xc00));
-    const done = i.variable(int(0));
-    i.if(extra === 0 ? int(1) : i.op("i32.eqz", rounding), () =>
-      i.set(done, call("x87_push", i.i64(significand), int(exponent))),
+    i.if(
+      extra === 0 ? int(1) : i.op("i32.eqz", rounding),
+      () => attempt("x87_push_constant", i.i64(significand), int(exponent)),
+      exactly,
     );
-    i.if(i.op("i32.eqz", i.get(done)), exactly);
     return;
   }
   switch (mnemonic) {
@@ -201,7 +198,7 @@ export function quickly(
     case "ficom":
     case "ficomp":
       if (memory === null) attempt(popping("x87_compare", pops), st(pops === 2 ? 1 : index));
-      else withScratch(() => call(popping("x87_compare", pops), int(SCRATCH)));
+      else withScratch(popping("x87_compare", pops), int(SCRATCH));
       return;
     case "fcomi":
     case "fcomip":

@@ -1,5 +1,4 @@
 import type { Value } from "../../micro/micro-op.ts";
-import { ES } from "../../x87/context.ts";
 import {
   DATA_POINTER,
   DATA_SELECTOR,
@@ -7,7 +6,6 @@ import {
   INSTRUCTION_SELECTOR,
   LAST_OPCODE,
   OPERAND,
-  STATUS_WORD,
 } from "../../x87/layout.ts";
 import { isImage } from "../../x87/operand.ts";
 import { operandBytes, type X87Row } from "../../x87/row.ts";
@@ -46,10 +44,7 @@ function execute(opcode: number, modrm: number): Semantics {
   return (i) => {
     const operandSize = i.bits === 16 ? 16 : 32;
     const format = (i.decoded.mode & MODE_PROTECTED ? 0 : 2) + (operandSize === 16 ? 1 : 0);
-    if (form.waits) {
-      const pending = i.op("i32.and", i.loadState(X87 + STATUS_WORD, "i32"), i.i32(ES));
-      i.if(pending, () => i.helper("x87_check"));
-    }
+    if (form.waits) i.waitForX87();
     let address: Value | undefined;
     let loaded: Loaded | undefined;
     if (form.memory !== null) {

@@ -1,12 +1,19 @@
 import type { Lift } from "../../micro/lift.ts";
 import type { Value } from "../../micro/micro-op.ts";
-import type { MicroFunction } from "../../wasm/function-emitter.ts";
 import { BIAS } from "../float80.ts";
-import { isNormal, isZero, type Number80, Stack, withPops } from "./number.ts";
+import {
+  deliver,
+  exact,
+  isZero,
+  load,
+  type Number80,
+  type QuickFunction,
+  withPops,
+} from "./number.ts";
+import type { Stack } from "./stack.ts";
 
 /** Two numbers, and where the result goes. */
 interface Operands {
-  readonly stack: Stack;
   readonly a: Number80;
   readonly b: Number80;
   readonly to: Value;
@@ -19,107 +26,89 @@ interface Operands {
  */
 function binary(
   name: string,
-  normal: (l: Lift, operands: Operands) => void,
-  withZero: (l: Lift, operands: Operands) => void,
-): MicroFunction[] {
+  compute: (stack: Stack, operands: Operands) => void,
+): QuickFunction[] {
   const parameters = ["i32", "i32", "i32", "i32"] as const;
-  return withPops(name, [0, 1], parameters, (l, pops, left, right, destination, flip) => {
-    const stack = new Stack(l);
+  return withPops(name, [0, 1], parameters, (stack, pops, left, right, destination, flip) => {
+    const { l } = stack;
     stack.demandModes();
     const atLeft = stack.at(left as Value);
     const atRight = stack.at(right as Value);
-    const full = l.op("i32.and", stack.isFull(atLeft), stack.isFull(atRight));
-    stack.demand(l.op("i32.and", full, l.i32(1)));
-    const a = stack.load(atLeft);
-    const unflipped = stack.load(atRight);
+    stack.demandFull(atLeft, atRight);
+    const a = load(stack, atLeft);
+    const unflipped = load(stack, atRight);
     const b = { ...unflipped, sign: l.op("i32.xor", unflipped.sign, flip as Value) };
-    const operands = { stack, a, b, to: stack.at(destination as Value), pops };
-    l.if(
-      l.op("i32.and", isNormal(l, a), isNormal(l, b)),
-      () => normal(l, operands),
-      () => withZero(l, operands),
-    );
+    compute(stack, { a, b, to: stack.at(destination as Value), pops });
   });
+}
+
+function deliverZero(stack: Stack, to: Value, sign: Value, pops: number): void {
+  stack.store(to, stack.l.i64(0), sign);
+  stack.setGood(to);
+  stack.conclude(exact(stack), pops);
 }
 
 // --- FADD, FSUB ------------------------------------------------------------------------------
 
-function addNormal(l: Lift, { stack, a, b, to, pops }: Operands): void {
+function add(stack: Stack, { a, b, to, pops }: Operands): void {
+  const { l } = stack;
   // x has the larger magnitude
+  const gap = l.op("i32.sub", a.exponent, b.exponent);
   const below = l.op(
     "i32.or",
-    l.op("i32.lt_u", a.exponent, b.exponent),
-    l.op("i32.and", l.op("i32.eq", a.exponent, b.exponent), l.ltU(a.significand, b.significand)),
+    l.op("i32.lt_s", gap, l.i32(0)),
+    l.op("i32.and", l.op("i32.eqz", gap), l.ltU(a.significand, b.significand)),
   );
   const x = l.select(below, b.significand, a.significand);
   const y = l.select(below, a.significand, b.significand);
   const exponent = l.select(below, b.exponent, a.exponent);
-  const smaller = l.select(below, a.exponent, b.exponent);
   const sign = l.select(below, b.sign, a.sign);
-  // y:0 shifted right; from 66 places on only that something is lost counts
-  const distance = l.op("i32.sub", exponent, smaller);
-  const isAt = (places: number): Value => l.op("i32.eq", distance, l.i32(places));
+  const distance = l.select(below, l.op("i32.sub", l.i32(0), gap), gap);
+  // y:0 shifted right
   const places = l.extend(distance);
-  const isShort = l.op("i32.lt_u", distance, l.i32(64));
-  const upper = l.select(isShort, l.shrU(y, places), l.i64(0));
-  const cut = l.select(l.op("i32.eqz", distance), l.i64(0), l.shl(y, l.sub(l.i64(64), places)));
-  const at65 = l.or(l.shrU(y, l.i64(1)), l.and(y, l.i64(1)));
-  const far = l.select(isAt(64), y, l.select(isAt(65), at65, l.i64(1)));
-  const extra = l.select(isShort, cut, far);
+  const upper = l.variable(l.shrU(y, places));
+  const extra = l.variable(l.shl(l.shl(y, l.i64(1)), l.xor(places, l.i64(63))));
+  l.if(l.op("i32.gt_u", distance, l.i32(63)), () => {
+    // from 66 places on only that something is lost counts
+    const isAt = (count: number): Value => l.op("i32.eq", distance, l.i32(count));
+    const lost = l.extend(l.ne(y, l.i64(0)));
+    const at65 = l.or(l.shrU(y, l.i64(1)), l.and(y, l.i64(1)));
+    l.set(upper, l.i64(0));
+    l.set(extra, l.select(isAt(64), y, l.select(isAt(65), at65, lost)));
+  });
+  // and negated if the signs differ
+  const differ = l.op("i32.ne", a.sign, b.sign);
+  const mask = l.sub(l.i64(0), l.extend(differ));
+  const lower = l.get(extra);
+  const rest = l.sub(l.xor(lower, mask), mask);
+  const carry = l.extend(l.op("i32.and", differ, l.eqz(lower)));
+  const sum = l.add(x, l.add(l.xor(l.get(upper), mask), carry));
+  const grown = l.op("i32.and", l.op("i32.eqz", differ), l.ltU(sum, x));
+  // nothing left, or a single bit below: both exact, and that bit is rare
+  const nothing = l.op("i32.and", l.eqz(sum), l.op("i32.eqz", grown));
   l.if(
-    l.op("i32.eq", a.sign, b.sign),
+    nothing,
     () => {
-      const sum = l.add(x, upper);
-      l.if(
-        l.ltU(sum, x),
-        () => {
-          const half = l.or(l.shrU(sum, l.i64(1)), l.i64(1n << 63n));
-          const rest = l.or(
-            l.or(l.shl(sum, l.i64(63)), l.shrU(extra, l.i64(1))),
-            l.and(extra, l.i64(1)),
-          );
-          stack.deliver(to, sign, l.op("i32.add", exponent, l.i32(1)), half, rest, pops);
-        },
-        () => stack.deliver(to, sign, exponent, sum, extra, pops),
-      );
+      stack.demand(l.eqz(rest));
+      deliverZero(stack, to, l.op("i32.and", a.sign, b.sign), pops);
     },
     () => {
-      const rest = l.sub(l.i64(0), extra);
-      const borrow = l.extend(l.ne(extra, l.i64(0)));
-      const difference = l.sub(l.sub(x, upper), borrow);
-      l.if(l.eqz(difference), () => {
-        // nothing left, or a single bit below: both exact, and rare
-        stack.demand(l.eqz(rest));
-        stack.store(to, l.i64(0), l.i32(0));
-        stack.conclude(stack.raised(l.i32(0), l.i32(0)), pops);
-      });
-      const leading = l.op("i64.clz", difference);
-      const lifted = l.select(
-        l.eqz(leading),
-        difference,
-        l.or(l.shl(difference, leading), l.shrU(rest, l.sub(l.i64(64), leading))),
+      const leading = l.op("i64.clz", sum);
+      const moved = l.shrU(l.shrU(rest, l.i64(1)), l.xor(leading, l.i64(63)));
+      const halved = l.or(l.shrU(sum, l.i64(1)), l.i64(1n << 63n));
+      const out = l.or(l.shl(sum, l.i64(63)), l.or(l.shrU(rest, l.i64(1)), l.and(rest, l.i64(1))));
+      const step = l.select(grown, l.i32(1), l.op("i32.sub", l.i32(0), l.wrap(leading)));
+      deliver(
+        stack,
+        to,
+        sign,
+        l.op("i32.add", exponent, step),
+        l.select(grown, halved, l.or(l.shl(sum, leading), moved)),
+        l.select(grown, out, l.shl(rest, leading)),
+        pops,
       );
-      const lower = l.op("i32.sub", exponent, l.wrap(leading));
-      stack.deliver(to, sign, lower, lifted, l.shl(rest, leading), pops);
     },
   );
-}
-
-/** A zero and a number: the number. Two zeros: plus zero unless both are negative. */
-function addZero(l: Lift, { stack, a, b, to, pops }: Operands): void {
-  const [zeroA, zeroB] = [isZero(l, a), isZero(l, b)];
-  const one = l.op("i32.or", zeroA, zeroB);
-  const goodA = l.op("i32.or", zeroA, isNormal(l, a));
-  const goodB = l.op("i32.or", zeroB, isNormal(l, b));
-  stack.demand(l.op("i32.and", one, l.op("i32.and", goodA, goodB)));
-  const onlyA = l.op("i32.and", l.op("i32.eqz", zeroA), zeroB);
-  const signs = l.select(l.op("i32.and", zeroA, zeroB), l.op("i32.and", a.sign, b.sign), b.sign);
-  stack.store(
-    to,
-    l.or(a.significand, b.significand),
-    l.op("i32.or", l.select(onlyA, a.sign, signs), l.op("i32.or", a.exponent, b.exponent)),
-  );
-  stack.conclude(stack.raised(l.i32(0), l.i32(0)), pops);
 }
 
 // --- FMUL ------------------------------------------------------------------------------------
@@ -139,25 +128,22 @@ function product(l: Lift, a: Value, b: Value): { high: Value; low: Value } {
   };
 }
 
-function multiplyNormal(l: Lift, { stack, a, b, to, pops }: Operands): void {
+function multiply(stack: Stack, { a, b, to, pops }: Operands): void {
+  const { l } = stack;
   const { high, low } = product(l, a.significand, b.significand);
   const sign = l.op("i32.xor", a.sign, b.sign);
-  const sum = l.op("i32.sub", l.op("i32.add", a.exponent, b.exponent), l.i32(BIAS - 1));
-  // from 1 to below 4: one place, or none
-  const places = l.op("i64.clz", high);
-  const lifted = l.or(l.shl(high, places), l.and(l.shrU(low, l.i64(63)), places));
-  const exponent = l.op("i32.sub", sum, l.wrap(places));
-  stack.deliver(to, sign, exponent, lifted, l.shl(low, places), pops);
-}
-
-/** A zero times a number or a zero. */
-function multiplyZero(l: Lift, { stack, a, b, to, pops }: Operands): void {
-  const [zeroA, zeroB] = [isZero(l, a), isZero(l, b)];
-  const goodA = l.op("i32.or", zeroA, isNormal(l, a));
-  const goodB = l.op("i32.or", zeroB, isNormal(l, b));
-  stack.demand(l.op("i32.and", goodA, goodB));
-  stack.store(to, l.i64(0), l.op("i32.xor", a.sign, b.sign));
-  stack.conclude(stack.raised(l.i32(0), l.i32(0)), pops);
+  l.if(
+    l.eqz(high),
+    () => deliverZero(stack, to, sign, pops),
+    () => {
+      const sum = l.op("i32.sub", l.op("i32.add", a.exponent, b.exponent), l.i32(BIAS - 1));
+      // from 1 to below 4: one place, or none
+      const places = l.op("i64.clz", high);
+      const lifted = l.or(l.shl(high, places), l.and(l.shrU(low, l.i64(63)), places));
+      const exponent = l.op("i32.sub", sum, l.wrap(places));
+      deliver(stack, to, sign, exponent, lifted, l.shl(low, places), pops);
+    },
+  );
 }
 
 // --- FDIV ------------------------------------------------------------------------------------
@@ -189,41 +175,54 @@ function digit(l: Lift, rest: Value, next: Value, divisor: Value): { digit: Valu
   return { digit: found, rest: l.sub(whole, l.mul(found, divisor)) };
 }
 
-function divideNormal(l: Lift, { stack, a, b, to, pops }: Operands): void {
+function divide(stack: Stack, { a, b, to, pops }: Operands): void {
+  const { l } = stack;
   const divisor = b.significand;
-  // halved where the quotient would have 65 bits
-  const below = l.extend(l.ltU(a.significand, divisor));
-  const places = l.sub(l.i64(1), below);
-  const high = l.shrU(a.significand, places);
-  const low = l.shl(l.and(a.significand, places), l.i64(31));
-  const first = digit(l, high, low, divisor);
-  const second = digit(l, first.rest, l.i64(0), divisor);
-  const quotient = l.or(l.shl(first.digit, l.i64(32)), second.digit);
-  // twice what is left against the divisor; they are never equal
-  const above = l.op("i64.gt_u", second.rest, l.sub(divisor, second.rest));
-  const extra = l.select(l.eqz(second.rest), l.i64(0), l.select(above, l.i64(-1), l.i64(1)));
+  stack.insist(l.op("i64.lt_s", divisor, l.i64(0)));
   const sign = l.op("i32.xor", a.sign, b.sign);
-  const difference = l.op("i32.add", l.op("i32.sub", a.exponent, b.exponent), l.i32(BIAS));
-  stack.deliver(to, sign, l.op("i32.sub", difference, l.wrap(below)), quotient, extra, pops);
-}
-
-/** A zero by a number. */
-function divideZero(l: Lift, { stack, a, b, to, pops }: Operands): void {
-  stack.demand(l.op("i32.and", isZero(l, a), isNormal(l, b)));
-  stack.store(to, l.i64(0), l.op("i32.xor", a.sign, b.sign));
-  stack.conclude(stack.raised(l.i32(0), l.i32(0)), pops);
+  l.if(
+    isZero(l, a),
+    () => deliverZero(stack, to, sign, pops),
+    () => {
+      // halved where the quotient would have 65 bits
+      const below = l.extend(l.ltU(a.significand, divisor));
+      const places = l.sub(l.i64(1), below);
+      const high = l.shrU(a.significand, places);
+      const low = l.shl(l.and(a.significand, places), l.i64(31));
+      const first = digit(l, high, low, divisor);
+      const second = digit(l, first.rest, l.i64(0), divisor);
+      const quotient = l.or(l.shl(first.digit, l.i64(32)), second.digit);
+      // twice what is left against the divisor; they are never equal
+      const above = l.op("i64.gt_u", second.rest, l.sub(divisor, second.rest));
+      const extra = l.select(l.eqz(second.rest), l.i64(0), l.select(above, l.i64(-1), l.i64(1)));
+      const difference = l.op("i32.add", l.op("i32.sub", a.exponent, b.exponent), l.i32(BIAS));
+      const exponent = l.op("i32.sub", difference, l.wrap(below));
+      deliver(stack, to, sign, exponent, quotient, extra, pops);
+    },
+  );
 }
 
 // --- FSQRT -----------------------------------------------------------------------------------
 
-function squareRoot(l: Lift): void {
-  const stack = new Stack(l);
+function squareRoot(stack: Stack): void {
+  const { l } = stack;
   stack.demandModes();
   const at = stack.top();
-  stack.demand(l.op("i32.and", stack.isFull(at), l.i32(1)));
-  const a = stack.load(at);
-  l.if(isZero(l, a), () => stack.conclude(stack.raised(l.i32(0), l.i32(0)), 0));
-  stack.demand(l.op("i32.and", isNormal(l, a), l.op("i32.eqz", a.sign)));
+  stack.demandFull(at);
+  const a = load(stack, at);
+  l.if(
+    isZero(l, a),
+    () => deliverZero(stack, at, a.sign, 0),
+    () => {
+      const isPositive = l.op("i32.eqz", a.sign);
+      stack.insist(l.op("i32.and", isPositive, l.op("i64.lt_s", a.significand, l.i64(0))));
+      squareRootOfPositive(stack, at, a);
+    },
+  );
+}
+
+function squareRootOfPositive(stack: Stack, at: Value, a: Number80): void {
+  const { l } = stack;
   // radicand high:next:0, 64 and twice 32 bits, with an even exponent, so that the root has 64 bits
   const even = l.extend(l.op("i32.and", a.exponent, l.i32(1)));
   const high = l.shrU(a.significand, even);
@@ -288,12 +287,12 @@ function squareRoot(l: Lift): void {
   );
   const half = l.op("i32.shr_s", l.op("i32.sub", a.exponent, l.i32(BIAS)), l.i32(1));
   const exponent = l.op("i32.add", half, l.i32(BIAS));
-  stack.deliver(at, l.i32(0), exponent, root, extra, 0);
+  deliver(stack, at, l.i32(0), exponent, root, extra, 0);
 }
 
-export const ARITHMETIC: readonly MicroFunction[] = [
-  ...binary("x87_add", addNormal, addZero),
-  ...binary("x87_multiply", multiplyNormal, multiplyZero),
-  ...binary("x87_divide", divideNormal, divideZero),
+export const ARITHMETIC: readonly QuickFunction[] = [
+  ...binary("x87_add", add),
+  ...binary("x87_multiply", multiply),
+  ...binary("x87_divide", divide),
   { name: "x87_square_root", parameters: [], build: squareRoot },
 ];

@@ -1,9 +1,9 @@
 import type { Value } from "../../micro/micro-op.ts";
-import type { MicroFunction } from "../../wasm/function-emitter.ts";
 import { X87 } from "../../x86/state.ts";
 import { C0, C1, C2, C3 } from "../context.ts";
 import { EFLAGS } from "../layout.ts";
-import { isNormal, isZero, Stack, withPops } from "./number.ts";
+import { isZero, load, type QuickFunction, withPops } from "./number.ts";
+import type { Stack } from "./stack.ts";
 
 const CONDITION_CODES = C0 | C1 | C2 | C3;
 
@@ -11,13 +11,9 @@ const CONDITION_CODES = C0 | C1 | C2 | C3;
 function order(stack: Stack, place: Value): Value {
   const { l } = stack;
   const [top, at] = [stack.top(), stack.at(place)];
-  const full = l.op("i32.and", stack.isFull(top), stack.isFull(at));
-  stack.demand(l.op("i32.and", full, l.i32(1)));
-  const [a, b] = [stack.load(top), stack.load(at)];
+  stack.demandFull(top, at);
+  const [a, b] = [load(stack, top), load(stack, at)];
   const [zeroA, zeroB] = [isZero(l, a), isZero(l, b)];
-  const goodA = l.op("i32.or", zeroA, isNormal(l, a));
-  const goodB = l.op("i32.or", zeroB, isNormal(l, b));
-  stack.demand(l.op("i32.and", goodA, goodB));
   const sameExponent = l.op("i32.eq", a.exponent, b.exponent);
   const same = l.op("i32.and", sameExponent, l.eq(a.significand, b.significand));
   const smaller = l.select(
@@ -32,17 +28,17 @@ function order(stack: Stack, place: Value): Value {
   return l.select(equal, l.i32(C3), l.select(less, l.i32(C0), l.i32(0)));
 }
 
-export const COMPARISON: readonly MicroFunction[] = [
+export const COMPARISON: readonly QuickFunction[] = [
   // FCOM
-  ...withPops("x87_compare", [0, 1, 2], ["i32"], (l, pops, place) => {
-    const stack = new Stack(l);
+  ...withPops("x87_compare", [0, 1, 2], ["i32"], (stack, pops, place) => {
+    const { l } = stack;
     const codes = order(stack, place as Value);
     const rest = l.op("i32.and", stack.status, l.i32(~CONDITION_CODES));
     stack.conclude(l.op("i32.or", rest, codes), pops);
   }),
   // FCOMI: ZF and CF into EFLAGS of the window
-  ...withPops("x87_compare_flags", [0, 1], ["i32"], (l, pops, place) => {
-    const stack = new Stack(l);
+  ...withPops("x87_compare_flags", [0, 1], ["i32"], (stack, pops, place) => {
+    const { l } = stack;
     const codes = order(stack, place as Value);
     l.storeState(X87 + EFLAGS, "i32", l.op("i32.shr_u", codes, l.i32(8)));
     stack.conclude(stack.status, pops);

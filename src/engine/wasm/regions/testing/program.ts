@@ -3,12 +3,15 @@ import type { Random } from "../../../testing/random.ts";
 import { Decoder } from "../../../x86/decoder.ts";
 import { MODE_AVX, MODE_CODE_64, MODE_OSFXSR, MODE_PROTECTED } from "../../../x86/mode.ts";
 import { TABLE } from "../../../x86/table.ts";
+import { x87Piece } from "./x87-program.ts";
 
 const MODE = MODE_CODE_64 | MODE_PROTECTED | MODE_OSFXSR | MODE_AVX;
 const RSP = 4;
 const RBX = 3;
 /** Keeps count of the turns. */
 const R15 = 15;
+/** Distance from RBX of what is kept of the x87 unit at the end. */
+export const X87_IMAGE = 256;
 const KEPT = [RBX, RSP, R15];
 
 /** Change the stack, divide by what may be zero, or say something else each time. */
@@ -95,8 +98,10 @@ const rel32 = (value: number): number[] => [
  * loop, and calls of a function. It uses the stack, and 128 bytes at RBX.
  */
 export function program(random: Random): number[] {
+  const usesX87 = random.oneIn(3);
   const callee: number[] = [];
   for (let k = random.below(5); k >= 0; k--) callee.push(...some(random));
+  if (usesX87 && random.oneIn(2)) callee.push(...x87Piece(random, () => some(random)));
   callee.push(0xc3);
   const code: number[] = [0xdb, 0xe3, 0xe9, ...rel32(callee.length)]; // fninit; jmp over the function
   const functionAt = code.length;
@@ -105,6 +110,7 @@ export function program(random: Random): number[] {
   const piece = (): number[] => {
     const bytes: number[] = [];
     for (let k = random.below(6); k >= 0; k--) bytes.push(...some(random));
+    if (usesX87) bytes.push(...x87Piece(random, () => some(random)));
     return bytes;
   };
   for (let k = 3 + random.below(6); k > 0; k--) {
@@ -126,6 +132,7 @@ export function program(random: Random): number[] {
   }
   code.push(0x49, 0xff, 0xcf); // dec r15
   code.push(0x0f, 0x85, ...rel32(loop - (code.length + 6)));
+  code.push(0x0f, 0xae, 0x83, ...rel32(X87_IMAGE)); // fxsave [rbx+...]
   code.push(0xf4);
   return code;
 }

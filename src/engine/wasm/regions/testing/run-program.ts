@@ -3,11 +3,12 @@ import { type Bare, bare, enterLongMode, load } from "../../../testing/run-code.
 import type { VcpuState } from "../../../vcpu.ts";
 import type { Jit } from "../regions.ts";
 import { numberBits, numberControl } from "./numbers.ts";
+import { X87_IMAGE } from "./program.ts";
 
 const CODE = 0x10_0000;
 const DATA = 0x20_0000;
 const STACK = 0x30_0000;
-const DATA_BYTES = 256;
+const DATA_BYTES = X87_IMAGE + 512;
 const GENERAL = "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split(" ");
 
 /** What a program left behind. */
