@@ -5,7 +5,7 @@ import { program } from "../../src/engine/wasm/regions/testing/program.ts";
 import { ProgramMachine } from "../../src/engine/wasm/regions/testing/run-program.ts";
 import type { Target } from "./worker.ts";
 
-const TURNS = 40;
+const TURNS = 150;
 
 const reference = new ProgramMachine("off");
 const compiled = new ProgramMachine("always");

@@ -194,12 +194,17 @@ export class Blocks {
     return this.next + MAXIMUM_BLOCK_BYTES <= this.arenaEnd;
   }
 
-  /** A link word, unresolved. It lives as long as the blocks do. */
+  /** A link word, unresolved. */
   newLink(): number {
-    const link = this.next;
-    this.next += 4;
-    this.words[link >> 2] = 0;
-    return link;
+    return this.newArea(4);
+  }
+
+  /** Bytes of linear memory, zeros, that live as long as the blocks do. */
+  newArea(bytes: number): number {
+    const area = Math.ceil(this.next / 8) * 8;
+    this.next = area + bytes;
+    this.words.fill(0, area >> 2, this.next >> 2);
+    return area;
   }
 
   /** Host-physical address of the code at a linear address. */

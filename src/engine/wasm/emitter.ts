@@ -158,7 +158,7 @@ export abstract class Emitter {
       case "select":
       case "shuffle":
         // A value used once is emitted where it is used.
-        if (value.uses > 1) this.keep(value);
+        if (value.uses > 1 && this.isWanted(value)) this.keep(value);
         return;
       case "word":
       case "state-load":
@@ -224,6 +224,11 @@ export abstract class Emitter {
         this.next();
         return;
     }
+  }
+
+  /** Whether a value is kept; otherwise it is computed each time that it is used. */
+  protected isWanted(_value: Value): boolean {
+    return true;
   }
 
   protected keep(value: Value): void {

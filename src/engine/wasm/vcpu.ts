@@ -69,6 +69,7 @@ const {
   exception: LEAVE_EXCEPTION,
   halt: LEAVE_HALT,
   hot: LEAVE_HOT,
+  jumps: LEAVE_JUMPS,
   link: LEAVE_LINK,
   lookup: LEAVE_LOOKUP,
   retry: LEAVE_RETRY,
@@ -371,7 +372,10 @@ export class WasmVcpu implements Vcpu {
     let leave = this.enterAtRip();
     for (;;) {
       // What the next instruction may raise belongs to the next call of `run`.
-      if (core.budget <= 0 && (leave === LEAVE_LOOKUP || leave === LEAVE_LINK))
+      if (
+        core.budget <= 0 &&
+        (leave === LEAVE_LOOKUP || leave === LEAVE_LINK || leave === LEAVE_JUMPS)
+      )
         return LEAVE_DISPATCH;
       switch (leave) {
         case LEAVE_LOOKUP:
@@ -393,6 +397,10 @@ export class WasmVcpu implements Vcpu {
           leave = this.enterRecord(record);
           break;
         }
+        case LEAVE_JUMPS:
+          engine.regions.jumped(core.get(CALLER));
+          leave = this.enterRecord(this.find());
+          break;
         case LEAVE_RETRY: {
           const record = this.find();
           engine.regions.retried(core, record);

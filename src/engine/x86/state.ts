@@ -253,5 +253,7 @@ export const Leave = {
   hot: 11,
   /** Compiled code cannot go on: tier 0 is to do the instruction at RIP. */
   retry: 12,
+  /** The jumps to be noted at RECORD (see regions.ts) are all there; the last goes to RIP. */
+  jumps: 13,
 } as const;
 export type Leave = (typeof Leave)[keyof typeof Leave];

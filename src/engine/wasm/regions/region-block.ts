@@ -31,6 +31,8 @@ export interface RegionBlock {
   readonly returnSite: bigint | undefined;
   /** It ends in RET. */
   readonly returns: boolean;
+  /** Offset of the JMP or CALL at its end whose target is computed. */
+  readonly indirect: number | undefined;
 }
 
 /**
@@ -59,6 +61,7 @@ export function liftBlock(
   let terminated = false;
   let returnSite: bigint | undefined;
   let returns = false;
+  let last = 0;
   while (instructions.length < count && !terminated) {
     const before = { ...flow };
     try {
@@ -70,6 +73,7 @@ export function liftBlock(
       if (instruction.unavailable() >= 0) break;
       decoded.row.semantics(instruction);
       instructions.push({ list: instruction.list, rip: wrap(rip + BigInt(offset)) });
+      last = offset;
       offset += decoded.length;
       terminated = endsBlock(decoded);
       if (decoded.row.mnemonic === "CALL") returnSite = wrap(rip + BigInt(offset));
@@ -91,6 +95,7 @@ export function liftBlock(
     const constant = constantOf(target);
     if (value.op.kind === "jump" && constant !== undefined) jumps.push(constant);
   }
+  const isIndirect = [...flow.targets.keys()].some(({ op }) => op.kind === "jump-indirect");
   return {
     block,
     rip,
@@ -101,5 +106,6 @@ export function liftBlock(
     jumps,
     returnSite,
     returns,
+    indirect: isIndirect && !returns ? last : undefined,
   };
 }

@@ -48,19 +48,33 @@ import type { ValueType } from "../module-builder.ts";
 import { isFlags, isGeneral, isSelector, isVector } from "./bound-instruction.ts";
 import { constantOf } from "./fold.ts";
 import type { Node } from "./graph.ts";
+import { type JumpTable, jumpTable } from "./jump-table.ts";
 import { KNOWN_STATUS, statusOf } from "./known-stack.ts";
+import { LateFlags } from "./late-flags.ts";
 import { lowReplaced, type Scalar, scalarRegisters, vectorOfLow } from "./scalar-registers.ts";
+import { wantedValues } from "./wanted.ts";
 import { type X87Field, x87Field } from "./x87-fields.ts";
 
 const UNREACHABLE = 0x00;
 const BR = 0x0c;
+const BR_TABLE = 0x0e;
+const RETURN = 0x0f;
 const RETURN_CALL = 0x12;
 const RETURN_CALL_INDIRECT = 0x13;
 
 const LOW_32 = 0xffff_ffffn;
 const I64_AND = 0x83;
 const I64_SHL = 0x86;
+const I32_EQZ = 0x45;
+const I32_EQ = 0x46;
+const I32_ADD = 0x6a;
+const I32_SUB = 0x6b;
+const I32_MUL = 0x6c;
+const I32_AND = 0x71;
 const I32_SHL = 0x74;
+const I32_SHR_U = 0x76;
+const I64_EQ = 0x51;
+const I64_NE = 0x52;
 const I32_WRAP = 0xa7;
 const I64_EXTEND_I32_S = 0xac;
 const I64_EXTEND_I32_U = 0xad;
@@ -121,7 +135,7 @@ export const WAYS = [
   "budget",
   /** To the block at $rip, through the link word at $packed. */
   "link",
-  /** To the block at $rip, through the jump cache. */
+  /** To the block at $rip, through the jump cache; to be noted at $packed, if that is not 0. */
   "indirect",
 ] as const;
 type Way = (typeof WAYS)[number];
@@ -142,15 +156,30 @@ export interface AccessPath {
   readonly tlb: boolean;
 }
 
-/** Effects whose flags are only computed on the way out, by their number in $effect less 1. */
-const LATE_EFFECTS = (["addition", "subtraction", "logic"] as const).flatMap((kind) =>
-  [8, 16, 32, 64].map((bits) => ({ kind, bits })),
-);
+/** Where an indirect jump went to: how many are yet to be noted, and the last of them by that number. */
+export const JUMPS_LEFT = 0;
+export const JUMP_TARGETS = 8;
+export const JUMP_NOTES = 32;
+export const JUMP_NOTES_BYTES = JUMP_TARGETS + 8 * JUMP_NOTES;
+/** Up to so many targets are compared one after the other. */
+const MAXIMUM_COMPARISONS = 3;
 
 /** Instructions left in a block, beside a distance in bytes. */
 const LEFT_BITS = 8;
 /** Farthest from its entry that a region has code. */
 export const REACH = 2 ** (31 - LEFT_BITS);
+
+/** What a region needs of what is around it. */
+export interface Surroundings {
+  /** Makes a link word, and returns its address. */
+  readonly newLink: () => number;
+  /** How the instruction at an offset in a block finds its operands. */
+  readonly pathOf: (block: Block, offset: number, usual: WindowKind) => AccessPath;
+  /** Where the targets of the jump at an offset in a block are noted; 0: nowhere. */
+  readonly notesAt: (block: Block, offset: number) => number;
+  /** Entries with another x87 stack until the region is compiled anew. */
+  readonly hotAfter: number;
+}
 
 /**
  * Emits a region: a function like a template's, entered at a block's header,
@@ -161,7 +190,8 @@ export class RegionEmitter extends Emitter {
   private readonly byRip: ReadonlyMap<bigint, Node>;
   private readonly templateType: number;
   private readonly newLink: () => number;
-  private readonly pathOf: (block: Block, offset: number, usual: WindowKind) => AccessPath;
+  private readonly pathOf: Surroundings["pathOf"];
+  private readonly notesAt: Surroundings["notesAt"];
   private readonly hotAfter: number;
   private readonly cached = new Map<number, Cached>();
   /** Low elements of registers' values that are kept in two parts. */
@@ -181,17 +211,11 @@ export class RegionEmitter extends Emitter {
   private readonly target = this.newLocal("i32");
   /** A vector of zeros: as a constant it would be made anew, and kept, for each use. */
   private readonly zero = this.newLocal("v128");
-  /**
-   * Flags not computed yet: number in {@link LATE_EFFECTS} plus 1, and what it is about; 0: they
-   * are in their locals.
-   */
+  /** Flags that are not computed yet: their number in {@link late}; 0: they are in their locals. */
   private readonly effect = this.newLocal("i32");
-  private readonly effectValues = {
-    a: this.newVariable("i64"),
-    b: this.newVariable("i64"),
-    r: this.newVariable("i64"),
-  };
-  private readonly lateEffects = new Set<number>();
+  private readonly late = new LateFlags((type) => this.newVariable(type));
+  /** Values of the block that are used for more than flags; undefined: all. */
+  private wanted: ReadonlySet<Value> | undefined;
   private readonly ways = new Map<Way, number>();
   private readonly loops = new Map<Node, number>();
   private readonly merges = new Map<Node, number>();
@@ -206,26 +230,26 @@ export class RegionEmitter extends Emitter {
    * @param functions indices of the imported functions by name
    * @param templateType type index of (i32, i32) -> i32
    * @param nodes in reverse postorder
-   * @param newLink makes a link word, and returns its address
-   * @param pathOf tells how the instruction at an offset in a block finds its operands
-   * @param hotAfter entries with another x87 stack until the region is compiled anew
    */
   constructor(
     functions: ReadonlyMap<string, number>,
     templateType: number,
     nodes: readonly Node[],
-    newLink: () => number,
-    pathOf: (block: Block, offset: number, usual: WindowKind) => AccessPath,
-    hotAfter: number,
+    { newLink, pathOf, notesAt, hotAfter }: Surroundings,
   ) {
     super(functions);
     this.templateType = templateType;
     this.pathOf = pathOf;
+    this.notesAt = notesAt;
     this.nodes = nodes;
     this.node = nodes[0] as Node;
     this.newLink = newLink;
     this.hotAfter = hotAfter;
     this.byRip = new Map(nodes.map((node) => [node.block.rip, node]));
+  }
+
+  protected override isWanted(value: Value): boolean {
+    return this.wanted?.has(value) ?? true;
   }
 
   protected override newLocal(type: ValueType): number {
@@ -405,6 +429,7 @@ export class RegionEmitter extends Emitter {
     this.access(STORE_CODES.i32, STATUS);
     this.ifWay("link", () => this.followLink());
     this.ifWay("indirect", () => {
+      this.noteJump();
       this.get(CPU);
       this.code.byte(RETURN_CALL).u32(this.function("jump"));
     });
@@ -414,6 +439,37 @@ export class RegionEmitter extends Emitter {
       this.code.byte(RETURN_CALL).u32(this.function("header"));
     });
     this.i32(Leave.retry);
+  }
+
+  /** Behind `spill`: note that a jump went to $rip, and have the notes looked at if they are complete. */
+  private noteJump(): void {
+    this.get(this.packed);
+    this.open(IF);
+    this.get(this.packed);
+    this.get(this.packed);
+    this.access(LOAD_CODES.i32, JUMPS_LEFT);
+    this.i32(1);
+    this.code.byte(I32_SUB);
+    this.tee(this.target);
+    this.access(STORE_CODES.i32, JUMPS_LEFT);
+    this.get(this.packed);
+    this.get(this.target);
+    this.i32(JUMP_NOTES - 1);
+    this.code.byte(I32_AND);
+    this.i32(3);
+    this.code.byte(I32_SHL, I32_ADD);
+    this.get(this.rip);
+    this.access(STORE_CODES.i64, JUMP_TARGETS);
+    this.get(this.target);
+    this.code.byte(I32_EQZ);
+    this.open(IF);
+    this.get(CPU);
+    this.get(this.packed);
+    this.access(STORE_CODES.i32, RECORD);
+    this.i32(Leave.jumps);
+    this.code.byte(RETURN);
+    this.close();
+    this.close();
   }
 
   private ifWay(way: Way, then: () => void): void {
@@ -427,20 +483,12 @@ export class RegionEmitter extends Emitter {
 
   /** Compute the flags that were left for the way out. */
   private lateFlags(): void {
-    for (const number of this.lateEffects) {
-      const { kind, bits } = LATE_EFFECTS[number] as (typeof LATE_EFFECTS)[number];
+    for (const { number, effect } of this.late.all()) {
       this.get(this.effect);
-      this.i32(number + 1);
-      this.code.byte(0x46);
+      this.i32(number);
+      this.code.byte(I32_EQ);
       this.open(IF);
-      const lift = new Lift();
-      const { a, b, r } = this.effectValues;
-      const values = { a: lift.get(a), b: lift.get(b), r: lift.get(r) };
-      for (const value of Object.values(values)) value.uses++;
-      this.statements(lift.list);
-      this.computeFlags(
-        kind === "logic" ? { kind, bits, r: values.r } : { kind, bits, ...values, carried: true },
-      );
+      this.computeFlags(effect);
       this.close();
     }
   }
@@ -453,21 +501,16 @@ export class RegionEmitter extends Emitter {
   /** Let the flags be computed on the way out only. */
   private postpone(effect: FlagEffect | undefined): void {
     if (effect === undefined) return;
-    if (effect.kind === "stored") {
+    const late = this.late.add(effect);
+    if (late === undefined) {
       this.materialise(effect);
       return;
     }
-    const number = LATE_EFFECTS.findIndex(
-      ({ kind, bits }) => kind === effect.kind && bits === effect.bits,
-    );
-    this.lateEffects.add(number);
-    const values =
-      effect.kind === "logic" ? { r: effect.r } : { a: effect.a, b: effect.b, r: effect.r };
-    for (const [name, value] of Object.entries(values) as ["a" | "b" | "r", Value][]) {
+    for (const [value, { local }] of late.copies) {
       this.value(value);
-      this.set(this.effectValues[name].local);
+      this.set(local);
     }
-    this.i32(number + 1);
+    this.i32(late.number);
     this.set(this.effect);
   }
 
@@ -601,6 +644,7 @@ export class RegionEmitter extends Emitter {
     this.node = node;
     const { block } = node;
     const { instructions, falls, flow } = block;
+    this.wanted = wantedValues(block);
     this.get(this.budget);
     this.i32(instructions.length);
     this.code.byte(0x6b);
@@ -623,7 +667,7 @@ export class RegionEmitter extends Emitter {
         this.i32(this.newLink());
         this.set(this.packed);
         this.leaveBy("link", effect);
-      } else this.leaveBy("indirect", effect);
+      } else this.leaveIndirect(effect);
       return;
     }
     if (target.flagsRead) this.materialise(effect);
@@ -671,8 +715,15 @@ export class RegionEmitter extends Emitter {
     this.code.byte(0x47, 0x72);
     this.openUnlikely();
     this.setRip(rip);
-    this.leaveBy("indirect", effect);
+    this.leaveIndirect(effect);
     this.close();
+  }
+
+  /** To $rip through the jump cache. @param notes where it is noted */
+  private leaveIndirect(effect: FlagEffect | undefined, notes = 0): void {
+    this.i32(notes);
+    this.set(this.packed);
+    this.leaveBy("indirect", effect);
   }
 
   private setRip(rip: bigint): void {
@@ -689,6 +740,8 @@ export class RegionEmitter extends Emitter {
   }
 
   private computeFlags(effect: FlagEffect): void {
+    const { wanted } = this;
+    this.wanted = undefined;
     const lift = new Lift();
     const result = resultOf(lift, effect);
     const aux = auxOfEffect(lift, effect);
@@ -697,6 +750,7 @@ export class RegionEmitter extends Emitter {
     this.set((this.cached.get(FLAGS_RESULT) as Cached).local);
     this.value(aux);
     this.set((this.cached.get(FLAGS_AUX) as Cached).local);
+    this.wanted = wanted;
   }
 
   /** Leave the present instruction to tier 0. */
@@ -1147,17 +1201,61 @@ export class RegionEmitter extends Emitter {
     const { node } = this;
     const { flow } = node.block;
     const target = this.pinned(flow.targets.get(value) as Value);
-    for (const successor of node.successors) {
-      this.get(target);
-      this.i64(successor.block.rip);
-      this.code.byte(0x51);
-      this.open(IF);
-      this.edge(successor.block.rip, flow.effects.get(value));
-      this.close();
-    }
+    const effect = flow.effects.get(value);
+    const rips = node.successors.map(({ block }) => block.rip);
+    const table = rips.length > MAXIMUM_COMPARISONS ? jumpTable(rips) : undefined;
+    if (table !== undefined) this.jumpByTable(target, rips, table, effect);
+    else
+      for (const rip of rips) {
+        this.ifTarget(target, rip, I64_EQ);
+        this.edge(rip, effect);
+        this.close();
+      }
     this.get(target);
     this.set(this.rip);
-    this.leaveBy("indirect", flow.effects.get(value));
+    const { indirect } = node.block;
+    const notes = indirect === undefined ? 0 : this.notesAt(node.block.block, indirect);
+    this.leaveIndirect(effect, notes);
+  }
+
+  private ifTarget(target: number, rip: bigint, comparison: number): void {
+    this.get(target);
+    this.i64(rip);
+    this.code.byte(comparison);
+    this.open(IF);
+  }
+
+  /** To the one of several places in the region that a target is, or behind it. */
+  private jumpByTable(
+    target: number,
+    rips: readonly bigint[],
+    { multiplier, bits, indices }: JumpTable,
+    effect: FlagEffect | undefined,
+  ): void {
+    this.open(BLOCK);
+    const elsewhere = this.depth;
+    const depths = new Array<number>(rips.length);
+    for (let k = rips.length - 1; k >= 0; k--) {
+      this.open(BLOCK);
+      depths[k] = this.depth;
+    }
+    this.get(target);
+    this.code.byte(I32_WRAP);
+    this.i32(multiplier | 0);
+    this.code.byte(I32_MUL);
+    this.i32(32 - bits);
+    this.code.byte(I32_SHR_U, BR_TABLE).u32(indices.length);
+    for (const index of indices)
+      this.code.u32(this.depth - (index < 0 ? elsewhere : (depths[index] as number)));
+    this.code.u32(this.depth - elsewhere);
+    for (const rip of rips) {
+      this.close();
+      this.ifTarget(target, rip, I64_NE);
+      this.branch(elsewhere);
+      this.close();
+      this.edge(rip, effect);
+    }
+    this.close();
   }
 
   protected next(): void {}

@@ -5,8 +5,8 @@ import { program } from "./testing/program.ts";
 import { ProgramMachine } from "./testing/run-program.ts";
 
 const SEED = 20_261_122;
-const PROGRAMS = 60;
-const TURNS = 40;
+const PROGRAMS = 24;
+const TURNS = 150;
 const NUMBER_PROGRAMS = 60;
 
 describe("compiled code", () => {

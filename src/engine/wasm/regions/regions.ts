@@ -24,9 +24,13 @@ import { ModuleBuilder } from "../module-builder.ts";
 import type { Templates } from "../templates.ts";
 import { type Node, newNode, structure } from "./graph.ts";
 import { atBlock, isSameStack, type KnownX87, knownX87 } from "./known-stack.ts";
-import { type Caution, liftBlock } from "./region-block.ts";
+import { type Caution, liftBlock, type RegionBlock } from "./region-block.ts";
 import {
   type AccessPath,
+  JUMP_NOTES,
+  JUMP_NOTES_BYTES,
+  JUMP_TARGETS,
+  JUMPS_LEFT,
   KIND_SHIFT,
   REACH,
   RegionEmitter,
@@ -56,6 +60,12 @@ const MAXIMUM_RETRIES = 64;
 const MAXIMUM_MISSES = 16;
 /** If so many operands were in no window, none are looked for there any more. */
 const MAXIMUM_WINDOWLESS = 32;
+/** Most targets of a computed jump that a region has. */
+const MAXIMUM_TARGETS = 128;
+/** How often it is found out where a jump goes, each time after four times as many jumps. */
+const MAXIMUM_LOOKS = 10;
+/** More jumps than there are in the life of a region. */
+const NEVER = 0x7fff_ffff;
 /** Entries until a block is compiled anew, whose region was given up for what an instruction did. */
 const HOT_AGAIN_AFTER = 64;
 
@@ -70,6 +80,10 @@ interface Site {
   misses: number;
   /** Where the operand was found last, if not in the window of its kind. */
   window: WindowKind | undefined;
+  /** Where it was seen to jump to, if that is computed. */
+  targets: readonly bigint[];
+  /** How often that was found out. */
+  lookedAt: number;
 }
 
 function holds(block: Block, address: number): boolean {
@@ -91,6 +105,8 @@ interface Region {
  */
 export class Regions {
   private readonly memory: GuestMemory;
+  /** All of linear memory. */
+  private readonly view: DataView;
   private readonly table: WebAssembly.Table;
   private readonly functions: Readonly<Record<string, WebAssembly.ExportValue>>;
   private readonly blocks: Blocks;
@@ -101,6 +117,8 @@ export class Regions {
   private readonly freeSlots: number[] = [];
   /** What is known of instructions at host-physical addresses that were left to tier 0. */
   private readonly sites = new Map<number, Site>();
+  /** Addresses of jumps by where their targets are noted. */
+  private readonly notes = new Map<number, number>();
   /** Of how many an operand was in no window. */
   private windowless = 0;
   /** Blocks whose operands are to be looked for in the TLB as well. */
@@ -120,6 +138,7 @@ export class Regions {
     jit: Jit,
   ) {
     this.memory = memory;
+    this.view = new DataView(memory.memory.buffer);
     this.table = table;
     this.functions = functions;
     this.blocks = blocks;
@@ -151,14 +170,12 @@ export class Regions {
       indices.set(name, module.importFunction(name, signature));
       imports[name] = this.functions[name] as WebAssembly.ImportValue;
     }
-    const emitter = new RegionEmitter(
-      indices,
-      module.typeIndex(TEMPLATE),
-      nodes,
-      () => this.blocks.newLink(),
-      (block, offset, usual) => this.pathOf(block, offset, usual),
-      this.blocks.hotAfter(Math.floor(entry.start / 4096)),
-    );
+    const emitter = new RegionEmitter(indices, module.typeIndex(TEMPLATE), nodes, {
+      newLink: () => this.blocks.newLink(),
+      pathOf: (block, offset, usual) => this.pathOf(block, offset, usual),
+      notesAt: (block, offset) => this.notesAt(block.start + offset),
+      hotAfter: this.blocks.hotAfter(Math.floor(entry.start / 4096)),
+    });
     emitter.body();
     const slot = this.freeSlots.pop() ?? this.templates.takeSlot();
     module.tableEntries(slot, [
@@ -216,7 +233,8 @@ export class Regions {
     const rejected = new Set<bigint>();
     for (const node of nodes.values()) {
       const { falls, jumps, returnSite, flow } = node.block;
-      for (const rip of [...jumps, ...(falls === undefined ? [] : [falls]), returnSite]) {
+      const known = this.targetsOf(node.block);
+      for (const rip of [...jumps, ...(falls === undefined ? [] : [falls]), returnSite, ...known]) {
         if (rip === undefined || nodes.has(rip) || rejected.has(rip)) continue;
         if (nodes.size >= MAXIMUM_BLOCKS || instructions >= MAXIMUM_INSTRUCTIONS) break;
         const block = this.blockAt(core, node, rip, mode);
@@ -237,7 +255,8 @@ export class Regions {
     for (const node of nodes.values()) {
       const { falls, jumps, returns, flow } = node.block;
       const fits = ({ block }: Node): boolean => isSameStack(block.x87, flow.x87);
-      for (const rip of falls === undefined ? jumps : [...jumps, falls]) {
+      const direct = falls === undefined ? jumps : [...jumps, falls];
+      for (const rip of [...direct, ...this.targetsOf(node.block)]) {
         const successor = nodes.get(rip);
         if (successor !== undefined && fits(successor)) node.successors.push(successor);
       }
@@ -266,10 +285,46 @@ export class Regions {
     };
   }
 
+  /** Where the computed jump at a block's end is known to go. */
+  private targetsOf({ block, indirect }: RegionBlock): readonly bigint[] {
+    return indirect === undefined ? [] : (this.sites.get(block.start + indirect)?.targets ?? []);
+  }
+
+  /** Where the jump at a host-physical address notes its targets; 0: nowhere. */
+  private notesAt(address: number): number {
+    const site = this.siteAt(address);
+    if (site.lookedAt >= MAXIMUM_LOOKS) return 0;
+    const notes = this.blocks.newArea(JUMP_NOTES_BYTES);
+    const left = JUMP_NOTES * 4 ** site.lookedAt;
+    this.view.setInt32(notes + JUMPS_LEFT, left, true);
+    this.notes.set(notes, address);
+    return notes;
+  }
+
+  /** A computed jump has been noted as often as was wanted: let its region have the targets. */
+  jumped(notes: number): void {
+    const address = this.notes.get(notes);
+    if (address === undefined) return;
+    const site = this.siteAt(address);
+    site.lookedAt++;
+    const targets = new Set(site.targets);
+    for (let k = 0; k < JUMP_NOTES; k++) {
+      const target = this.view.getBigInt64(notes + JUMP_TARGETS + 8 * k, true);
+      if (targets.size < MAXIMUM_TARGETS) targets.add(target);
+    }
+    this.view.setInt32(notes + JUMPS_LEFT, NEVER, true);
+    if (targets.size === site.targets.length) return;
+    site.targets = [...targets];
+    for (const region of this.regionsAt(address)) {
+      this.drop(region);
+      this.blocks.countDown(region.entry, 1);
+    }
+  }
+
   private siteAt(address: number): Site {
     let site = this.sites.get(address);
     if (site === undefined) {
-      site = { retries: 0, misses: 0, window: undefined };
+      site = { retries: 0, misses: 0, window: undefined, targets: [], lookedAt: 0 };
       this.sites.set(address, site);
     }
     return site;
@@ -324,7 +379,7 @@ export class Regions {
     }
   }
 
-  /** Regions that hold an instruction. */
+  /** Those that have the code at a host-physical address. */
   private regionsAt(address: number): ReadonlySet<Region> {
     const found = new Set<Region>();
     for (const [block, regions] of this.byBlock)
@@ -365,6 +420,7 @@ export class Regions {
     this.sites.clear();
     this.windowless = 0;
     this.cautious.clear();
+    this.notes.clear();
     this.changes.clear();
   }
 }

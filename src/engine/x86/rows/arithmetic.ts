@@ -1,10 +1,10 @@
 import {
   flagC,
   setAddition,
-  setCarryOverflow,
   setDecrement,
   setIncrement,
   setLogic,
+  setResultCarryOverflow,
   setSubtraction,
 } from "../../micro/flags.ts";
 import type { Value } from "../../micro/micro-op.ts";
@@ -195,8 +195,10 @@ function multiply(signed: boolean): Semantics {
     const overflow = signed
       ? i.ne(high, i.shrS(bits === 64 ? low : i.signExtend(low, bits), i.i64(63)))
       : i.ne(high, i.i64(0));
-    writeDouble(i, bits, i.truncate(low, bits), i.truncate(high, bits));
-    setCarryOverflow(i, overflow, overflow);
+    const result = i.truncate(low, bits);
+    writeDouble(i, bits, result, i.truncate(high, bits));
+    // SF, ZF and PF, undefined, follow from the lower half: what was before need not be known
+    setResultCarryOverflow(i, bits, result, overflow, overflow);
   };
 }
 row("f6 /4", "MUL Eb", multiply(false));
@@ -217,7 +219,7 @@ function multiplyTruncating(first: number, second: number): Semantics {
         ? i.ne(multiplyHighSigned(i, a, b), i.shrS(product, i.i64(63)))
         : i.ne(i.signExtend(product, bits), product);
     i.write(0, r);
-    setCarryOverflow(i, overflow, overflow);
+    setResultCarryOverflow(i, bits, r, overflow, overflow);
   };
 }
 row("0f af", "IMUL Gv,Ev", multiplyTruncating(0, 1));

@@ -93,9 +93,29 @@ const rel32 = (value: number): number[] => [
   (value >> 24) & 255,
 ];
 
+const SLOTS = 8;
+const SLOT_BYTES = 64;
+
+/** A jump to one of eight pieces of code, by the number of the turn. */
+function switchOf(random: Random): number[] {
+  const code = [0x48, 0x8d, 0x0d, ...rel32(15)]; // lea rcx, [behind the jump]
+  code.push(0x44, 0x89, 0xf8, 0x83, 0xe0, SLOTS - 1); // mov eax, r15d; and eax, 7
+  code.push(0xc1, 0xe0, Math.log2(SLOT_BYTES), 0x48, 0x01, 0xc1, 0xff, 0xe1); // shl; add rcx, rax; jmp rcx
+  code.push(0xcc);
+  for (let slot = 0; slot < SLOTS; slot++) {
+    const piece: number[] = [];
+    for (let k = random.below(4); k >= 0; k--) piece.push(...some(random));
+    while (piece.length > SLOT_BYTES - 5) piece.splice(0, piece.length);
+    const padding = SLOT_BYTES - 5 - piece.length;
+    code.push(...piece, ...new Array<number>(padding).fill(0x90));
+    code.push(0xe9, ...rel32((SLOTS - 1 - slot) * SLOT_BYTES));
+  }
+  return code;
+}
+
 /**
  * A program of 64-bit code that ends in HLT: R15 turns of a loop with forward branches, an inner
- * loop, and calls of a function. It uses the stack, and 128 bytes at RBX.
+ * loop, switches, and calls of a function. It uses the stack, and 128 bytes at RBX.
  */
 export function program(random: Random): number[] {
   const usesX87 = random.oneIn(3);
@@ -115,7 +135,10 @@ export function program(random: Random): number[] {
   };
   for (let k = 3 + random.below(6); k > 0; k--) {
     const body = piece();
-    switch (random.below(5)) {
+    switch (random.below(6)) {
+      case 3:
+        code.push(...switchOf(random));
+        break;
       case 0: // jcc over it
         code.push(0x0f, 0x80 | random.below(16), ...rel32(body.length), ...body);
         break;
