@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Random } from "../../testing/random.ts";
+import { bare, enterLongMode, load } from "../../testing/run-code.ts";
 import { numberProgram } from "./testing/numbers.ts";
 import { program } from "./testing/program.ts";
 import { ProgramMachine } from "./testing/run-program.ts";
@@ -34,5 +35,38 @@ describe("compiled code", () => {
       const where = `program of seed ${seed}: ${Buffer.from(code).toString("hex")}`;
       expect(compiled.runNumbers(code, TURNS, new Random(seed)), where).toEqual(expected);
     }
+  });
+});
+
+describe("more functions than regions there may be", () => {
+  const FUNCTIONS = 100;
+  const MAXIMUM = 16;
+  const CODE = 0x10_0000;
+  const ROUNDS = 3;
+
+  it("are all right, and the oldest regions are given up", () => {
+    const machine = bare({ jit: "always" });
+    machine.engine.regions.maximum = MAXIMUM;
+    enterLongMode(machine);
+    const dword = (value: number): number[] => [...new Uint8Array(Int32Array.of(value).buffer)];
+    const code: number[] = [];
+    // mov ecx, ROUNDS; then a call of each function; dec ecx; jnz; hlt
+    code.push(0xb9, ...dword(ROUNDS));
+    const first = 5 + 5 * FUNCTIONS + 9;
+    for (let k = 0; k < FUNCTIONS; k++)
+      code.push(0xe8, ...dword(first + 16 * k - (code.length + 5)));
+    code.push(0xff, 0xc9, 0x0f, 0x85, ...dword(5 - (code.length + 8)), 0xf4);
+    // add eax, k; ret
+    for (let k = 0; k < FUNCTIONS; k++)
+      code.push(0x05, ...dword(k), 0xc3, ...new Array<number>(10).fill(0xcc));
+    load(machine, CODE, code);
+    const { vcpu, engine } = machine;
+    vcpu.registers.set("rax", 0n);
+    vcpu.registers.set("rsp", 0x30_0000n);
+    expect(vcpu.run(1_000_000).kind).toBe("halted");
+    expect(vcpu.registers.get("rax")).toBe(BigInt((ROUNDS * FUNCTIONS * (FUNCTIONS - 1)) / 2));
+    expect(vcpu.retired).toBe(1 + ROUNDS * (3 * FUNCTIONS + 2) + 1);
+    expect(engine.regions.compiled).toBeGreaterThan(MAXIMUM);
+    expect(engine.regions.count).toBeLessThanOrEqual(MAXIMUM);
   });
 });

@@ -52,6 +52,9 @@ export type Jit = "off" | "on" | "always";
  * does not get back.
  */
 const HOT_AFTER: Readonly<Record<Jit, number>> = { off: 0, on: 50_000, always: 1 };
+/** So many regions become one module; fewer if one is entered so often while it waits. */
+const BATCH_REGIONS = 16;
+const BATCH_ENTRIES = 1000;
 /** Each time that code of a page is changed after it was compiled, it must be twice as hot for the next; up to that. */
 const MAXIMUM_DOUBLINGS = 16;
 /** An instruction that so often was left to tier 0 takes less for granted of numbers; after as many more times it stays there. */
@@ -98,6 +101,18 @@ interface Region {
   readonly fast: number | undefined;
 }
 
+/** Regions that wait to become one module: each has an index of a function there. */
+class Batch {
+  readonly module = new ModuleBuilder();
+  readonly indices = new Map<string, number>();
+  readonly regions = new Map<Region, number>();
+
+  constructor() {
+    for (const [name, signature] of Object.entries(REGION_IMPORTS))
+      this.indices.set(name, this.module.importFunction(name, signature));
+  }
+}
+
 /**
  * The compiling tier: hot code as regions, each one WebAssembly function that
  * is entered in place of a block's header. A region is dropped with any of
@@ -125,8 +140,13 @@ export class Regions {
   private readonly cautious = new Set<Block>();
   /** How often compiled code of a host-physical page was changed. */
   private readonly changes = new Map<number, number>();
+  /** What will be compiled together. */
+  private batch: Batch | undefined;
+  private readonly jit: Jit;
   /** Regions compiled so far. */
   compiled = 0;
+  /** Of more at a time, the oldest are given up. */
+  maximum = 2048;
 
   /** @param functions those of {@link REGION_IMPORTS} by name */
   constructor(
@@ -143,6 +163,7 @@ export class Regions {
     this.functions = functions;
     this.blocks = blocks;
     this.templates = templates;
+    this.jit = jit;
     blocks.hotAfter = (page) =>
       jit === "on"
         ? HOT_AFTER.on * 2 ** Math.min(this.changes.get(page) ?? 0, MAXIMUM_DOUBLINGS)
@@ -151,8 +172,21 @@ export class Regions {
     blocks.onClear = () => this.clear();
   }
 
-  /** A block has been entered often, and is about to be again: compile what begins with it. */
+  /** Regions there are. */
+  get count(): number {
+    return this.byEntry.size;
+  }
+
+  /**
+   * A block has been entered often, and is about to be again: have what begins with it compiled.
+   * What becomes hot at about the same time goes into one module.
+   */
   compile(core: Core, entry: Block): void {
+    const known = this.byEntry.get(entry);
+    if (known !== undefined && this.batch?.regions.has(known)) {
+      this.finishBatch();
+      return;
+    }
     const mode = core.get(MODE);
     const flat =
       mode & MODE_CODE_64 ||
@@ -160,16 +194,8 @@ export class Regions {
     if (!flat || entry.crossing >= 0 || !this.blocks.hasRoom) return;
     const nodes = this.select(core, entry, mode);
     if (nodes === undefined) return;
-    const module = new ModuleBuilder();
-    const indices = new Map<string, number>();
-    const imports: Record<string, WebAssembly.ImportValue> = {
-      memory: this.memory.memory,
-      table: this.table,
-    };
-    for (const [name, signature] of Object.entries(REGION_IMPORTS)) {
-      indices.set(name, module.importFunction(name, signature));
-      imports[name] = this.functions[name] as WebAssembly.ImportValue;
-    }
+    this.batch ??= new Batch();
+    const { module, indices, regions } = this.batch;
     const emitter = new RegionEmitter(indices, module.typeIndex(TEMPLATE), nodes, {
       newLink: () => this.blocks.newLink(),
       pathOf: (block, offset, usual) => this.pathOf(block, offset, usual),
@@ -177,26 +203,49 @@ export class Regions {
       hotAfter: this.blocks.hotAfter(Math.floor(entry.start / 4096)),
     });
     emitter.body();
-    const slot = this.freeSlots.pop() ?? this.templates.takeSlot();
-    module.tableEntries(slot, [
-      module.addFunction(TEMPLATE, emitter.locals, emitter.code, emitter.unlikely),
-    ]);
-    const bytes = module.build(this.memory.memory.buffer.byteLength / 65536, 1);
-    new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: imports });
-    this.compiled++;
-    const known = this.byEntry.get(entry);
     if (known !== undefined) this.drop(known);
     const fast = nodes.some(({ block }) => block.flow.usesFast) ? core.get(MXCSR_FAST) : undefined;
-    this.install({ entry, blocks: nodes.map(({ block }) => block.block), slot, fast });
+    const slot = this.freeSlots.pop() ?? this.templates.takeSlot();
+    const region = { entry, blocks: nodes.map(({ block }) => block.block), slot, fast };
+    const index = module.addFunction(TEMPLATE, emitter.locals, emitter.code, emitter.unlikely);
+    regions.set(region, index);
+    this.know(region);
+    if (this.jit === "always" || regions.size >= BATCH_REGIONS) this.finishBatch();
+    else this.blocks.countDown(entry, BATCH_ENTRIES);
   }
 
-  private install(region: Region): void {
+  private know(region: Region): void {
     for (const block of new Set(region.blocks)) {
       const regions = this.byBlock.get(block) ?? new Set();
       this.byBlock.set(block, regions.add(region));
     }
     this.byEntry.set(region.entry, region);
-    this.blocks.setSlot(region.entry, region.slot);
+  }
+
+  private finishBatch(): void {
+    const { batch } = this;
+    this.batch = undefined;
+    if (batch === undefined || batch.regions.size === 0) return;
+    const { module, regions } = batch;
+    const imports: Record<string, WebAssembly.ImportValue> = {
+      memory: this.memory.memory,
+      table: this.table,
+    };
+    for (const name of Object.keys(REGION_IMPORTS))
+      imports[name] = this.functions[name] as WebAssembly.ImportValue;
+    for (const [{ slot }, index] of regions) module.tableEntries(slot, [index]);
+    const bytes = module.build(this.memory.memory.buffer.byteLength / 65536, 1);
+    new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: imports });
+    for (const { entry, slot } of regions.keys()) this.blocks.setSlot(entry, slot);
+    this.compiled += regions.size;
+    for (const region of this.byEntry.values()) {
+      if (this.byEntry.size <= this.maximum) break;
+      this.drop(region);
+      this.blocks.countDown(
+        region.entry,
+        this.blocks.hotAfter(Math.floor(region.entry.start / 4096)),
+      );
+    }
   }
 
   /** Blocks that are reached from the entry, those found first first. Undefined: the entry stays with tier 0. */
@@ -409,8 +458,10 @@ export class Regions {
       if (regions?.size === 0) this.byBlock.delete(block);
     }
     this.byEntry.delete(region.entry);
-    this.blocks.setSlot(region.entry, HEADER_SLOT);
-    this.table.set(region.slot, null);
+    if (!this.batch?.regions.delete(region)) {
+      this.blocks.setSlot(region.entry, HEADER_SLOT);
+      this.table.set(region.slot, null);
+    }
     this.freeSlots.push(region.slot);
   }
 
