@@ -20,7 +20,12 @@ import { QUICK, WORKLOADS, type Workload } from "./workloads.ts";
 const missing = missingTools();
 /** Four dozen starts of QEMU, on a machine that may be busy. */
 const PATIENCE_MS = 240_000;
-const ONCE: Plan = { turns: 1, milliseconds: 1, processes: { turns: 0, milliseconds: 0 } };
+const ONCE: Plan = {
+  turns: 1,
+  milliseconds: 1,
+  warmUpLimitMs: 0,
+  processes: { turns: 0, milliseconds: 0 },
+};
 
 /** A peer that needs `msPerRound`, ten times that for the first, and answers `checksum`. */
 const steady = (name: PeerName, msPerRound: number, checksum: string): Peer => {
@@ -34,6 +39,7 @@ const steady = (name: PeerName, msPerRound: number, checksum: string): Peer => {
   return {
     name,
     offers: ["c"],
+    warmUpMs: 10,
     run,
     runProcess: async (workload, rounds) => {
       const measurement = await run(workload, rounds);
@@ -165,9 +171,27 @@ describe("measuring", () => {
     expect(figures.get("native")?.rounds).toBe(50_000);
   });
 
+  it("warms up as long as a peer needs, however long a measurement is", async () => {
+    const asked: number[] = [];
+    const peer = steady("Gaoler", 1, "aa");
+    const slow: Peer = {
+      ...peer,
+      warmUpMs: 300,
+      run: (workload, rounds) => {
+        asked.push(rounds.warm);
+        return peer.run(workload, rounds);
+      },
+    };
+    await measure(workload, [slow], { ...ONCE, milliseconds: 20, warmUpLimitMs: 1000 });
+    expect(10 + (asked.at(-1) ?? 0)).toBeGreaterThanOrEqual(300);
+    asked.length = 0;
+    await measure(workload, [slow], { ...ONCE, milliseconds: 20, warmUpLimitMs: 50 });
+    expect(asked.at(-1)).toBeLessThan(100);
+  });
+
   it("gives whole processes the same work, sized by TCG, and tells what warming up cost", async () => {
     const peers = [steady("Gaoler", 2, "aa"), steady("QEMU TCG", 10, "aa")];
-    const plan = { turns: 1, milliseconds: 100, processes: { turns: 2, milliseconds: 1000 } };
+    const plan = { ...ONCE, milliseconds: 100, processes: { turns: 2, milliseconds: 1000 } };
     const { processes } = await measure(workload, peers, plan);
     expect(processes.get("QEMU TCG")?.rounds).toBe(100);
     expect(processes.get("Gaoler")?.rounds).toBe(100);

@@ -10,29 +10,36 @@ export interface Plan {
   readonly turns: number;
   /** What one measurement should last. */
   readonly milliseconds: number;
+  /** Before that at most, whatever a peer needs to be as fast as it gets. */
+  readonly warmUpLimitMs: number;
   /** Of whole processes; all do what lasts this long on the reference. */
   readonly processes: { readonly turns: number; readonly milliseconds: number };
 }
 
 export const THOROUGH: Plan = {
   turns: 5,
-  milliseconds: 250,
+  milliseconds: 200,
+  warmUpLimitMs: 1000,
   processes: { turns: 3, milliseconds: 1000 },
 };
 /** By processor time, which is counted in steps of some milliseconds. */
 export const COARSE: Plan = {
   turns: 3,
   milliseconds: 500,
+  warmUpLimitMs: 1000,
   processes: { turns: 2, milliseconds: 1000 },
 };
-export const BRIEF: Plan = { turns: 1, milliseconds: 60, processes: { turns: 0, milliseconds: 0 } };
+export const BRIEF: Plan = {
+  turns: 1,
+  milliseconds: 60,
+  warmUpLimitMs: 60,
+  processes: { turns: 0, milliseconds: 0 },
+};
 
 /** Whose speed says how much work the processes get, if it takes part; else the first peer's. */
 const REFERENCE: PeerName = "QEMU TCG";
-/** Shorter measurements say nothing about how long a longer one lasts. */
-const TELLING_MS = 20;
-/** Rounds before those that are measured, for each of them. */
-const WARM = 0.4;
+/** Of what is wanted: a shorter measurement says little about a longer one. */
+const TELLING = 0.5;
 
 export interface Figure {
   /** Of one round, or of one operation of a system workload: median. */
@@ -66,7 +73,7 @@ export interface Row {
 }
 
 interface Runs {
-  readonly rounds: number;
+  readonly rounds: Rounds;
   readonly measurements: Measurement[];
   readonly processes: ProcessMeasurement[];
 }
@@ -90,17 +97,17 @@ export async function measure(
   for (const peer of peers)
     if (peer.offers.includes(workload.needs))
       await attempt(peer, async () => {
-        const rounds = await roundsFor(plan.milliseconds, peer, workload);
+        const rounds = await roundsFor(plan, peer, workload);
         runs.set(peer, { rounds, measurements: [], processes: [] });
       });
   const reference = [...runs].find(([{ name }]) => name === REFERENCE) ?? [...runs][0];
   const processRounds = Math.ceil(
-    ((reference?.[1].rounds ?? 1) * plan.processes.milliseconds) / plan.milliseconds,
+    ((reference?.[1].rounds.rounds ?? 1) * plan.processes.milliseconds) / plan.milliseconds,
   );
   for (let turn = 0; turn < Math.max(plan.turns, plan.processes.turns); turn++)
     for (const [peer, { rounds, measurements, processes }] of [...runs])
       await attempt(peer, async () => {
-        if (turn < plan.turns) measurements.push(await peer.run(workload, warmed(rounds)));
+        if (turn < plan.turns) measurements.push(await peer.run(workload, rounds));
         if (turn < plan.processes.turns && peer.runProcess)
           processes.push(await peer.runProcess(workload, { warm: 0, rounds: processRounds }));
       });
@@ -108,12 +115,16 @@ export async function measure(
   const processes = new Map<PeerName, ProcessFigure>();
   const checksums = new Map<PeerName, string>();
   for (const [{ name }, run] of runs) {
-    const { nanoseconds } = figureOf(workload, run.rounds, run.measurements);
-    figures.set(name, figureOf(workload, run.rounds, run.measurements));
+    const figure = figureOf(workload, run.rounds.rounds, run.measurements);
+    figures.set(name, figure);
     if (run.processes.length > 0)
       processes.set(
         name,
-        processFigure(run.processes, processRounds, (nanoseconds * workload.operations) / 1e6),
+        processFigure(
+          run.processes,
+          processRounds,
+          (figure.nanoseconds * workload.operations) / 1e6,
+        ),
       );
     for (const { checksum } of [...run.measurements, ...run.processes]) {
       const [[first, expected] = [name, checksum]] = checksums;
@@ -125,19 +136,25 @@ export async function measure(
   return { workload, figures, processes, checksums, problems: [...new Set(problems)] };
 }
 
-const warmed = (rounds: number): Rounds => ({ warm: Math.ceil(rounds * WARM), rounds });
-
-/** How many rounds last about as long as wanted. */
-async function roundsFor(wantedMs: number, peer: Peer, workload: Workload): Promise<number> {
-  for (let rounds = 1; ; ) {
-    const { milliseconds } = await peer.run(workload, { warm: 0, rounds });
-    const factor = wantedMs / Math.max(milliseconds, 0.01);
-    if (milliseconds >= Math.min(TELLING_MS, wantedMs))
-      return Math.max(1, Math.round(rounds * factor));
-    // not all at once: the first rounds are slower than the others
-    rounds = Math.ceil(rounds * Math.min(100, Math.max(2, factor / 4)));
+/** How many rounds last about as long as wanted, once the peer is as fast as it gets. */
+async function roundsFor(plan: Plan, peer: Peer, workload: Workload): Promise<Rounds> {
+  const warmUpMs = Math.min(peer.warmUpMs, plan.warmUpLimitMs);
+  for (let warm = 1, rounds = 1; ; ) {
+    const { milliseconds, fromTheStart } = await peer.run(workload, { warm, rounds });
+    const warmedUpMs = fromTheStart - milliseconds;
+    const long = milliseconds >= plan.milliseconds * TELLING;
+    if (long && warmedUpMs >= warmUpMs) {
+      const factor = plan.milliseconds / Math.max(milliseconds, 0.01);
+      return { warm, rounds: Math.max(1, Math.round(rounds * factor)) };
+    }
+    if (!long) rounds = Math.ceil(rounds * growth(milliseconds, plan.milliseconds));
+    if (warmedUpMs < warmUpMs) warm = Math.ceil(warm * growth(warmedUpMs, warmUpMs));
   }
 }
+
+/** Not all at once: the first rounds are slower than the others. */
+const growth = (had: number, wanted: number): number =>
+  Math.min(100, Math.max(2, wanted / Math.max(had, 0.01) / 2));
 
 function figureOf(
   { operations }: Workload,

@@ -22,6 +22,8 @@ export interface Rounds {
 export interface Peer {
   readonly name: PeerName;
   readonly offers: readonly Needs[];
+  /** Until all that matters is translated or compiled. */
+  readonly warmUpMs: number;
   /** @throws Error if the workload does not come to its end */
   run(workload: Workload, rounds: Rounds): Promise<Measurement>;
   /** As users start it, in a process that has done nothing before; not all peers are programs. */
@@ -46,6 +48,7 @@ export function gaoler(guest: string, by: ClockName): Peer {
   return {
     name: "Gaoler",
     offers: ["c", "x86", "machine"],
+    warmUpMs: 500,
     async run(workload, rounds) {
       const machine = new BareMachine(
         RAM_MIB << 20,
@@ -102,14 +105,15 @@ export function qemu(
       PATIENCE_MS,
       by,
     );
-  return { name, offers: ["c", "x86", "machine"], run: start, runProcess: start };
+  const offers = ["c", "x86", "machine"] as const;
+  return { name, offers, warmUpMs: 50, run: start, runProcess: start };
 }
 
 /** The workloads compiled for the host. */
 export function native(program: string, by: ClockName): Peer {
   const start = (workload: Workload, rounds: Rounds) =>
     runProcess(workload.name, program, words(workload, rounds), PATIENCE_MS, by);
-  return { name: "native", offers: ["c", "x86"], run: start, runProcess: start };
+  return { name: "native", offers: ["c", "x86"], warmUpMs: 10, run: start, runProcess: start };
 }
 
 /** The workloads compiled to WebAssembly, which this process runs. */
@@ -119,6 +123,7 @@ export function wasm(module: string, by: ClockName): Peer {
   return {
     name: "wasm",
     offers: ["c"],
+    warmUpMs: 200,
     run: async ({ name }, { warm, rounds }) => program.run(name, warm, rounds, clock),
   };
 }
