@@ -131,7 +131,7 @@ export function writeVector(
   }
   const address = i.linear(index, 32, "write");
   if (aligned) checkAligned(i, address, 32);
-  else {
+  else if (!i.leavesUnproved) {
     // Both pages must be writable before anything is written.
     i.if(crossesPage(i, address, 32), () => {
       i.storeState(ADDRESS, "i64", address);
