@@ -5,6 +5,7 @@ export default defineConfig({
   resolve: { alias: { gaoler: new URL("src/session/index.ts", import.meta.url).pathname } },
   test: {
     include: ["{src,scripts,inmates,examples,bench}/**/*.test.ts"],
+    setupFiles: ["src/engine/testing/jit.setup.ts"],
     // a machine is a few hundred MiB of address space and one thread: threads would only
     // share what must not be shared, and forks start in the same time
     pool: "forks",

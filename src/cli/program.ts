@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, type CommandOptions, Option } from "commander";
 import type { ScenarioDevice } from "../session/devices.ts";
-import type { Jit } from "../session/session.ts";
+import { JITS, type Jit } from "../session/session.ts";
 import { type CellArguments, cellOptions } from "./cell-arguments.ts";
 import { deviceArgument } from "./device-arguments.ts";
 import { isInputError } from "./usage-error.ts";
@@ -259,9 +259,9 @@ function withRunOptions(command: Command): Command {
 const jitOption = () =>
   new Option(
     "--jit <mode>",
-    "what is compiled: code that is hot (on), all code, or none (--no-jit)",
+    "what is compiled: code that is hot (on), all code, some (random), or none (--no-jit)",
   )
-    .choices(["off", "on", "always"])
+    .choices(JITS)
     .default("on");
 
 /** Commands made by `command()` take over some settings of their parent, not these. */

@@ -6,7 +6,7 @@
 import { GuestMemory } from "../engine/guest-memory.ts";
 import type { Registers, Vcpu } from "../engine/vcpu.ts";
 import { WasmEngine } from "../engine/wasm/engine.ts";
-import type { Jit } from "../engine/wasm/regions/regions.ts";
+import type { Jit } from "../engine/wasm/regions/jit.ts";
 import { type InspectedInstruction, instructionAtRip } from "../engine/x86/inspect.ts";
 import { Board, type BoardState } from "../machine/board.ts";
 import type { ByteSink, PortDevice } from "../machine/device.ts";
@@ -95,7 +95,7 @@ export class BareMachine {
     com1: ByteSink,
     ranges: readonly RamRange[] = [],
     cpus = 1,
-    jit: Jit = "on",
+    jit?: Jit,
   ) {
     if (ramBytes < 0x100000) throw new RangeError("a machine has at least 1 MiB of RAM");
     const memory = new GuestMemory(ramBytes + backingBytes(ranges, ramBytes));

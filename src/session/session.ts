@@ -6,7 +6,7 @@ import type { CellConfig } from "../config/types.ts";
 import { GuestMemory } from "../engine/guest-memory.ts";
 import type { Vcpu } from "../engine/vcpu.ts";
 import { type VcpuSurroundings, WasmEngine } from "../engine/wasm/engine.ts";
-import type { Jit } from "../engine/wasm/regions/regions.ts";
+import { JITS, type Jit } from "../engine/wasm/regions/jit.ts";
 import type { Cell } from "../hypervisor/cell.ts";
 import { type Refusal, type Result, refuse } from "../hypervisor/errno.ts";
 import { type CellName, Hypervisor } from "../hypervisor/hypervisor.ts";
@@ -54,7 +54,7 @@ export interface Engine {
   createVcpu(index: number, surroundings: VcpuSurroundings): Vcpu;
 }
 
-export type { Jit };
+export { JITS, type Jit };
 
 export interface SessionOptions {
   /** Default: the engine that emits WebAssembly. */

@@ -1,7 +1,7 @@
 import { GuestMemory } from "../guest-memory.ts";
 import { EXECUTE, type MemoryMap, type Moderator, READ, WRITE } from "../vcpu.ts";
 import { WasmEngine } from "../wasm/engine.ts";
-import type { Jit } from "../wasm/regions/regions.ts";
+import { type Jit, usualJit } from "../wasm/regions/jit.ts";
 import type { WasmVcpu } from "../wasm/vcpu.ts";
 import { type SegmentCache, setCpl, setSegment } from "../x86/segments.ts";
 import { setMxcsr } from "../x86/sse/mxcsr.ts";
@@ -80,7 +80,7 @@ export class EngineCpu {
   readonly #jit: Jit;
   #machine: Machine;
 
-  constructor(jit: Jit = "on") {
+  constructor(jit: Jit = usualJit.mode) {
     this.#jit = jit;
     this.#machine = new Machine(jit);
   }

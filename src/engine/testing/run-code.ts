@@ -9,7 +9,7 @@ import {
   WRITE,
 } from "../vcpu.ts";
 import { WasmEngine } from "../wasm/engine.ts";
-import type { Jit } from "../wasm/regions/regions.ts";
+import type { Jit } from "../wasm/regions/jit.ts";
 import type { WasmVcpu } from "../wasm/vcpu.ts";
 
 /** One bare vCPU over flat RAM at address 0, for tests of the engine. */

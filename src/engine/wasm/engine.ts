@@ -17,7 +17,8 @@ import {
 import { buildBaseModule } from "./base-module.ts";
 import { Blocks } from "./blocks.ts";
 import { addRareFunctions } from "./rare-functions.ts";
-import { type Jit, Regions } from "./regions/regions.ts";
+import { type Jit, usualJit } from "./regions/jit.ts";
+import { Regions } from "./regions/regions.ts";
 import { Templates } from "./templates.ts";
 import { WasmVcpu } from "./vcpu.ts";
 
@@ -58,7 +59,7 @@ export class WasmEngine {
   readonly code: GuestCode;
   private readonly cores: (Core | undefined)[] = new Array(MAXIMUM_VCPUS).fill(undefined);
 
-  constructor(memory: GuestMemory, jit: Jit = "on") {
+  constructor(memory: GuestMemory, jit: Jit = usualJit.mode) {
     this.memory = memory;
     const table = new WebAssembly.Table({ element: "anyfunc", initial: TABLE_SLOTS });
     const module = new WebAssembly.Module(

@@ -23,6 +23,7 @@ import type { Block, Blocks } from "../blocks.ts";
 import { ModuleBuilder } from "../module-builder.ts";
 import type { Templates } from "../templates.ts";
 import { type Node, newNode, structure } from "./graph.ts";
+import { type Jit, Thresholds } from "./jit.ts";
 import { atBlock, isSameStack, type KnownX87, knownX87 } from "./known-stack.ts";
 import { type Caution, liftBlock, type RegionBlock } from "./region-block.ts";
 import {
@@ -44,14 +45,6 @@ const MAXIMUM_BLOCKS = 64;
 const MAXIMUM_INSTRUCTIONS = 600;
 /** A region of so many blocks may become part of others as well; at larger ones they end. */
 const SMALL_REGION_BLOCKS = 12;
-/** Which code is compiled: none, what is hot, or all at once. Nothing but speed depends on it. */
-export type Jit = "off" | "on" | "always";
-/**
- * Entries that make a block hot; 0: nothing does. To compile a region costs what tier 0 needs for
- * about ten thousand times its instructions: a program that ends soon must not pay for what it
- * does not get back.
- */
-const HOT_AFTER: Readonly<Record<Jit, number>> = { off: 0, on: 50_000, always: 1 };
 /** So many regions become one module; fewer if one is entered so often while it waits. */
 const BATCH_REGIONS = 16;
 const BATCH_ENTRIES = 1000;
@@ -164,10 +157,9 @@ export class Regions {
     this.blocks = blocks;
     this.templates = templates;
     this.jit = jit;
+    const thresholds = new Thresholds(jit);
     blocks.hotAfter = (page) =>
-      jit === "on"
-        ? HOT_AFTER.on * 2 ** Math.min(this.changes.get(page) ?? 0, MAXIMUM_DOUBLINGS)
-        : HOT_AFTER[jit];
+      thresholds.next(Math.min(this.changes.get(page) ?? 0, MAXIMUM_DOUBLINGS));
     blocks.onDrop = (block) => this.dropWith(block);
     blocks.onClear = () => this.clear();
   }

@@ -13,7 +13,7 @@ import {
   WRITE,
 } from "../../vcpu.ts";
 import { WasmEngine } from "../../wasm/engine.ts";
-import type { Jit } from "../../wasm/regions/regions.ts";
+import type { Jit } from "../../wasm/regions/jit.ts";
 
 /**
  * Programs that run from the reset vector and log to the debug console port,

@@ -1,7 +1,7 @@
 import type { Random } from "../../../testing/random.ts";
 import { type Bare, bare, enterLongMode, load } from "../../../testing/run-code.ts";
 import type { VcpuState } from "../../../vcpu.ts";
-import type { Jit } from "../regions.ts";
+import type { Jit } from "../jit.ts";
 import { numberBits, numberControl } from "./numbers.ts";
 import { X87_IMAGE } from "./program.ts";
 
