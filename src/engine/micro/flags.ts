@@ -22,6 +22,8 @@ export type FlagEffect =
     }
   /** CF and OF clear; AF, undefined, too. */
   | { readonly kind: "logic"; readonly bits: number; readonly r: Value }
+  /** Two floating-point numbers, neither a NaN, were compared: ZF = equal, CF = less, the others clear. */
+  | { readonly kind: "comparison"; readonly a: Value; readonly b: Value }
   /** What the state is to hold. */
   | { readonly kind: "stored"; readonly result: Value; readonly aux: Value };
 
@@ -52,9 +54,23 @@ function subtractionBorrows(l: Lift, a: Value, b: Value, r: Value): Value {
   return l.or(l.and(notA, b), l.and(l.or(notA, b), r));
 }
 
+type Comparison = Extract<FlagEffect, { kind: "comparison" }>;
+
+/** Whether a compares so with b (i32). */
+function relation(l: Lift, name: "eq" | "ne" | "lt" | "le", { a, b }: Comparison): Value {
+  return l.op(`${a.type}.${name}`, a, b);
+}
+
 /** FLAGS_RESULT after an effect. */
 export function resultOf(l: Lift, effect: FlagEffect): Value {
-  return effect.kind === "stored" ? effect.result : l.signExtend(effect.r, effect.bits);
+  switch (effect.kind) {
+    case "stored":
+      return effect.result;
+    case "comparison":
+      return l.extend(l.op("i32.shl", relation(l, "ne", effect), l.i32(8)));
+    default:
+      return l.signExtend(effect.r, effect.bits);
+  }
 }
 
 /** FLAGS_AUX after an effect. */
@@ -66,6 +82,9 @@ export function auxOfEffect(l: Lift, effect: FlagEffect): Value {
       return auxOfCarries(l, subtractionBorrows(l, effect.a, effect.b, effect.r), effect.bits);
     case "logic":
       return l.i32(0);
+    case "comparison":
+      // The result's parity is even.
+      return l.select(relation(l, "lt", effect), l.i32(CF | PO | 0x100), l.i32(0x100));
     case "stored":
       return effect.aux;
   }
@@ -97,6 +116,11 @@ export function setSubtraction(
   carried = false,
 ): void {
   l.setFlags({ kind: "subtraction", bits, a, b, r, carried });
+}
+
+/** Flags of a comparison of two floating-point numbers, neither a NaN. */
+export function setComparison(l: Lift, a: Value, b: Value): void {
+  l.setFlags({ kind: "comparison", a, b });
 }
 
 /** Flags of a logical operation: CF, OF and (by choice; undefined) AF clear. */
@@ -186,6 +210,7 @@ export function flagC(l: Lift): Value {
   const effect = l.flagEffect;
   if (effect !== undefined) {
     if (effect.kind === "logic") return l.i32(0);
+    if (effect.kind === "comparison") return relation(l, "lt", effect);
     if (effect.kind === "subtraction" && !effect.carried) return l.ltU(effect.a, effect.b);
     if (effect.kind === "addition" && !effect.carried) return l.ltU(effect.r, effect.a);
   }
@@ -193,7 +218,8 @@ export function flagC(l: Lift): Value {
 }
 
 export function flagO(l: Lift): Value {
-  if (l.flagEffect?.kind === "logic") return l.i32(0);
+  const { kind } = l.flagEffect ?? {};
+  if (kind === "logic" || kind === "comparison") return l.i32(0);
   const word = aux(l);
   return l.op("i32.shr_u", l.op("i32.xor", word, l.op("i32.shl", word, l.i32(1))), l.i32(31));
 }
@@ -202,11 +228,13 @@ export function flagZ(l: Lift): Value {
   const effect = l.flagEffect;
   if (effect?.kind === "subtraction" && !effect.carried) return l.eq(effect.a, effect.b);
   if (effect === undefined || effect.kind === "stored") return l.eqz(result(l));
+  if (effect.kind === "comparison") return relation(l, "eq", effect);
   return l.eqz(effect.r);
 }
 
 export function flagS(l: Lift): Value {
   const effect = l.flagEffect;
+  if (effect?.kind === "comparison") return l.i32(0);
   if (effect !== undefined && effect.kind !== "stored")
     return l.op("i64.lt_s", resultOf(l, effect), l.i64(0));
   const sign = l.wrap(l.shrU(result(l), l.i64(63)));
@@ -215,6 +243,7 @@ export function flagS(l: Lift): Value {
 
 export function flagP(l: Lift): Value {
   const effect = l.flagEffect;
+  if (effect?.kind === "comparison") return l.i32(0);
   const plain = effect !== undefined && effect.kind !== "stored";
   let byte = l.wrap(result(l));
   if (!plain) byte = l.op("i32.xor", byte, l.op("i32.shr_u", aux(l), l.i32(8)));
@@ -255,6 +284,7 @@ function belowOrEqual(l: Lift): Value {
   const effect = l.flagEffect;
   if (effect?.kind === "subtraction" && !effect.carried)
     return l.op("i64.le_u", effect.a, effect.b);
+  if (effect?.kind === "comparison") return relation(l, "le", effect);
   return l.op("i32.or", flagC(l), flagZ(l));
 }
 

@@ -89,8 +89,11 @@ export class Blocks {
   private readonly codeMap: Uint32Array;
   private readonly arenaEnd: number;
   private next = ARENA_START;
-  /** Entries that make a block in a host-physical page hot; 0: none does. */
-  hotAfter: (page: number) => number = () => 0;
+  /**
+   * Entries that make a block in a host-physical page hot; 0: none does.
+   * `costly`: the share of instructions that tier 0 takes long for.
+   */
+  hotAfter: (page: number, costly?: number) => number = () => 0;
   /** A block is forgotten, of those that there is an object for. */
   onDrop: (block: Block) => void = () => {};
   onClear: () => void = () => {};
@@ -237,6 +240,7 @@ export class Blocks {
       (mode & MODE_CODE_32 && core.get(segmentField(CS, SEGMENT_BASE)) % 4096 === 0);
     const { positions } = this;
     let count = 0;
+    let costly = 0;
     let at = (record + HEADER_BYTES) >> 2;
     let offset = 0;
     let crossing = -1;
@@ -271,6 +275,7 @@ export class Blocks {
         core.raise(6);
       }
       positions[count++] = at;
+      if (decoded.row.options.unit !== undefined) costly++;
       at = this.write(decoded, offset, at);
       if (linkable) this.linkWithinPage(decoded, start, at);
       else if (hasRelative(decoded)) words[at - 3] = words[at - 1] = INDIRECT_RECORD;
@@ -294,7 +299,7 @@ export class Blocks {
     words[record >> 2] = HEADER_SLOT;
     words[(record >> 2) + 1] = count;
     words[(record + HEADER_COUNTDOWN) >> 2] =
-      maximum < MAXIMUM_INSTRUCTIONS ? 0 : this.hotAfter(Math.floor(start / 4096));
+      maximum < MAXIMUM_INSTRUCTIONS ? 0 : this.hotAfter(Math.floor(start / 4096), costly / count);
     this.templates.flush();
     this.next = at * 4;
     this.index.add(record, start, mode, maximum, offset, crossing);

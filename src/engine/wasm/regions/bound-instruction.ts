@@ -286,7 +286,9 @@ export class BoundInstruction extends Instruction {
       ? [effect.result]
       : effect.kind === "logic"
         ? [effect.r]
-        : [effect.a, effect.b, effect.r])
+        : effect.kind === "comparison"
+          ? [effect.a, effect.b]
+          : [effect.a, effect.b, effect.r])
       value.uses += 2;
     if (this.flow.depth > MAXIMUM_DEPTH) this.materialise();
   }

@@ -13,6 +13,8 @@ export const usualJit: { mode: Jit } = { mode: "on" };
  * times its instructions: a program that ends soon must not pay for what it does not get back.
  */
 const HOT_AFTER = 50_000;
+/** How much longer tier 0 takes for an instruction on numbers or vectors than for others. */
+const COSTLY = 8;
 /** Random numbers of entries are below a random power of two, up to that. */
 const MAXIMUM_RANDOM_BITS = 10;
 const SEED = 0x9e37_79b9;
@@ -26,13 +28,16 @@ export class Thresholds {
     this.mode = mode;
   }
 
-  /** @param doublings how often it has turned out that code nearby does not stay as it is */
-  next(doublings: number): number {
+  /**
+   * @param doublings how often it has turned out that code nearby does not stay as it is
+   * @param costly the share of instructions on numbers or vectors
+   */
+  next(doublings: number, costly = 0): number {
     switch (this.mode) {
       case "off":
         return 0;
       case "on":
-        return HOT_AFTER * 2 ** doublings;
+        return Math.ceil((HOT_AFTER * 2 ** doublings) / (1 + (COSTLY - 1) * costly));
       case "always":
         return 1;
       case "random": {

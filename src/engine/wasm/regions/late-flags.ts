@@ -4,7 +4,12 @@ import type { MicroOp, Value, Variable } from "../../micro/micro-op.ts";
 import type { ValueType } from "../module-builder.ts";
 
 /** Values that an effect may follow from: so many of each type are kept for the way out. */
-const COPIES: Partial<Record<ValueType, number>> = { i64: 3, i32: 2 };
+const COPIES: Partial<Record<ValueType, number>> = {
+  i64: 3,
+  i32: 2,
+  f32: 2,
+  f64: 2,
+};
 /** Effects that are computed from more operations are computed at once. */
 const MAXIMUM_OPERATIONS = 40;
 
@@ -56,12 +61,16 @@ class Shape {
   private failed = false;
 
   constructor(variables: Partial<Record<ValueType, readonly Variable[]>>) {
-    this.free = { i64: [...(variables.i64 ?? [])], i32: [...(variables.i32 ?? [])] };
+    this.free = Object.fromEntries(
+      Object.entries(variables).map(([type, free]) => [type, [...free]]),
+    );
   }
 
   ofEffect(effect: FlagEffect): string | undefined {
     let key: string;
     if (effect.kind === "stored") key = `${this.of(effect.result)} ${this.of(effect.aux)}`;
+    else if (effect.kind === "comparison")
+      key = `${effect.a.type}${this.copy(effect.a)}${this.copy(effect.b)}`;
     else {
       key = `${effect.kind} ${effect.bits}`;
       if (effect.kind === "logic") key += this.copy(effect.r);
@@ -122,6 +131,8 @@ function overCopies(effect: FlagEffect, copies: ReadonlyMap<Value, Variable>): F
       return { ...effect, result: over(effect.result), aux: over(effect.aux) };
     case "logic":
       return { ...effect, r: over(effect.r) };
+    case "comparison":
+      return { ...effect, a: over(effect.a), b: over(effect.b) };
     default: {
       const a = over(effect.a);
       const b = over(effect.b);

@@ -158,8 +158,8 @@ export class Regions {
     this.templates = templates;
     this.jit = jit;
     const thresholds = new Thresholds(jit);
-    blocks.hotAfter = (page) =>
-      thresholds.next(Math.min(this.changes.get(page) ?? 0, MAXIMUM_DOUBLINGS));
+    blocks.hotAfter = (page, costly) =>
+      thresholds.next(Math.min(this.changes.get(page) ?? 0, MAXIMUM_DOUBLINGS), costly);
     blocks.onDrop = (block) => this.dropWith(block);
     blocks.onClear = () => this.clear();
   }

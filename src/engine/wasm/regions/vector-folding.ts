@@ -1,5 +1,6 @@
 import type { Lift } from "../../micro/lift.ts";
 import type { Value } from "../../micro/micro-op.ts";
+import { PURE_OPERATIONS } from "../../micro/operations.ts";
 
 /**
  * Vector operations that need not be done: elements that were put into a vector
@@ -156,6 +157,14 @@ export function simplified(
       return l.shuffle(from.vector, from.vector, bytesOf(bits, elements));
     }
     case "replace_lane": {
+      const before = first.op;
+      if (
+        second !== undefined &&
+        before.kind === "pure" &&
+        before.operation === PURE_OPERATIONS.get(name) &&
+        before.lane === lane
+      )
+        return l.lane(name, lane, before.args[0] as Value, second);
       // An element from the same place is a scalar's: it stays one.
       const from = bits === 64 ? taken(second, bits) : undefined;
       if (from === undefined || (from.lane === 0 && lane === 0)) return undefined;

@@ -1,3 +1,4 @@
+import { setComparison } from "../../micro/flags.ts";
 import type { Value } from "../../micro/micro-op.ts";
 import type { Instruction } from "../instruction.ts";
 import { eachLane, vector } from "../sse/forms.ts";
@@ -29,7 +30,7 @@ import {
 import { EQUAL, GREATER, LESS } from "../sse/predicates.ts";
 import { type Range, unionRange } from "../sse/range.ts";
 import { learn, speculateNumbers } from "../sse/speculation.ts";
-import { FLAGS_AUX, FLAGS_RESULT, SSE_FIRST, SSE_INTEGER, SSE_SECOND } from "../state.ts";
+import { SSE_FIRST, SSE_INTEGER, SSE_SECOND } from "../state.ts";
 
 for (const { prefix, name, shape, packed } of FORMS) {
   const options = packed ? {} : { length: "LIG" as const };
@@ -177,10 +178,5 @@ function setOrder(i: Instruction, shape: Shape, a: Value, b: Value, helper: stri
     i.helper(helper);
     return [zero];
   });
-  i.if(plain as Value, () => {
-    const notEqual = i.op(`${shape.element}.ne`, x, y);
-    i.storeState(FLAGS_RESULT, "i64", i.extend(i.op("i32.shl", notEqual, i.i32(8))));
-    const less = i.select(i.op(`${shape.element}.lt`, x, y), i.i32(0xc000_0100 | 0), i.i32(0x100));
-    i.storeState(FLAGS_AUX, "i32", less);
-  });
+  i.if(plain as Value, () => setComparison(i, x, y));
 }
