@@ -1,7 +1,7 @@
 import type { GuestMemory } from "../guest-memory.ts";
-import type { MemoryFetch } from "../vcpu.ts";
 import type { Core } from "../x86/core.ts";
 import { type Decoded, Decoder, endsBlock, OutOfBytes } from "../x86/decoder.ts";
+import { exitObject } from "../x86/exit-objects.ts";
 import { MODE_CODE_32, MODE_CODE_64 } from "../x86/mode.ts";
 import type { Operand } from "../x86/operand.ts";
 import { moderated, translate } from "../x86/paging.ts";
@@ -70,7 +70,7 @@ const CONTINUE: Row = {
   semantics: (i) => i.jumpRelative(0, false),
 };
 
-const fetchExit: MemoryFetch = { kind: "memory-fetch", address: 0 };
+const fetchExit = exitObject("memory-fetch");
 
 /**
  * Decodes code into blocks of records and keeps them by host-physical address

@@ -4,6 +4,7 @@ import {
   Leave,
   TLB,
   TLB_ADDEND,
+  TLB_DEVICE_TAG,
   TLB_READ_TAG,
   TLB_WRITE_TAG,
   VALUE,
@@ -104,13 +105,18 @@ class DataAccess {
     code.get(linear).op("i32.wrap_i64").get(entry).load("i32", TLB_ADDEND).op("i32.add").set(host);
   }
 
-  /** Inside an `if`: fill the entry unless its tag, less the bits that are not in `mask`, is the page's. */
+  /**
+   * Inside an `if`: fill the entry unless its tag, less the bits that are not in `mask`, is the page's.
+   * A page of the moderator's is not looked for again.
+   */
   private walkUnless(tag: number, mask: bigint, writes: 0 | 1): void {
     const { code, linear, entry } = this;
     code.get(entry).load("i64", tag);
     if (mask !== -1n) code.i64(mask).op("i64.and");
     code.get(linear).i64(-4096n).op("i64.and").op("i64.ne");
     code.if(() => {
+      code.get(entry).load("i64", TLB_DEVICE_TAG).i64(-4096n).op("i64.and");
+      code.get(linear).i64(-4096n).op("i64.and").op("i64.eq").branchIf(2);
       code.get(CPU).get(linear).i32(writes).call(this.pageWalk).tee(entry);
       code.op("i32.eqz").branchIf(2);
     });

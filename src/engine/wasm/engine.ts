@@ -24,7 +24,7 @@ import { WasmVcpu } from "./vcpu.ts";
 
 /** V8 folds no imported constants. */
 const FIRST_VCPU = VCPUS_START;
-const BYTES_PER_VCPU = VCPU_BYTES;
+const VCPU_SHIFT = Math.log2(VCPU_BYTES);
 const RECORD_WORD = RECORD >> 2;
 
 /** Table slots to begin with; it grows. */
@@ -112,7 +112,7 @@ export class WasmEngine {
     action: (core: Core, record: number, first: number, second: number) => number,
   ): (cpu: number, record: number, first: number, second: number) => number {
     return (cpu, record, first, second) => {
-      const core = this.cores[(cpu - FIRST_VCPU) / BYTES_PER_VCPU] as Core;
+      const core = this.cores[(cpu - FIRST_VCPU) >> VCPU_SHIFT] as Core;
       core.u32[RECORD_WORD] = record;
       try {
         return action(core, record, first, second);

@@ -1,8 +1,9 @@
-import type { MemoryRead, MemoryWrite, Width } from "../vcpu.ts";
+import type { Width } from "../vcpu.ts";
 import { CR0_AM, EFLAGS_AC } from "./control-bits.ts";
-import { ABANDON, type Core } from "./core.ts";
+import type { Core } from "./core.ts";
 import { hitDataBreakpoint } from "./debug.ts";
-import { moderated, translate, writeNotice } from "./paging.ts";
+import { exitObject } from "./exit-objects.ts";
+import { FAULTED, moderated, translate, tryTranslate, writeNotice } from "./paging.ts";
 import { ADDRESS, ATTENTION, CR0, EFLAGS, Leave, VALUE } from "./state.ts";
 
 /**
@@ -11,8 +12,8 @@ import { ADDRESS, ATTENTION, CR0, EFLAGS, Leave, VALUE } from "./state.ts";
  * TypeScript. A fault abandons the instruction.
  */
 
-const read: MemoryRead = { kind: "memory-read", address: 0, width: 1, lo: 0, hi: 0 };
-const write: MemoryWrite = { kind: "memory-write", address: 0, width: 1, lo: 0, hi: 0 };
+const read = exitObject("memory-read");
+const write = exitObject("memory-write");
 
 /** Kind of a slow access: its bytes, or-ed with these. */
 export const SLOW_WRITE = 0x100;
@@ -26,6 +27,7 @@ export const SLOW_UNALIGNED = 0x800;
 /** V8 folds no exported constants. */
 const WRITES = SLOW_WRITE;
 const UPDATES = SLOW_UPDATE;
+const { none: DONE, exception: EXCEPTION } = Leave;
 
 /** Scratch for accesses in pieces: what is being moved, and where each page of it is. */
 const BYTES = new Uint8Array(512);
@@ -221,7 +223,7 @@ function moveChecked(
 /**
  * Move bytes between VALUE and the one page that they lie in; canonical, with nothing to watch.
  *
- * @returns whether it was done: not for what the moderator has to see in several pieces
+ * @returns a reason to leave: none or an exception; or -1: the moderator has to see it in several pieces
  */
 function accessWithinPage(
   core: Core,
@@ -229,21 +231,22 @@ function accessWithinPage(
   size: number,
   kind: number,
   value: number,
-): boolean {
+): number {
   const set = core.tlbSet;
   const writes = (kind & WRITES) !== 0;
-  if (kind & UPDATES) translate(core, linear, "write", set);
-  const host = translate(core, linear, writes ? "write" : "read", set);
+  if (kind & UPDATES && tryTranslate(core, linear, "write", set) === FAULTED) return EXCEPTION;
+  const host = tryTranslate(core, linear, writes ? "write" : "read", set);
   if (host >= 0) {
     if (writes) {
       writeNotice(core, host, size);
       copy(core.linearView, host, value, size);
     } else copy(core.linearView, value, host, size);
-    return true;
+    return DONE;
   }
-  if (size > 8 || (linear & (size - 1)) !== 0) return false;
+  if (host === FAULTED) return EXCEPTION;
+  if (size > 8 || (linear & (size - 1)) !== 0) return -1;
   moderatePiece(core, moderated.physical, size as Width, writes, core.linearView, value);
-  return true;
+  return DONE;
 }
 
 /** Copy a few bytes in as few pieces as possible: what was stored in smaller ones is slow to load. */
@@ -271,7 +274,8 @@ export function slowAccess(core: Core, kind: number): number {
   const stack = (kind & SLOW_STACK) !== 0;
   if (!core.watching && !crossesPage(linear, size)) {
     if (core.is64) checkCanonical(core, linear, size, stack);
-    if (accessWithinPage(core, linear, size, kind, value)) return Leave.none;
+    const leave = accessWithinPage(core, linear, size, kind, value);
+    if (leave >= 0) return leave;
   }
   if (kind & SLOW_WRITE) {
     for (let k = 0; k < size; k++) BYTES[k] = memory[value + k] as number;
@@ -298,12 +302,7 @@ export function fillTlb(core: Core, kind: number): boolean {
   if (core.watching || (linear & 0xfff) + size > 4096 || (core.is64 && !isCanonical(linear)))
     return false;
   const set = core.tlbSet;
-  try {
-    if (translate(core, linear, writes ? "write" : "read", set) < 0) return false;
-  } catch (problem) {
-    if (problem !== ABANDON) throw problem;
-    return false;
-  }
+  if (tryTranslate(core, linear, writes ? "write" : "read", set) < 0) return false;
   const host = writes ? core.tlb.writeData(linear, set) : core.tlb.read(linear, set);
   return host >= 0 && core.get(ATTENTION) === 0;
 }

@@ -92,6 +92,8 @@ const CR0_WORD = CR0 >> 2;
 const CR4_WORD = CR4 >> 2;
 const CODE_ATTRIBUTES_WORD = segmentField(CS, SEGMENT_ATTRIBUTES) >> 2;
 const STACK_ATTRIBUTES_WORD = segmentField(SS, SEGMENT_ATTRIBUTES) >> 2;
+const RIP_WORD = RIP >> 2;
+const RECORD_WORD = RECORD >> 2;
 const SET_WORD = TLB_SET >> 2;
 const IMPLICIT_SET_WORD = SUPERVISOR_TLB_SET >> 2;
 const SYSTEM_FLAGS = ALL_SYSTEM_FLAGS;
@@ -442,6 +444,7 @@ export class Core {
     const verdict = this.inGuest
       ? this.exitFromGuest(exit)
       : this.moderator.exit(this.vcpu as Vcpu, exit);
+    if (verdict === "done" || verdict === "native") return verdict;
     switch (verdict) {
       case "fault":
         return this.generalProtection();
@@ -453,8 +456,6 @@ export class Core {
       case "wait":
         this.waiting = true;
         throw ABANDON;
-      default:
-        return verdict;
     }
   }
 
@@ -463,11 +464,19 @@ export class Core {
     const vcpu = this.vcpu as Vcpu;
     // A hypercall has set RIP behind itself.
     if (exit.kind === "hypercall") return this.moderator.exit(vcpu, exit);
-    const start = this.address(RIP);
-    this.setAddress(RIP, instructionRip(this, this.get(RECORD)));
+    const { i32 } = this;
+    const low = i32[RIP_WORD] as number;
+    const high = i32[RIP_WORD + 1] as number;
+    const record = i32[RECORD_WORD] as number;
+    const distance = this.linearView.getUint16(record + 4, true);
+    if ((low >>> 0) + distance > 0xffff_ffff) this.setAddress(RIP, instructionRip(this, record));
+    else i32[RIP_WORD] = low + distance;
     const verdict = this.moderator.exit(vcpu, exit);
     if (verdict === "stop") this.ripIsArchitectural = true;
-    else this.setAddress(RIP, start);
+    else {
+      i32[RIP_WORD] = low;
+      i32[RIP_WORD + 1] = high;
+    }
     return verdict;
   }
 

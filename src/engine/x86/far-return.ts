@@ -125,13 +125,7 @@ export function commitOuter(core: Core, selector: number, extra: number): void {
     core.set(RSP + 4, outer.hi);
     if (extra !== 0) core.setAddress(RSP, core.address(RSP) + extra);
   } else setStackPointer(core, outer.lo + extra, stackBits(core.get(MODE)));
-  if (outward) forgetInnerSegments(core);
-}
-
-/** CPL has become greater. */
-export function forgetInnerSegments(core: Core): void {
-  for (let k = 0; k < DATA_SEGMENTS.length; k++)
-    forgetInnerSegment(core, DATA_SEGMENTS[k] as number);
+  if (outward) for (const index of DATA_SEGMENTS) forgetInnerSegment(core, index);
 }
 
 /** Same privilege: load CS as checked. */

@@ -1,14 +1,12 @@
 import { EFLAGS_AC, EFLAGS_NT, EFLAGS_VM } from "./control-bits.ts";
 import type { Core } from "./core.ts";
-import { Descriptor, isNullSelector } from "./descriptor.ts";
-import { forgetInnerSegments } from "./far-return.ts";
+import { Descriptor } from "./descriptor.ts";
 import {
   CLEARED_BY_INTERRUPT,
   CLEARED_BY_TRAP,
   externalBit,
   savedFlags,
 } from "./interrupt-gate.ts";
-import { flagsMask, loadFlags } from "./interrupt-return.ts";
 import type { EventSource } from "./interrupts.ts";
 import { setCpl, setFromDescriptor, setNull } from "./segments.ts";
 import {
@@ -29,10 +27,9 @@ import {
 } from "./state.ts";
 
 /**
- * Interrupts and their returns as most systems have them: 64-bit code, a handler at CPL 0, tables
+ * Interrupts and exceptions as most systems have them: 64-bit code, a handler at CPL 0, tables
  * and stacks in memory that the TLB knows. What is not so is refused before anything has changed,
- * and done by interrupt-long.ts or interrupt-return.ts, which say what is done here. One look-up
- * serves what lies together.
+ * and done by interrupt-long.ts, which says what is done here. One look-up serves what lies together.
  */
 
 /** V8 folds no imported constants. */
@@ -58,11 +55,8 @@ const LONG_GATE = 0x8e00;
 /** Descriptors, bytes 4 to 7: present, of no system, of code or data, conforming, writable or readable, accessed, L, D. */
 const CODE_BITS = 0x0060_9d00;
 const CODE_64 = 0x0020_9900;
-const STACK_BITS = 0x0000_9b00;
-const WRITABLE_DATA = 0x0000_9300;
 
 const code = new Descriptor();
-const stackSegment = new Descriptor();
 
 /** Byte in linear memory of `size` bytes in the table whose base stands in the state, if the TLB knows; or -1. */
 function tableHost(core: Core, base: number, offset: number, size: number, set: number): number {
@@ -161,51 +155,5 @@ export function deliverQuickly(
   core.set(STACK_POINTER + 4, pointerHigh);
   core.set(INSTRUCTION_POINTER, (lo & 0xffff) | (hi & 0xffff_0000));
   core.set(INSTRUCTION_POINTER + 4, upper);
-  return true;
-}
-
-/** As `interruptReturn` with 64-bit operands. @returns false: nothing was done */
-export function returnQuickly(core: Core): boolean {
-  if (core.watching || !core.is64 || core.get(FLAGS) & SPECIAL) return false;
-  const { tlb, linearView: view } = core;
-  const pointer = core.i32[STACK_POINTER >> 2] as number;
-  if ((pointer & 0xfff) > 4096 - 40) return false;
-  const frame = tlb.readHalves(pointer, core.i32[(STACK_POINTER >> 2) + 1] as number, core.tlbSet);
-  if (frame < 0) return false;
-  const high = view.getInt32(frame + 4, true);
-  const selector = view.getUint16(frame + 8, true);
-  const image = view.getUint32(frame + 16, true);
-  const stackSelector = view.getUint16(frame + 32, true);
-  const cpl = core.cpl;
-  const privilege = selector & 3;
-  if (!isCanonicalHigh(high) || image & EFLAGS_AC || privilege < cpl) return false;
-  const set = core.implicitSet;
-  const descriptor = descriptorHost(core, selector, set);
-  if (descriptor < 0) return false;
-  code.hi = view.getUint32(descriptor + 4, true);
-  const level = privilege << 13;
-  if ((code.hi & (CODE_BITS | 0x6000)) !== (CODE_64 | level)) return false;
-  const isNull = isNullSelector(stackSelector);
-  if ((stackSelector & 3) !== privilege || (isNull && privilege === 3)) return false;
-  if (!isNull) {
-    const stack = descriptorHost(core, stackSelector, set);
-    if (stack < 0) return false;
-    stackSegment.lo = view.getUint32(stack, true);
-    stackSegment.hi = view.getUint32(stack + 4, true);
-    if ((stackSegment.hi & (STACK_BITS | 0x6000)) !== (WRITABLE_DATA | level)) return false;
-  }
-
-  const mask = flagsMask(core, 8);
-  code.lo = view.getUint32(descriptor, true);
-  setFromDescriptor(core, CODE, selector, code);
-  if (privilege !== cpl) setCpl(core, privilege);
-  if (isNull) setNull(core, STACK, stackSelector);
-  else setFromDescriptor(core, STACK, stackSelector, stackSegment);
-  core.set(INSTRUCTION_POINTER, view.getUint32(frame, true));
-  core.set(INSTRUCTION_POINTER + 4, high);
-  core.set(STACK_POINTER, view.getUint32(frame + 24, true));
-  core.set(STACK_POINTER + 4, view.getUint32(frame + 28, true));
-  if (privilege !== cpl) forgetInnerSegments(core);
-  loadFlags(core, image, mask);
   return true;
 }

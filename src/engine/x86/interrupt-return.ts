@@ -21,7 +21,6 @@ import {
   readOuterStack,
   returnReal,
 } from "./far-return.ts";
-import { returnQuickly } from "./interrupt-quick.ts";
 import { setCpl, setVirtual8086 } from "./segments.ts";
 import { CS, DS, EFLAGS, ES, FS, GS, RIP, SEGMENT_BASE, SS, segmentField, TR } from "./state.ts";
 import { switchTask } from "./task-switch.ts";
@@ -38,7 +37,6 @@ export function loadFlags(core: Core, image: number, mask: number): void {
 /** IRET, IRETD, IRETQ (Intel SDM vol. 2, IRET). `returnAddress` is that of a task that is left. */
 export function interruptReturn(core: Core, bytes: 2 | 4 | 8, returnAddress: number): void {
   core.nmiBlocked = false;
-  if (bytes === 8 && returnQuickly(core)) return;
   if (!core.isProtected) {
     if (core.isVirtual8086 && core.iopl < 3) core.generalProtection();
     returnFromReal(core, bytes as 2 | 4);
@@ -72,7 +70,7 @@ export function interruptReturn(core: Core, bytes: 2 | 4 | 8, returnAddress: num
 }
 
 /** What the present privilege level lets IRET change. */
-export function flagsMask(core: Core, bytes: number): number {
+function flagsMask(core: Core, bytes: number): number {
   let mask = BASIC_FLAGS;
   if (bytes > 2) mask |= EFLAGS_RF | EFLAGS_AC | EFLAGS_ID;
   if (core.cpl <= core.iopl) mask |= EFLAGS_IF;

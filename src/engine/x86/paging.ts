@@ -1,7 +1,7 @@
 import { EXECUTE, type MapRegion, READ, WRITE } from "../vcpu.ts";
 import { CR0_PG, CR0_WP, CR4_PAE, CR4_PSE, CR4_SMEP, EFER_NXE } from "./control-bits.ts";
 import type { Core } from "./core.ts";
-import { CODE_MAP, CR0, CR2, CR3, CR4, EFER } from "./state.ts";
+import { CODE_MAP, CR0, CR2, CR3, CR4, EFER, ERROR_CODE, VECTOR } from "./state.ts";
 import { SUPERVISOR_SMAP, USER } from "./tlb.ts";
 
 /** What a translation is for. */
@@ -29,6 +29,10 @@ const READABLE = READ;
 const WRITES = WRITE;
 const ADDRESS_BITS_ABOVE_32 = PHYSICAL_ADDRESS_BITS - 32;
 
+const FAULT_VECTOR = VECTOR;
+const FAULT_CODE = ERROR_CODE;
+const PAGE_FAULT = 14;
+
 const PRESENT = 1;
 const WRITABLE = 2;
 const USER_PAGE = 4;
@@ -39,9 +43,12 @@ const LARGE = 0x80;
 /** Result of the last successful {@link walk}; valid until the next. */
 const walked = { physical: 0, writable: false, pageBytes: 4096 };
 
-function pageFault(core: Core, linear: number, code: number): never {
+/** Note a #PF. @returns false: it is not raised yet */
+function pageFault(core: Core, linear: number, code: number): false {
   core.setAddress(CR2, linear);
-  return core.raiseWithCode(14, code);
+  core.set(FAULT_VECTOR, PAGE_FAULT);
+  core.set(FAULT_CODE, code);
+  return false;
 }
 
 /** The region that {@link hostOf} found last: paging structures and pages mostly lie in one. */
@@ -90,17 +97,17 @@ export function writeNotice(core: Core, host: number, size: number): void {
 
 /**
  * Translate a linear address by the paging structures (Intel SDM vol. 3,
- * chapter 4), check rights, set accessed and dirty bits. Raises #PF.
+ * chapter 4), check rights, set accessed and dirty bits. False: there is a #PF, in VECTOR and ERROR_CODE.
  *
  * @param linear canonical; the result is in `walked`
  */
-function walk(core: Core, linear: number, access: Access, set: number): void {
+function walk(core: Core, linear: number, access: Access, set: number): boolean {
   const cr0 = core.get(CR0_AT);
   if (!(cr0 & PAGING)) {
     walked.physical = linear;
     walked.writable = true;
     walked.pageBytes = 4096;
-    return;
+    return true;
   }
   const cr4 = core.get(CR4_AT);
   const nxe = (core.get(EFER_AT) & NO_EXECUTE) !== 0;
@@ -126,10 +133,10 @@ function walk(core: Core, linear: number, access: Access, set: number): void {
     entryPhysical = (directory >>> 0) + (linear >>> 22) * 4;
     entryHost = hostOf(core, entryPhysical);
     low = entryLow(core, entryHost);
-    if (!(low & PRESENT)) pageFault(core, linear, faultCode);
+    if (!(low & PRESENT)) return pageFault(core, linear, faultCode);
     rights &= low;
     if (low & LARGE && cr4 & LARGE_PAGES) {
-      if (low & 0x20_0000) pageFault(core, linear, faultCode | 9);
+      if (low & 0x20_0000) return pageFault(core, linear, faultCode | 9);
       pageBytes = 0x40_0000;
       physical =
         ((low >>> 13) & 0xff) * 4294967296 + ((low & 0xffc0_0000) >>> 0) + (linear & 0x3f_ffff);
@@ -139,7 +146,7 @@ function walk(core: Core, linear: number, access: Access, set: number): void {
       entryPhysical = ((low & 0xffff_f000) >>> 0) + ((linear >>> 12) & 0x3ff) * 4;
       entryHost = hostOf(core, entryPhysical);
       low = entryLow(core, entryHost);
-      if (!(low & PRESENT)) pageFault(core, linear, faultCode);
+      if (!(low & PRESENT)) return pageFault(core, linear, faultCode);
       rights &= low;
       physical = ((low & 0xffff_f000) >>> 0) + (linear & 0xfff);
     }
@@ -163,7 +170,7 @@ function walk(core: Core, linear: number, access: Access, set: number): void {
       entryPhysical = table + index * 8;
       entryHost = hostOf(core, entryPhysical);
       low = entryLow(core, entryHost);
-      if (!(low & PRESENT)) pageFault(core, linear, faultCode);
+      if (!(low & PRESENT)) return pageFault(core, linear, faultCode);
       const high = core.linearView.getUint32(entryHost + 4, true);
       const legacyTop = level === 3 && !long;
       let reserved =
@@ -177,7 +184,7 @@ function walk(core: Core, linear: number, access: Access, set: number): void {
       }
       const large = !legacyTop && level > 1 && level < 4 && (low & LARGE) !== 0;
       if (large && low & (level === 3 ? 0x3fff_e000 : 0x1f_e000)) reserved = true;
-      if (reserved) pageFault(core, linear, faultCode | 9);
+      if (reserved) return pageFault(core, linear, faultCode | 9);
       const next = (high & 0xff) * 4294967296 + ((low & 0xffff_f000) >>> 0);
       if (level === 1 || large) {
         pageBytes = level === 1 ? 0x1000 : level === 2 ? 0x20_0000 : 0x4000_0000;
@@ -201,7 +208,7 @@ function walk(core: Core, linear: number, access: Access, set: number): void {
       ? !isUserPage || (write && !isWritable)
       : (write && !isWritable && (cr0 & WRITE_PROTECT) !== 0) ||
         (isUserPage && (fetch ? (cr4 & NO_USER_CODE) !== 0 : set === NO_USER_DATA)));
-  if (forbidden) pageFault(core, linear, faultCode | 1);
+  if (forbidden) return pageFault(core, linear, faultCode | 1);
 
   for (let k = 0; k < upperCount; k++) {
     setEntryBits(core, upper[k] as number, upperHosts[k] as number, ACCESSED);
@@ -211,6 +218,7 @@ function walk(core: Core, linear: number, access: Access, set: number): void {
   walked.physical = physical;
   walked.pageBytes = pageBytes;
   walked.writable = dirty && (isWritable || (!user && !(cr0 & WRITE_PROTECT)));
+  return true;
 }
 const UPPER = new Float64Array(4);
 const UPPER_HOSTS = new Float64Array(4);
@@ -224,6 +232,16 @@ export const moderated = { physical: 0 };
  * Raises #PF. Canonicality, segments and page crossing are the caller's.
  */
 export function translate(core: Core, linear: number, access: Access, set: number): number {
+  const host = tryTranslate(core, linear, access, set);
+  if (host === FAULTED) return core.raiseWithCode(PAGE_FAULT, core.get(FAULT_CODE));
+  return host;
+}
+
+/** What {@link tryTranslate} gives where {@link translate} raises: VECTOR and ERROR_CODE tell what. */
+export const FAULTED = -2;
+
+/** As {@link translate}, without throwing, which takes as long as hundreds of instructions. */
+export function tryTranslate(core: Core, linear: number, access: Access, set: number): number {
   const { tlb } = core;
   const fetch = access === "fetch";
   const write = access === "write";
@@ -238,7 +256,7 @@ export function translate(core: Core, linear: number, access: Access, set: numbe
     if (moderated.physical >= 0) return -1;
   }
   region = undefined;
-  walk(core, linear, access, set);
+  if (!walk(core, linear, access, set)) return FAULTED;
   const { physical, writable, pageBytes } = walked;
   if (pageBytes > 4096) tlb.noteLargePage(linear, pageBytes);
   const host = hostOf(core, physical);

@@ -10,6 +10,7 @@ import "./rows/string.ts";
 import "./rows/decimal.ts";
 import "./rows/segment.ts";
 import "./rows/far.ts";
+import "./rows/interrupt.ts";
 import "./rows/system-call.ts";
 import "./rows/system.ts";
 import "./rows/io.ts";

@@ -1,9 +1,9 @@
-import type { SpecialInstruction } from "../vcpu.ts";
 import { readSystem, writeSystem } from "./access.ts";
 import { CR0_PG, CR0_TS, EFLAGS_NT, EFLAGS_VM } from "./control-bits.ts";
 import { writeCr3 } from "./control-registers.ts";
 import type { Core } from "./core.ts";
 import { Descriptor, isNullSelector, TSS_BUSY, TYPE_TSS_16, TYPE_TSS_32 } from "./descriptor.ts";
+import { exitObject } from "./exit-objects.ts";
 import { setCpl, setFromDescriptor, setNull } from "./segments.ts";
 import {
   CR0,
@@ -40,7 +40,7 @@ export interface TaskSwitch {
   readonly errorCode: number;
 }
 
-const exit: SpecialInstruction = { kind: "special-instruction", name: "task-switch" };
+const exit = exitObject("special-instruction", { name: "task-switch" });
 
 /** Places of the fields in a TSS (figures 8-2 and 8-10). General registers and segment registers stand in encoding order. */
 interface Layout {

@@ -388,7 +388,8 @@ export class Regions {
     const address = this.blocks.startOf(record);
     const site = this.siteAt(address);
     const status = core.get(STATUS);
-    if (WAYS[status & WAY_MASK] !== "retry") this.missed(core, address, site, status);
+    const isLeft = WAYS[status & WAY_MASK] === "retry" || isModerated(core, status);
+    if (!isLeft) this.missed(core, address, site, status);
     else if (++site.retries % MAXIMUM_RETRIES === 0)
       for (const region of this.regionsAt(address)) this.replace(region);
   }
@@ -466,4 +467,10 @@ export class Regions {
     this.notes.clear();
     this.changes.clear();
   }
+}
+
+/** Whether an access that was not done is known to be the moderator's: no window will ever have it. */
+function isModerated(core: Core, status: number): boolean {
+  const writes = ((status >> KIND_SHIFT) & (SLOW_WRITE | SLOW_UPDATE)) !== 0;
+  return core.tlb.device(core.address(ADDRESS), writes, core.tlbSet) >= 0;
 }

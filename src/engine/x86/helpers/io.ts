@@ -1,6 +1,7 @@
-import type { PortRead, PortWrite } from "../../vcpu.ts";
+import type { PortRead } from "../../vcpu.ts";
 import { lastRead, probe } from "../access.ts";
 import type { Core } from "../core.ts";
+import { exitObject } from "../exit-objects.ts";
 import { checkIoPermission } from "../io-permission.ts";
 import { Leave, VALUE } from "../state.ts";
 import type { Helpers } from "./helpers.ts";
@@ -25,8 +26,8 @@ const RDI = 7;
 
 type PortWidth = PortRead["width"];
 
-const portRead: PortRead = { kind: "port-read", port: 0, width: 1, string: false, value: 0 };
-const portWrite: PortWrite = { kind: "port-write", port: 0, width: 1, string: false, value: 0 };
+const portRead = exitObject("port-read");
+const portWrite = exitObject("port-write");
 
 function truncated(value: number, width: number): number {
   return width === 4 ? value >>> 0 : value & (width === 1 ? 0xff : 0xffff);

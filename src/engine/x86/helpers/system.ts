@@ -1,11 +1,4 @@
-import type {
-  Cpuid,
-  Hypercall,
-  MsrRead,
-  MsrWrite,
-  SpecialInstruction,
-  Xsetbv,
-} from "../../vcpu.ts";
+import type { Hypercall } from "../../vcpu.ts";
 import { isCanonical, readGuest8 } from "../access.ts";
 import {
   CR0_EM,
@@ -27,6 +20,7 @@ import type { Core } from "../core.ts";
 import { cpuid } from "../cpuid.ts";
 import { forgetCpuid, keepCpuid } from "../cpuid-cache.ts";
 import { debugRegister, writeDebugRegister } from "../debug-registers.ts";
+import { exitObject } from "../exit-objects.ts";
 import { BASIC_FLAGS, loadFlags } from "../interrupt-return.ts";
 import { readMsr, writeMsr } from "../msr.ts";
 import { invalidatePage } from "../paging.ts";
@@ -42,23 +36,14 @@ const RDX = 2;
 /** State offsets by number. */
 const CONTROL_REGISTERS = [CR0, -1, CR2, CR3, CR4];
 
-const msrRead: MsrRead = { kind: "msr-read", msr: 0, lo: 0, hi: 0 };
-const msrWrite: MsrWrite = { kind: "msr-write", msr: 0, lo: 0, hi: 0 };
-const cpuidExit: Cpuid = {
-  kind: "cpuid",
-  constant: false,
-  leaf: 0,
-  subleaf: 0,
-  eax: 0,
-  ebx: 0,
-  ecx: 0,
-  edx: 0,
-};
-const xsetbv: Xsetbv = { kind: "xsetbv", index: 0, lo: 0, hi: 0 };
-const vmcall: Hypercall = { kind: "hypercall", instruction: "vmcall" };
-const vmmcall: Hypercall = { kind: "hypercall", instruction: "vmmcall" };
-const invd: SpecialInstruction = { kind: "special-instruction", name: "invd" };
-const wbinvd: SpecialInstruction = { kind: "special-instruction", name: "wbinvd" };
+const msrRead = exitObject("msr-read");
+const msrWrite = exitObject("msr-write");
+const cpuidExit = exitObject("cpuid");
+const xsetbv = exitObject("xsetbv");
+const vmcall = exitObject("hypercall", { instruction: "vmcall" });
+const vmmcall = exitObject("hypercall", { instruction: "vmmcall" });
+const invd = exitObject("special-instruction", { name: "invd" });
+const wbinvd = exitObject("special-instruction", { name: "wbinvd" });
 
 /** Byte offset of a register operand, as the record has it, to its number in a file of 8-byte registers. */
 function registerNumber(core: Core, record: number, operand: number, file: number): number {

@@ -1,4 +1,3 @@
-import type { NumericError } from "../../vcpu.ts";
 import { EXCEPTIONS } from "../../x87/context.ts";
 import { CONTROL_WORD, EFLAGS, OPERAND } from "../../x87/layout.ts";
 import { isImage } from "../../x87/operand.ts";
@@ -7,11 +6,12 @@ import { x87Row } from "../../x87/table.ts";
 import { probeGuestBytes, readGuestBytes, writeGuestBytes } from "../access.ts";
 import { ARITHMETIC_FLAGS, CR0_MP, CR0_NE, CR0_TS } from "../control-bits.ts";
 import type { Core } from "../core.ts";
+import { exitObject } from "../exit-objects.ts";
 import { IMAGE_FORMATS, STACK_OPERAND } from "../rows/x87.ts";
 import { ADDRESS, CR0, GPR, IGNORING_NUMERIC_ERROR, VALUE, X87 } from "../state.ts";
 import type { Helpers } from "./helpers.ts";
 
-const numericError: NumericError = { kind: "numeric-error" };
+const numericError = exitObject("numeric-error");
 
 /** If an unmasked exception is pending: #MF, or without CR0.NE what FERR# leads to. */
 export function checkPending(core: Core): void {

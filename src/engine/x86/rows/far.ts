@@ -53,7 +53,6 @@ row(
   giveBack("far_return", (i) => i.source(0, 16)),
   ENDS,
 );
-row("cf", "IRET", giveBack("interrupt_return", nothing), ENDS);
 
 /** VALUE: vector. */
 function interrupt(helper: string, vector: (i: Instruction) => Value): Semantics {
@@ -68,12 +67,6 @@ row(
   "cc",
   "INT3",
   interrupt("breakpoint", (i) => i.i64(3)),
-  ENDS,
-);
-row(
-  "cd",
-  "INT Ib",
-  interrupt("software_interrupt", (i) => i.source(0, 8)),
   ENDS,
 );
 row(

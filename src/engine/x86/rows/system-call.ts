@@ -1,34 +1,13 @@
-import { arithmeticFlags, setAll } from "../../micro/flags.ts";
+import { arithmeticFlags } from "../../micro/flags.ts";
 import type { Value } from "../../micro/micro-op.ts";
-import { EFER_SCE, EFLAGS_AC, EFLAGS_RF, EFLAGS_TF, SYSTEM_FLAGS } from "../control-bits.ts";
+import { EFER_SCE, EFLAGS_AC, EFLAGS_RF, EFLAGS_TF } from "../control-bits.ts";
 import type { Instruction } from "../instruction.ts";
 import { MODE_CODE_64, MODE_CPL_0, MODE_CPL_3 } from "../mode.ts";
 import { IA32_FMASK, IA32_LSTAR, IA32_STAR, msrOffset } from "../msr.ts";
 import { row, type Semantics } from "../row.ts";
-import {
-  CPL,
-  CS,
-  EFER,
-  EFLAGS,
-  MODE,
-  RIP,
-  SEGMENT_ATTRIBUTES,
-  SEGMENT_BASE,
-  SEGMENT_LIMIT,
-  SEGMENT_READ_LIMIT,
-  SEGMENT_SELECTOR,
-  SEGMENT_WRITE_LIMIT,
-  SS,
-  SUPERVISOR_TLB,
-  SUPERVISOR_TLB_SET,
-  segmentField,
-  TLB,
-  TLB_SET,
-  USER_TLB,
-  VALUE,
-} from "../state.ts";
+import { CS, EFER, EFLAGS, RIP, SS, VALUE } from "../state.ts";
 import { FLAT_CODE_64, FLAT_STACK, PRIVILEGE_3, SYSRET_FLAGS } from "../system-calls.ts";
-import { USER } from "../tlb.ts";
+import { setFlags, setFlat, setPrivilege } from "./flat-transfer.ts";
 
 /**
  * System calls and their returns: between CPL 3 and CPL 0 of 64-bit mode here, otherwise in
@@ -41,7 +20,6 @@ const R11 = 11;
 const STAR = msrOffset(IA32_STAR);
 const LSTAR = msrOffset(IA32_LSTAR);
 const FMASK = msrOffset(IA32_FMASK);
-const LIMIT = 0xffff_ffff;
 
 function inTypeScript(helper: string): Semantics {
   return (i) => {
@@ -49,33 +27,6 @@ function inTypeScript(helper: string): Semantics {
     i.helper(helper);
     i.proceedWithFlags();
   };
-}
-
-/** Load a flat segment. Code may be read, data written as well. */
-function setFlat(i: Instruction, segment: number, selector: Value, attributes: number): void {
-  const set = (field: number, value: number): void =>
-    i.storeState(segmentField(segment, field), "i64", i.i64(value));
-  set(SEGMENT_BASE, 0);
-  set(SEGMENT_READ_LIMIT, LIMIT);
-  set(SEGMENT_WRITE_LIMIT, segment === CS ? -1 : LIMIT);
-  i.storeState(segmentField(segment, SEGMENT_LIMIT), "i32", i.i32(LIMIT));
-  i.storeState(segmentField(segment, SEGMENT_SELECTOR), "i32", selector);
-  i.storeState(segmentField(segment, SEGMENT_ATTRIBUTES), "i32", i.i32(attributes));
-}
-
-/** Of two privilege levels of 64-bit mode, with RFLAGS.AC clear: what follows from the new one. */
-function setPrivilege(i: Instruction, cpl: 0 | 3): void {
-  const others = i.decoded.mode & ~(MODE_CPL_0 | MODE_CPL_3);
-  i.storeState(CPL, "i32", i.i32(cpl));
-  i.storeState(MODE, "i32", i.i32(others | (cpl === 0 ? MODE_CPL_0 : MODE_CPL_3)));
-  i.storeState(TLB, "i32", i.loadState(cpl === 0 ? SUPERVISOR_TLB : USER_TLB, "i32"));
-  const set = cpl === 0 ? i.loadState(SUPERVISOR_TLB_SET, "i32") : i.i32(USER);
-  i.storeState(TLB_SET, "i32", set);
-}
-
-function setFlags(i: Instruction, image: Value): void {
-  setAll(i, image);
-  i.storeState(EFLAGS, "i32", i.op("i32.and", image, i.i32(SYSTEM_FLAGS)));
 }
 
 /** Neither traps nor alignment checks, nor access of the system to user pages, and SYSCALL is on. */

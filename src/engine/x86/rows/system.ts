@@ -228,17 +228,22 @@ function readRegister(helper: string): Semantics {
     i.write(0, i.loadState(VALUE, i.width(0) === 64 ? "i64" : "i64.32u"));
   };
 }
-function writeRegister(helper: string): Semantics {
+function writeRegister(helper: string, end = (i: Instruction) => i.finish()): Semantics {
   return (i) => {
     i.storeState(VALUE, "i64", i.read(1));
     i.helper(helper);
-    i.finish();
+    end(i);
   };
 }
 const FROM_SPECIAL = { cpl0: true, force64: true };
 const TO_SPECIAL = { cpl0: true, force64: true, ends: true };
 row("0f 20", "MOV Ry,Cy", readRegister("read_control"), FROM_SPECIAL);
-row("0f 22", "MOV Cy,Ry", writeRegister("write_control"), TO_SPECIAL);
+row(
+  "0f 22",
+  "MOV Cy,Ry",
+  writeRegister("write_control", (i) => i.proceed()),
+  TO_SPECIAL,
+);
 row("0f 21", "MOV Ry,Dy", readRegister("read_debug"), FROM_SPECIAL);
 row("0f 23", "MOV Dy,Ry", writeRegister("write_debug"), TO_SPECIAL);
 
@@ -350,7 +355,7 @@ row(
   (i) => {
     i.passAddress(0, 1, "read");
     i.helper("invlpg");
-    i.finish();
+    i.proceed();
   },
   PRIVILEGED_ENDS,
 );
@@ -367,7 +372,7 @@ row(
     i.storeState(VALUE, "i64", process);
     i.storeState(VALUE + 8, "i64", page);
     i.helper("invpcid");
-    i.finish();
+    i.proceed();
   },
   { cpl0: true, ends: true, force64: true },
 );
