@@ -67,7 +67,7 @@ export interface BoardOptions {
   /** Longest slice while several CPUs run, nanoseconds. */
   quantum?: number;
   /**
-   * How long IN and OUT take, nanoseconds; default 1000, as on the low-pin-count
+   * How long IN and OUT take, nanoseconds, rounded up to instructions; default 1000, as on the low-pin-count
    * and chipset buses of a PC. It makes waiting for the ACPI timer affordable.
    */
   portAccessNanoseconds?: number;
@@ -145,11 +145,13 @@ export class Board implements Stateful<BoardState> {
   /** The last reset or sleep asked for. A reset machine is a new board. */
   powerRequest: PowerRequest | undefined = undefined;
 
-  readonly #portAccessNanoseconds: number;
+  readonly #portAccessInstructions: number;
 
   /** @throws RangeError naming what does not fit */
   constructor(options: BoardOptions) {
-    this.#portAccessNanoseconds = options.portAccessNanoseconds ?? 1000;
+    this.#portAccessInstructions = Math.ceil(
+      (options.portAccessNanoseconds ?? 1000) / (options.nanosecondsPerInstruction ?? 1),
+    );
     const { memory, vcpus, serial = [], post = ignore } = options;
     const pmTimerPort = options.pmTimerPort ?? 0x608;
     const mmconfig = options.mmconfig ?? { base: 0xb0000000, buses: 256 };
@@ -243,7 +245,7 @@ export class Board implements Stateful<BoardState> {
 
   /** The running CPU accesses a port: let the time pass that it takes. */
   portAccess(): void {
-    this.scheduler.stall(this.#portAccessNanoseconds);
+    this.scheduler.stall(this.#portAccessInstructions);
   }
 
   /** Everything but the contents of memory and what a hypervisor plugged in. Not from inside an exit. */

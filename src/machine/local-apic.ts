@@ -59,6 +59,10 @@ export class LocalApic implements InterruptController, Stateful<LocalApicState> 
   readonly #bus: ApicBus;
   readonly #priority = new ApicPriority();
   #apicBase = 0;
+  /** What is asked for at each access to the page follows from it. */
+  #pageAddress = 0;
+  #enabled = false;
+  #x2apic = false;
   #logicalDestination = 0;
   #destinationFormat = 0xffffffff;
   #spurious = 0xff;
@@ -92,7 +96,7 @@ export class LocalApic implements InterruptController, Stateful<LocalApicState> 
   /** xAPIC mode at 0xfee00000, software-disabled; id 0 is the bootstrap processor. */
   powerOn(): void {
     const bsp = this.id === 0 ? apic.APIC_BASE_BSP : 0;
-    this.#apicBase = (apic.APIC_PAGE | apic.APIC_BASE_EN | bsp) >>> 0;
+    this.#setBase((apic.APIC_PAGE | apic.APIC_BASE_EN | bsp) >>> 0);
     this.reset();
   }
 
@@ -141,7 +145,7 @@ export class LocalApic implements InterruptController, Stateful<LocalApicState> 
   /** Modes change only as SDM figure 11-27 allows; a disabled APIC forgets its state. */
   set apicBase(value: number) {
     const old = this.#apicBase;
-    this.#apicBase = value;
+    this.#setBase(value);
     if ((value & apic.APIC_BASE_EN) === 0 && (old & apic.APIC_BASE_EN) !== 0) this.reset();
     else if (((value ^ old) & apic.APIC_BASE_EXTD) !== 0) {
       this.#icrHigh = 0;
@@ -152,15 +156,15 @@ export class LocalApic implements InterruptController, Stateful<LocalApicState> 
 
   /** Guest-physical address of the register page, a multiple of 4096. */
   get pageAddress(): number {
-    return this.#apicBase - (this.#apicBase % 4096);
+    return this.#pageAddress;
   }
 
   get enabled(): boolean {
-    return (this.#apicBase & apic.APIC_BASE_EN) !== 0;
+    return this.#enabled;
   }
 
   get x2apic(): boolean {
-    return (this.#apicBase & apic.APIC_BASE_EXTD) !== 0;
+    return this.#x2apic;
   }
 
   /** Enabled, by hardware and by software: takes fixed interrupts. */
@@ -377,7 +381,7 @@ export class LocalApic implements InterruptController, Stateful<LocalApicState> 
   }
 
   load(state: LocalApicState): void {
-    this.#apicBase = state.apicBase;
+    this.#setBase(state.apicBase);
     this.#logicalDestination = state.logicalDestination;
     this.#destinationFormat = state.destinationFormat;
     this.#spurious = state.spurious;
@@ -390,6 +394,13 @@ export class LocalApic implements InterruptController, Stateful<LocalApicState> 
     this.#externalLatched = state.externalLatched;
     this.timer.load(state.timer);
     this.#updateExternal();
+  }
+
+  #setBase(value: number): void {
+    this.#apicBase = value;
+    this.#pageAddress = value - (value % 4096);
+    this.#enabled = (value & apic.APIC_BASE_EN) !== 0;
+    this.#x2apic = (value & apic.APIC_BASE_EXTD) !== 0;
   }
 
   #resetDestinations(): void {

@@ -220,11 +220,9 @@ export class Scheduler implements Stateful<SchedulerState> {
     if (slot.online) this.#shareHorizon();
   }
 
-  /** From inside an exit: the access takes the running vCPU this long, rounded up to instructions. */
-  stall(nanoseconds: number): void {
-    const slot = this.#current;
-    if (slot === undefined) return;
-    slot.vcpu.stall(Math.ceil(nanoseconds / slot.nanosecondsPerInstruction));
+  /** From inside an exit: the access takes the running vCPU as long as so many instructions. */
+  stall(instructions: number): void {
+    this.#current?.vcpu.stall(instructions);
   }
 
   /** False: parked or in wait-for-SIPI, not run at all. True: runs from the present moment on. */

@@ -27,6 +27,8 @@ export const SLOW_UNALIGNED = 0x800;
 /** V8 folds no exported constants. */
 const WRITES = SLOW_WRITE;
 const UPDATES = SLOW_UPDATE;
+const ADDRESS_WORD = ADDRESS >> 2;
+const VALUES = VALUE;
 const { none: DONE, exception: EXCEPTION } = Leave;
 
 /** Scratch for accesses in pieces: what is being moved, and where each page of it is. */
@@ -268,6 +270,17 @@ function copy(view: DataView, to: number, from: number, size: number): void {
 /** The `slow_access` function of templates: returns 0 or the reason to leave. */
 export function slowAccess(core: Core, kind: number): number {
   const size = kind & 0xff;
+  if (size <= 8 && !(kind & UPDATES) && !core.watching) {
+    // most of all: registers of devices
+    const low = core.i32[ADDRESS_WORD] as number;
+    const writes = (kind & WRITES) !== 0;
+    const { tlb, tlbSet } = core;
+    const physical = tlb.deviceHalves(low, core.i32[ADDRESS_WORD + 1] as number, writes, tlbSet);
+    if (physical >= 0 && (low & (size - 1)) === 0) {
+      moderatePiece(core, physical, size as Width, writes, core.linearView, core.base + VALUES);
+      return DONE;
+    }
+  }
   const linear = core.address(ADDRESS);
   const value = core.base + VALUE;
   const memory = core.linearMemory;

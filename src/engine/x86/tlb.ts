@@ -169,6 +169,17 @@ export class Tlb {
       : -1;
   }
 
+  /** As {@link device}, of an address in signed halves. */
+  deviceHalves(low: number, high: number, writes: boolean, set: number): number {
+    const entry = this.#entry(low, set);
+    const tag = this.#i32[entry + DEVICE_TAG] as number;
+    return tag & (writes ? DEVICE_WRITE : DEVICE_READ) &&
+      (tag & 0xffff_f000) === (low & 0xffff_f000) &&
+      this.#i32[entry + DEVICE_TAG + 1] === high
+      ? (this.#u32[entry + DEVICE_PAGE] as number) * 4096 + (low & 0xfff)
+      : -1;
+  }
+
   /** Byte in linear memory of code; -1: not known. */
   fetch(linear: number, set: number): number {
     const page = Math.floor(linear / 4096);
