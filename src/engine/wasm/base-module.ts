@@ -125,7 +125,7 @@ export function buildBaseModule(
   const indirectFunction = module.addFunction(TEMPLATE, [], indirect);
 
   const find = module.addFunction(FIND_REGION, FIND_REGION_LOCALS, findRegion());
-  const walk = module.addFunction(PAGE_WALK, PAGE_WALK_LOCALS, pageWalk(find, ramOffset));
+  const walk = module.addFunction(PAGE_WALK, PAGE_WALK_LOCALS, pageWalk(find, find + 1, ramOffset));
   module.exportFunction("page_walk", walk);
   const slow = slowAccess({ pageWalk: walk, typescript: moderate }, ramOffset);
   module.exportFunction("slow_access", module.addFunction(SLOW_ACCESS, slow.locals, slow.code));

@@ -1,16 +1,21 @@
 import { SLOW_UPDATE, SLOW_WRITE } from "../x86/access.ts";
 import {
   ADDRESS,
+  CR2,
+  ERROR_CODE,
   Leave,
+  RECORD,
   TLB,
   TLB_ADDEND,
   TLB_DEVICE_TAG,
   TLB_READ_TAG,
   TLB_WRITE_TAG,
   VALUE,
+  VECTOR,
 } from "../x86/state.ts";
 import { Assembler } from "./assembler.ts";
 import type { Signature, ValueType } from "./module-builder.ts";
+import { PAGE_FAULT, PAGE_FAULT_SHIFT } from "./page-walk.ts";
 import { isCode, tlbEntry } from "./tlb-code.ts";
 
 /** A slow access: (vCPU base, record address, kind) -> 0 or the reason to leave. */
@@ -26,6 +31,7 @@ export interface Callees {
   readonly typescript: number;
 }
 
+const PAGE_FAULT_VECTOR = 14;
 const CPU = 0;
 const SCRATCH_TYPES: readonly ValueType[] = ["i32", "i32", "i32"];
 
@@ -43,7 +49,7 @@ class DataAccess {
   readonly code = new Assembler();
   private readonly kind: number;
   private readonly linear: number;
-  private readonly entry: number;
+  readonly entry: number;
   private readonly last: number;
   readonly host: number;
   private readonly pageWalk: number;
@@ -70,8 +76,9 @@ class DataAccess {
   /**
    * Sets `host` if the access lies in one page that the TLB grants, or does after a walk. Leaves the
    * enclosing block if not, or if it changes decoded code.
+   * @param fault what to do if the walk ends in a page fault: `entry` has it
    */
-  grant(): void {
+  grant(fault: () => void): void {
     const { code, linear, kind, entry, host, last, ramOffset } = this;
     code.get(linear).op("i32.wrap_i64").i32(0xfff).op("i32.and");
     this.size().op("i32.add").i32(4096).op("i32.gt_u").branchIf(0);
@@ -82,7 +89,7 @@ class DataAccess {
       .op("i32.and");
     code.if(
       () => {
-        this.walkUnless(TLB_WRITE_TAG, ~1n, 1);
+        this.walkUnless(TLB_WRITE_TAG, ~1n, 1, fault);
         // bit 0 of the tag: the page holds code as well, somewhere
         code.get(entry).load("i32.8u", TLB_WRITE_TAG).i32(1).op("i32.and");
         this.setHost();
@@ -94,7 +101,7 @@ class DataAccess {
         });
       },
       () => {
-        this.walkUnless(TLB_READ_TAG, -1n, 0);
+        this.walkUnless(TLB_READ_TAG, -1n, 0, fault);
         this.setHost();
       },
     );
@@ -109,7 +116,7 @@ class DataAccess {
    * Inside an `if`: fill the entry unless its tag, less the bits that are not in `mask`, is the page's.
    * A page of the moderator's is not looked for again.
    */
-  private walkUnless(tag: number, mask: bigint, writes: 0 | 1): void {
+  private walkUnless(tag: number, mask: bigint, writes: 0 | 1, fault: () => void): void {
     const { code, linear, entry } = this;
     code.get(entry).load("i64", tag);
     if (mask !== -1n) code.i64(mask).op("i64.and");
@@ -119,6 +126,7 @@ class DataAccess {
       code.get(linear).i64(-4096n).op("i64.and").op("i64.eq").branchIf(2);
       code.get(CPU).get(linear).i32(writes).call(this.pageWalk).tee(entry);
       code.op("i32.eqz").branchIf(2);
+      code.get(entry).i32(PAGE_FAULT).op("i32.and").if(fault);
     });
   }
 }
@@ -127,10 +135,16 @@ class DataAccess {
 export function slowAccess({ pageWalk, typescript }: Callees, ramOffset: number) {
   const [record, kind, linear] = [1, 2, 3];
   const access = new DataAccess({ kind, linear, scratch: 4 }, pageWalk, ramOffset);
-  const { code, host } = access;
+  const { code, entry, host } = access;
   code.get(CPU).load("i64", ADDRESS).set(linear);
   code.block(() => {
-    access.grant();
+    access.grant(() => {
+      code.get(CPU).get(linear).store("i64", CR2);
+      code.get(CPU).i32(PAGE_FAULT_VECTOR).store("i32", VECTOR);
+      code.get(CPU).get(entry).i32(PAGE_FAULT_SHIFT).op("i32.shr_u").store("i32", ERROR_CODE);
+      code.get(CPU).get(record).store("i32", RECORD);
+      code.i32(Leave.exception).return();
+    });
     for (const [bytes, load, store] of MOVES) {
       access.size().i32(bytes).op("i32.eq");
       code.if(() => {
@@ -153,7 +167,7 @@ export function fillTlb({ pageWalk, typescript }: Callees, ramOffset: number) {
   const access = new DataAccess({ kind, linear, scratch: 3 }, pageWalk, ramOffset);
   const { code } = access;
   code.block(() => {
-    access.grant();
+    access.grant(() => code.i32(0).return());
     code.i32(1).return();
   });
   code.get(CPU).get(linear).store("i64", ADDRESS);

@@ -52,8 +52,9 @@ import { isCode, tlbEntry } from "./tlb-code.ts";
 
 /**
  * Fills the TLB for an access to data: (vCPU base, linear address, whether it writes) -> address of
- * the entry, or 0 where x86/paging.ts has to look. That defines what a translation is; here is what
- * raises nothing, is nobody else's to decide, and changes no decoded code. Nothing is changed if not.
+ * the entry, which is even; or, if it is a page fault, an odd number: PAGE_FAULT and the error code
+ * above it; or 0 where x86/paging.ts has to look. That defines what a translation is; here is what is
+ * nobody else's to decide, and changes no decoded code. Nothing is changed if not.
  */
 export const PAGE_WALK: Signature = { parameters: ["i32", "i64", "i32"], results: ["i32"] };
 
@@ -89,9 +90,11 @@ const UNMARKED = 22;
 const [PDE, INDEX, NEEDED] = [23, 24, 25];
 /** COMMON of the upper levels, low 32 bits. */
 const UPPER_COMMON = 26;
+/** The same as PDE if it told where the page's entry is, or 0. */
+const CACHED = 27;
 export const PAGE_WALK_LOCALS: readonly ValueType[] = [
   ...new Array<ValueType>(8).fill("i64"),
-  ...new Array<ValueType>(16).fill("i32"),
+  ...new Array<ValueType>(17).fill("i32"),
 ];
 
 const PRESENT = 1;
@@ -100,6 +103,11 @@ const MAY_USE = 4;
 const ACCESSED = 0x20;
 const DIRTY = 0x40;
 const LARGE = 0x80;
+/** Bits of error codes. */
+const FAULT_PROTECTION = 1;
+const FAULT_WRITES = 2;
+const FAULT_USER = 4;
+const FAULT_RESERVED = 8;
 const NO_EXECUTE = 1n << 63n;
 const ADDRESS_BITS = 1n << BigInt(PHYSICAL_ADDRESS_BITS);
 const FRAME = ADDRESS_BITS - 0x1000n;
@@ -124,6 +132,22 @@ const offsetBits = (shift: number): bigint => (1n << BigInt(shift)) - 1n;
 const giveUp = (code: Assembler): void => {
   code.i32(0).return();
 };
+
+/** The result of a walk that ends in a page fault: this bit, and how far the error code is shifted. */
+export const PAGE_FAULT = 1;
+export const PAGE_FAULT_SHIFT = 1;
+
+/** Error code (4.7): these bits, and who accesses. */
+function pageFault(code: Assembler, bits: number): void {
+  const above = (bit: number): number => Math.log2(bit) + PAGE_FAULT_SHIFT;
+  code.get(WRITES).i32(above(FAULT_WRITES)).op("i32.shl");
+  code.get(CPU).load("i32", TLB_SET).i32(USER).op("i32.eq");
+  code.i32(above(FAULT_USER)).op("i32.shl").op("i32.or");
+  code
+    .i32((bits << PAGE_FAULT_SHIFT) | PAGE_FAULT)
+    .op("i32.or")
+    .return();
+}
 
 /** Where the region list has a guest-physical address: (vCPU base, address) -> address of the region, or 0. */
 export const FIND_REGION: Signature = { parameters: ["i32", "i64"], results: ["i32"] };
@@ -153,9 +177,10 @@ export function findRegion(): Assembler {
 
 /**
  * @param find index of {@link findRegion}
+ * @param self index that the function itself will have
  * @param ramOffset byte in linear memory of host-physical address 0
  */
-export function pageWalk(find: number, ramOffset: number): Assembler {
+export function pageWalk(find: number, self: number, ramOffset: number): Assembler {
   const code = new Assembler();
   code
     .i32(ACCESSED | DIRTY)
@@ -164,7 +189,7 @@ export function pageWalk(find: number, ramOffset: number): Assembler {
     .select()
     .set(MARKS);
   useRegion(code, () => code.get(CPU).i32(REGIONS).op("i32.add"));
-  const walk: Walk = { code, find, ramOffset };
+  const walk: Walk = { code, find, self, ramOffset };
   code.block(() => {
     code.block(() => {
       code.block(() => {
@@ -178,9 +203,9 @@ export function pageWalk(find: number, ramOffset: number): Assembler {
         code.if(() => twoLevels(walk, 2));
         manyLevels(walk);
       });
-      readPageEntry(code);
+      readPageEntry(walk);
     });
-    checkRights(code);
+    checkRights(walk);
     code.get(LINEAR).get(OFFSETS).op("i64.and").get(TABLE).op("i64.or").set(PHYSICAL);
     code.get(HOST).set(LEAF);
   });
@@ -196,6 +221,7 @@ export function pageWalk(find: number, ramOffset: number): Assembler {
 interface Walk {
   readonly code: Assembler;
   readonly find: number;
+  readonly self: number;
   readonly ramOffset: number;
 }
 
@@ -262,6 +288,7 @@ function useCached(code: Assembler, depth: number): void {
       .op("i32.add")
       .set(HOST);
     code.i32(WRITE).set(OWNER);
+    code.get(PDE).set(CACHED);
     code.i32(0).set(PDE);
     code.branch(depth + 1);
   });
@@ -408,7 +435,7 @@ function manyLevels(walk: Walk): void {
       code.get(CPU).load("i64", CR3).i64(FRAME).op("i64.and").set(TABLE);
       findEntry(walk, 8, 39, 9);
       read();
-      ifLarge(code, () => giveUp(code)); // reserved there
+      ifLarge(code, () => pageFault(code, FAULT_PROTECTION | FAULT_RESERVED));
       descend(walk, UPPER[0] as number);
       findEntry(walk, 8, 30, 9);
       read();
@@ -435,32 +462,53 @@ function manyLevels(walk: Walk): void {
 }
 
 /** Reads the page's entry, of 8 bytes; TABLE becomes the page. */
-function readPageEntry(code: Assembler): void {
+function readPageEntry(walk: Walk): void {
+  const { code } = walk;
   // what the upper levels have in common is noted later
   code.get(COMMON).op("i32.wrap_i64").set(UPPER_COMMON);
   code.get(HOST).load("i64").tee(ENTRY);
   code.op("i32.wrap_i64").get(NEEDED).op("i32.and").get(NEEDED).op("i32.ne");
   code.get(ENTRY).get(RESERVED).op("i64.and").op("i64.eqz").op("i32.eqz");
-  code.op("i32.or").if(() => giveUp(code));
+  code.op("i32.or").if(() => {
+    walkAnew(walk);
+    code.get(ENTRY).op("i32.wrap_i64").i32(PRESENT).op("i32.and");
+    code.if(() => pageFault(code, FAULT_PROTECTION | FAULT_RESERVED));
+    pageFault(code, 0);
+  });
   code.get(ENTRY).get(COMMON).op("i64.and").set(COMMON);
   code.get(OFFSETS).i64(-1n).op("i64.xor").i64(FRAME).op("i64.and");
   code.get(ENTRY).op("i64.and").set(TABLE);
 }
 
+/**
+ * If where the page's entry is was cached, forget that and walk from the top: entries above it may
+ * have come to allow more, and a page fault forgets what led to it (4.10.4.1).
+ */
+function walkAnew({ code, self }: Walk): void {
+  code.get(CACHED);
+  code.if(() => {
+    code
+      .get(CACHED)
+      .i64(0n)
+      .store("i64", PDE_CACHE + PDE_TAG);
+    code.get(CPU).get(LINEAR).get(WRITES).returnCall(self);
+  });
+}
+
 /** What all entries allow (4.6), by the TLB set in use: that says who accesses. */
-function checkRights(code: Assembler): void {
+function checkRights(walk: Walk): void {
+  const { code } = walk;
   const set = SLOT;
+  const forbid = (): void => {
+    walkAnew(walk);
+    pageFault(code, FAULT_PROTECTION);
+  };
   code.get(CPU).load("i32", TLB_SET).set(set);
   // user code may use its pages only, and the supervisor under SMAP only others
   code.get(COMMON).op("i32.wrap_i64");
   code.get(set).i32(SUPERVISOR_SMAP).op("i32.eq").i32(Math.log2(MAY_USE)).op("i32.shl");
   code.op("i32.xor").i32(MAY_USE).op("i32.and").op("i32.eqz");
-  code
-    .get(set)
-    .i32(SUPERVISOR)
-    .op("i32.ne")
-    .op("i32.and")
-    .if(() => giveUp(code));
+  code.get(set).i32(SUPERVISOR).op("i32.ne").op("i32.and").if(forbid);
   // both need the right to write; but not the supervisor without CR0.WP
   code.get(COMMON).op("i32.wrap_i64").i32(MAY_WRITE).op("i32.and");
   code.get(set).i32(USER).op("i32.ne");
@@ -468,11 +516,7 @@ function checkRights(code: Assembler): void {
   code.op("i32.and").op("i32.or").set(WRITABLE);
   code.get(WRITES);
   code.if(
-    () =>
-      code
-        .get(WRITABLE)
-        .op("i32.eqz")
-        .if(() => giveUp(code)),
+    () => code.get(WRITABLE).op("i32.eqz").if(forbid),
     () => {
       // the first write sets the dirty bit
       code.get(ENTRY).op("i32.wrap_i64").i32(DIRTY).op("i32.and").op("i32.eqz");

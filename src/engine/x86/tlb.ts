@@ -264,13 +264,22 @@ export class Tlb {
     i32[GENERATION] = generation === LAST_GENERATION ? 1 : generation + 1;
   }
 
+  /** Whatever else the low bits of the tag tell. */
+  #forget(tag: number, low: number, high: number): void {
+    if (((this.#i32[tag] as number) & 0xffff_f000) === low && this.#i32[tag + 1] === high)
+      this.#empty(tag);
+  }
+
   /** Forget 4 KiB in every set, and all of the page directory. @returns whether code of it may be known by its linear address */
   forgetPage(linear: number): boolean {
     this.#forgetDirectory();
+    const low = linear & 0xffff_f000;
+    const high = Math.floor(linear / 4294967296);
     for (let set = 0; set < TLB_SET_COUNT; set++) {
       const entry = this.#entry(linear, set);
-      for (const [tag, bits] of PAGE_TAGS)
-        if (this.#matches(entry + tag, linear, bits)) this.#empty(entry + tag);
+      this.#forget(entry + READ_TAG, low, high);
+      this.#forget(entry + WRITE_TAG, low, high);
+      this.#forget(entry + DEVICE_TAG, low, high);
     }
     const page = Math.floor(linear / 4096);
     const at = page & (FETCH_ENTRIES - 1);
@@ -324,12 +333,6 @@ function largePageBit(linear: number): number {
 function giantPageBit(linear: number): number {
   return Math.imul((Math.floor(linear / GIANT_PAGE_BYTES) & NUMBERS) | GIANT, HASH) >>> LARGE_SHIFT;
 }
-
-const PAGE_TAGS = [
-  [READ_TAG, 0],
-  [WRITE_TAG, HOLDS_CODE],
-  [DEVICE_TAG, DEVICE_READ | DEVICE_WRITE],
-] as const;
 
 /** Numbers by their low bits: it may have more than were added. */
 class BitSet {
