@@ -8,13 +8,22 @@ export type Jit = (typeof JITS)[number];
 /** What engines have that are not told otherwise; tests choose it by GAOLER_JIT. */
 export const usualJit: { mode: Jit } = { mode: "on" };
 
-/**
- * Entries that make a block hot. To compile a region costs what tier 0 needs for about ten thousand
- * times its instructions: a program that ends soon must not pay for what it does not get back.
- */
-const HOT_AFTER = 50_000;
+/** Entries that make a block hot: tier 0 takes about as long for them as compiling it does. */
+const HOT_AFTER = 6_000;
 /** How much longer tier 0 takes for an instruction on numbers or vectors than for others. */
-const COSTLY = 8;
+const COSTLY = 4;
+/**
+ * A byte of compiled code costs about a microsecond, most of it in the background: a program that does
+ * not run for long must not pay for what it does not get back.
+ */
+const FREE_BYTES = 400 * 1024;
+const INSTRUCTIONS_PER_BYTE = 2_000;
+
+/** Bytes of code that may have been emitted after so many instructions. */
+export function affordableBytes(instructions: number): number {
+  return FREE_BYTES + instructions / INSTRUCTIONS_PER_BYTE;
+}
+
 /** Random numbers of entries are below a random power of two, up to that. */
 const MAXIMUM_RANDOM_BITS = 10;
 const SEED = 0x9e37_79b9;

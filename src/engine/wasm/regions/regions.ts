@@ -1,4 +1,5 @@
 import type { GuestMemory } from "../../guest-memory.ts";
+import type { Vcpu } from "../../vcpu.ts";
 import { SLOW_UPDATE, SLOW_WRITE } from "../../x86/access.ts";
 import type { Core } from "../../x86/core.ts";
 import { Decoder } from "../../x86/decoder.ts";
@@ -23,7 +24,7 @@ import type { Block, Blocks } from "../blocks.ts";
 import { ModuleBuilder } from "../module-builder.ts";
 import type { Templates } from "../templates.ts";
 import { type Node, newNode, structure } from "./graph.ts";
-import { type Jit, Thresholds } from "./jit.ts";
+import { affordableBytes, type Jit, Thresholds } from "./jit.ts";
 import { atBlock, isSameStack, type KnownX87, knownX87 } from "./known-stack.ts";
 import { type Caution, liftBlock, type RegionBlock } from "./region-block.ts";
 import {
@@ -43,7 +44,7 @@ import {
 /** Most blocks and instructions of a region. */
 const MAXIMUM_BLOCKS = 64;
 const MAXIMUM_INSTRUCTIONS = 600;
-/** A region of so many blocks may become part of others as well; at larger ones they end. */
+/** A region of so many blocks may become part of others as well; at larger ones they end, unless they lead back. */
 const SMALL_REGION_BLOCKS = 12;
 /** So many regions become one module; fewer if one is entered so often while it waits. */
 const BATCH_REGIONS = 16;
@@ -136,6 +137,8 @@ export class Regions {
   /** What will be compiled together. */
   private batch: Batch | undefined;
   private readonly jit: Jit;
+  /** Bytes of code emitted so far. */
+  private emittedBytes = 0;
   /** Regions compiled so far. */
   compiled = 0;
   /** Of more at a time, the oldest are given up. */
@@ -184,6 +187,10 @@ export class Regions {
       mode & MODE_CODE_64 ||
       (mode & MODE_CODE_32 && core.get(segmentField(CS, SEGMENT_BASE)) === 0);
     if (!flat || entry.crossing >= 0 || !this.blocks.hasRoom) return;
+    if (this.jit === "on" && this.emittedBytes > affordableBytes((core.vcpu as Vcpu).retired)) {
+      this.blocks.countDown(entry, this.hotAfter(entry));
+      return;
+    }
     const nodes = this.select(core, entry, mode);
     if (nodes === undefined) return;
     this.batch ??= new Batch();
@@ -192,9 +199,10 @@ export class Regions {
       newLink: () => this.blocks.newLink(),
       pathOf: (block, offset, usual) => this.pathOf(block, offset, usual),
       notesAt: (block, offset) => this.notesAt(block.start + offset),
-      hotAfter: this.blocks.hotAfter(Math.floor(entry.start / 4096)),
+      hotAfter: this.hotAfter(entry),
     });
     emitter.body();
+    this.emittedBytes += emitter.code.length;
     if (known !== undefined) this.drop(known);
     const fast = nodes.some(({ block }) => block.flow.usesFast) ? core.get(MXCSR_FAST) : undefined;
     const slot = this.freeSlots.pop() ?? this.templates.takeSlot();
@@ -206,12 +214,18 @@ export class Regions {
     else this.blocks.countDown(entry, BATCH_ENTRIES);
   }
 
+  private hotAfter(block: Block): number {
+    return this.blocks.hotAfter(Math.floor(block.start / 4096));
+  }
+
   private know(region: Region): void {
+    this.byEntry.set(region.entry, region);
     for (const block of new Set(region.blocks)) {
       const regions = this.byBlock.get(block) ?? new Set();
       this.byBlock.set(block, regions.add(region));
+      // what was about to become hot is entered through this one now, or has to become so again
+      if (!this.byEntry.has(block)) this.blocks.countDown(block, this.hotAfter(block));
     }
-    this.byEntry.set(region.entry, region);
   }
 
   private finishBatch(): void {
@@ -233,10 +247,7 @@ export class Regions {
     for (const region of this.byEntry.values()) {
       if (this.byEntry.size <= this.maximum) break;
       this.drop(region);
-      this.blocks.countDown(
-        region.entry,
-        this.blocks.hotAfter(Math.floor(region.entry.start / 4096)),
-      );
+      this.blocks.countDown(region.entry, this.hotAfter(region.entry));
     }
   }
 
@@ -283,7 +294,6 @@ export class Regions {
         if (
           block === undefined ||
           Math.abs(distance) >= REACH - 4096 ||
-          (this.byEntry.get(block)?.blocks.length ?? 0) > SMALL_REGION_BLOCKS ||
           add(block, rip, atBlock(flow.x87)) === undefined
         )
           rejected.add(rip);
@@ -303,7 +313,22 @@ export class Regions {
       }
       if (returns) node.successors.push(...new Set(returnSites.filter(fits)));
     }
+    this.endAtOthers([...nodes.values()]);
     return structure(first);
+  }
+
+  /** Let a region end where another large one begins, if nothing leads back from there. */
+  private endAtOthers(nodes: readonly Node[]): void {
+    const comesBack = new Set(nodes.slice(0, 1));
+    for (let size = 0; size < comesBack.size; ) {
+      size = comesBack.size;
+      for (const node of nodes)
+        if (node.successors.some((successor) => comesBack.has(successor))) comesBack.add(node);
+    }
+    const isOther = (node: Node): boolean =>
+      !comesBack.has(node) &&
+      (this.byEntry.get(node.block.block)?.blocks.length ?? 0) > SMALL_REGION_BLOCKS;
+    for (const node of nodes) node.successors = node.successors.filter((one) => !isOther(one));
   }
 
   /** The decoded block at an address, if it is known. */
