@@ -3,21 +3,10 @@ import { isFused } from "../../wasm/fused.ts";
 import type { Semantics } from "../row.ts";
 import { avx } from "../sse/forms.ts";
 import { type Fused, fused } from "../sse/fused.ts";
-import {
-  arithmetic,
-  both,
-  DOUBLES,
-  either,
-  isZero,
-  low,
-  pass,
-  resultOf,
-  type Shape,
-  SINGLES,
-  withLow,
-} from "../sse/guard.ts";
+import { arithmetic, pass, resultOf } from "../sse/guard.ts";
 import { readVector, writeVector } from "../sse/operands.ts";
 import { fusedRange, type Range } from "../sse/range.ts";
+import { both, DOUBLES, either, isZero, low, type Shape, SINGLES, withLow } from "../sse/shapes.ts";
 import { SSE_FIRST, SSE_INTEGER, SSE_SECOND, SSE_THIRD } from "../state.ts";
 
 /** FMA: a * b + c and its variants, rounded once. */

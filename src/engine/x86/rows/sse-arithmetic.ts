@@ -2,20 +2,10 @@ import type { Value } from "../../micro/micro-op.ts";
 import type { Instruction } from "../instruction.ts";
 import type { Semantics } from "../row.ts";
 import { eachLane, vector } from "../sse/forms.ts";
-import {
-  areShort,
-  arithmetic,
-  either,
-  exactly,
-  FORMS,
-  isExactSum,
-  isZero,
-  low,
-  type Shape,
-  withLow,
-} from "../sse/guard.ts";
+import { areShort, arithmetic, exactly, isExactSum } from "../sse/guard.ts";
 import { firstSource, readVector, writeVector } from "../sse/operands.ts";
 import { productRange, quotientRange, type Range, rootRange, sumRange } from "../sse/range.ts";
+import { either, FORMS, isZero, low, type Shape, withLow } from "../sse/shapes.ts";
 
 /** An operation on vectors, or on their low elements. */
 function apply(

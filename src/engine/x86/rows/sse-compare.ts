@@ -2,22 +2,7 @@ import { setComparison } from "../../micro/flags.ts";
 import type { Value } from "../../micro/micro-op.ts";
 import type { Instruction } from "../instruction.ts";
 import { eachLane, vector } from "../sse/forms.ts";
-import {
-  absolute,
-  compareAll,
-  DOUBLES,
-  every,
-  exactly,
-  FORMS,
-  guarded,
-  low,
-  notDenormal,
-  type Proof,
-  pass,
-  type Shape,
-  SINGLES,
-  withLow,
-} from "../sse/guard.ts";
+import { exactly, guarded, type Proof, pass } from "../sse/guard.ts";
 import {
   firstSource,
   immediate,
@@ -29,6 +14,18 @@ import {
 } from "../sse/operands.ts";
 import { EQUAL, GREATER, LESS } from "../sse/predicates.ts";
 import { type Range, unionRange } from "../sse/range.ts";
+import {
+  absolute,
+  compareAll,
+  DOUBLES,
+  every,
+  FORMS,
+  low,
+  notDenormal,
+  type Shape,
+  SINGLES,
+  withLow,
+} from "../sse/shapes.ts";
 import { learn, speculateNumbers } from "../sse/speculation.ts";
 import { SSE_FIRST, SSE_INTEGER, SSE_SECOND } from "../state.ts";
 

@@ -1,17 +1,9 @@
 import type { Value } from "../../micro/micro-op.ts";
 import { vector } from "../sse/forms.ts";
-import {
-  DOUBLES,
-  fast,
-  guarded,
-  isAlwaysFast,
-  low,
-  pass,
-  resultOf,
-  SINGLES,
-} from "../sse/guard.ts";
+import { fast, guarded, isAlwaysFast, pass, resultOf } from "../sse/guard.ts";
 import { firstSource, readXmm, writeVector, writeXmm } from "../sse/operands.ts";
 import { integerRange } from "../sse/range.ts";
+import { DOUBLES, low, SINGLES } from "../sse/shapes.ts";
 import { learn } from "../sse/speculation.ts";
 import { SSE_FIRST, SSE_INTEGER, SSE_RESULT, SSE_SECOND } from "../state.ts";
 

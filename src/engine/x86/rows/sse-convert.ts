@@ -2,24 +2,7 @@ import type { Value } from "../../micro/micro-op.ts";
 import type { Instruction } from "../instruction.ts";
 import type { Semantics } from "../row.ts";
 import { vector } from "../sse/forms.ts";
-import {
-  absolute,
-  compareAll,
-  convertExactly,
-  DOUBLES,
-  every,
-  exactly,
-  fast,
-  guarded,
-  isAlwaysFast,
-  isZero,
-  low,
-  notDenormal,
-  type Proof,
-  type Shape,
-  SINGLES,
-  splat,
-} from "../sse/guard.ts";
+import { convertExactly, exactly, fast, guarded, isAlwaysFast, type Proof } from "../sse/guard.ts";
 import {
   firstSource,
   type Lanes,
@@ -29,6 +12,18 @@ import {
   writeXmm,
 } from "../sse/operands.ts";
 import { anyNormal, integerRange, type Range } from "../sse/range.ts";
+import {
+  absolute,
+  compareAll,
+  DOUBLES,
+  every,
+  isZero,
+  low,
+  notDenormal,
+  type Shape,
+  SINGLES,
+  splat,
+} from "../sse/shapes.ts";
 import { learn, speculate, speculateNumbers } from "../sse/speculation.ts";
 
 /** Conversions between vectors of singles, doubles and 32-bit integers. */

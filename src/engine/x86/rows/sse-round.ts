@@ -1,21 +1,10 @@
 import type { Value } from "../../micro/micro-op.ts";
 import type { Instruction } from "../instruction.ts";
 import { eachLane, vector } from "../sse/forms.ts";
-import {
-  DOUBLES,
-  every,
-  exactly,
-  fast,
-  guarded,
-  low,
-  notDenormal,
-  type Proof,
-  type Shape,
-  SINGLES,
-  withLow,
-} from "../sse/guard.ts";
+import { exactly, fast, guarded, type Proof } from "../sse/guard.ts";
 import { firstSource, immediate, readVector, writeVector } from "../sse/operands.ts";
 import { integralRange, type Range } from "../sse/range.ts";
+import { DOUBLES, every, low, notDenormal, type Shape, SINGLES, withLow } from "../sse/shapes.ts";
 import { learn, speculateNumbers } from "../sse/speculation.ts";
 import { SSE_INTEGER } from "../state.ts";
 

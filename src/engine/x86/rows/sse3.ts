@@ -1,9 +1,10 @@
 import type { Value } from "../../micro/micro-op.ts";
 import type { Instruction } from "../instruction.ts";
 import { eachLane, vector } from "../sse/forms.ts";
-import { arithmetic, DOUBLES, exactly, isExactSum, type Shape, SINGLES } from "../sse/guard.ts";
+import { arithmetic, exactly, isExactSum } from "../sse/guard.ts";
 import { firstSource, readVector, writeVector } from "../sse/operands.ts";
 import { type Range, sumRange } from "../sse/range.ts";
+import { DOUBLES, type Shape, SINGLES } from "../sse/shapes.ts";
 
 const SSE3 = { level: 2 } as const;
 

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { AT, Batch } from "../../testing/case.ts";
 import { Random } from "../../testing/random.ts";
+import { bare, enterLongMode, load } from "../../testing/run-code.ts";
 import { Silicon } from "../../testing/silicon.ts";
 import { defaultCase } from "../../testing/text.ts";
 import { reciprocal, reciprocalRoot } from "./approximate.ts";
@@ -27,6 +28,32 @@ describe("RCPSS and RSQRTSS", () => {
       expect(Math.abs(decode(reciprocalRoot(a)) * Math.sqrt(x) - 1)).toBeLessThanOrEqual(
         1.5 * 2 ** -12,
       );
+    }
+  });
+
+  it.each(["off", "always"] as const)("are what instructions give, --jit %s", (jit) => {
+    const machine = bare({ jit });
+    enterLongMode(machine);
+    const { registers } = machine.vcpu;
+    const code = [0x0f, 0x53, 0xc1, 0x0f, 0x52, 0xd1, 0xf3, 0x0f, 0x53, 0xd9, 0xf4];
+    load(machine, 0x10_0000, code);
+    const initial = machine.vcpu.save();
+    const random = new Random(2);
+    for (let run = 0; run < 1500; run++) {
+      const unusual = random.oneIn(4);
+      const elements = Array.from({ length: 4 }, () => {
+        const size = unusual ? random.u32() : random.u32() & 0x7fff_ffff;
+        return unusual && random.oneIn(8) ? (size & 0xff80_0000) >>> 0 : size;
+      });
+      const join = (values: readonly bigint[]): bigint =>
+        values.reduceRight((vector, value) => (vector << 32n) | value, 0n);
+      const operands = elements.map(BigInt);
+      machine.vcpu.load(initial);
+      registers.setYmm(1, join(operands));
+      machine.vcpu.run(100);
+      expect(registers.ymm(0)).toBe(join(operands.map(reciprocal)));
+      expect(registers.ymm(2)).toBe(join(operands.map(reciprocalRoot)));
+      expect(registers.ymm(3)).toBe(reciprocal(operands[0] as bigint));
     }
   });
 

@@ -1,6 +1,6 @@
 import type { Value } from "../../micro/micro-op.ts";
 import type { Instruction } from "../instruction.ts";
-import { absolute, isZero, type Shape, SINGLES, splat } from "./guard.ts";
+import { absolute, isZero, type Shape, SINGLES, splat } from "./shapes.ts";
 
 /**
  * a * b + c rounded once, out of operations that round each: the host has no

@@ -1,8 +1,8 @@
 import type { Value } from "../../micro/micro-op.ts";
 import type { Instruction, Speculation } from "../instruction.ts";
-import { absolute, every, low, type Shape, splat } from "./guard.ts";
 import type { Lanes } from "./operands.ts";
 import { isNormal, narrowed, type Range } from "./range.ts";
+import { bitmask, isZero, low, type Shape } from "./shapes.ts";
 
 /**
  * Arithmetic in compiled code. While MXCSR_FAST is 1, an operation changes no flag
@@ -28,37 +28,6 @@ const SIGN = 0x8000_0000 | 0;
 /** The zone's least number as the upper 32 bits of its encoding. */
 const START = { s: (127 - 31) << 23, d: (1023 - 255) << 20 } as const;
 
-/** Whether elements lie outside the zone, any of them (i32). */
-function areOutside(i: Instruction, shape: Shape, looks: readonly Look[]): Value {
-  const evidence = looks.map(({ value }) => {
-    const upper =
-      shape.suffix === "s"
-        ? i.op("i32.reinterpret_f32", value)
-        : i.wrap(i.shrU(i.op("i64.reinterpret_f64", value), i.i64(32)));
-    return i.op("i32.sub", upper, i.i32(START[shape.suffix]));
-  });
-  const mask = looks.every(({ isNegativeGood }) => isNegativeGood) ? BEYOND : BEYOND | SIGN;
-  return i.op(
-    "i32.and",
-    evidence.reduce((x, y) => i.op("i32.or", x, y)),
-    i.i32(mask),
-  );
-}
-
-/** Whether elements of vectors lie outside the zone, any of them (i32); without constants, which cost more. */
-function vectorsAreOutside(i: Instruction, shape: Shape, looks: readonly Look[]): Value {
-  const { integer } = shape;
-  const left = (x: Value): Value => i.op(`${integer}.shl`, x, i.i32(1));
-  const evidence = looks.map(({ value, isNegativeGood }) => {
-    // The exponent's first bit differs from the second, and that does not from the third.
-    const changes = i.op("v128.xor", value, left(value));
-    const inZone = left(i.op("v128.andnot", changes, left(changes)));
-    return isNegativeGood ? inZone : i.op("v128.andnot", inZone, value);
-  });
-  const all = evidence.reduce((x, y) => i.op("v128.and", x, y));
-  return i.op("i32.ne", i.op(`${integer}.bitmask`, all), i.i32(shape.all));
-}
-
 /** Leave unless all that is looked at is in the zone, or a zero where that will do. */
 function look(
   i: Instruction,
@@ -68,38 +37,65 @@ function look(
   speculation: Speculation,
 ): void {
   if (looks.length === 0) return;
-  const outside = packed ? vectorsAreOutside(i, shape, looks) : areOutside(i, shape, looks);
-  i.if(outside, () => {
-    const good = looks
-      .map((one) => isGood(i, shape, packed, one))
-      .reduce((x, y) => i.op("i32.and", x, y));
-    i.if(i.op("i32.eqz", good), () => speculation.retry());
+  if (packed) lookAtVectors(i, shape, looks, speculation);
+  else lookAtElements(i, shape, looks, speculation);
+}
+
+function lookAtElements(
+  i: Instruction,
+  shape: Shape,
+  looks: readonly Look[],
+  speculation: Speculation,
+): void {
+  const evidence = looks.map(({ value }) => {
+    const upper =
+      shape.suffix === "s"
+        ? i.op("i32.reinterpret_f32", value)
+        : i.wrap(i.shrU(i.op("i64.reinterpret_f64", value), i.i64(32)));
+    return i.op("i32.sub", upper, i.i32(START[shape.suffix]));
+  });
+  const mask = looks.every(({ isNegativeGood }) => isNegativeGood) ? BEYOND : BEYOND | SIGN;
+  const isOutside = (bits: Value): Value => i.op("i32.and", bits, i.i32(mask));
+  i.if(isOutside(evidence.reduce((x, y) => i.op("i32.or", x, y))), () => {
+    const good = looks.map(({ value, isZeroGood }, k) => {
+      const inZone = i.op("i32.eqz", isOutside(evidence[k] as Value));
+      if (isZeroGood === undefined) return inZone;
+      const isGoodZero = i.op("i32.and", isZero(i, shape, value), isZeroGood());
+      return i.op("i32.or", inZone, isGoodZero);
+    });
+    const areGood = good.reduce((x, y) => i.op("i32.and", x, y));
+    i.if(i.op("i32.eqz", areGood), () => speculation.retry());
   });
 }
 
-function isGood(
+/** The signs of what is computed here tell; without constants, which cost more. */
+function lookAtVectors(
   i: Instruction,
   shape: Shape,
-  packed: boolean,
-  { value, isZeroGood, isNegativeGood }: Look,
-): Value {
-  const { least, most } = shape.extent.zone;
-  const type = packed ? shape.vector : shape.element;
-  const number = (x: number): Value =>
-    packed ? splat(i, shape, x) : shape.element === "f32" ? i.f32(x) : i.f64(x);
-  const and = packed ? "v128.and" : "i32.and";
-  const size = packed ? absolute(i, shape, value) : i.op(`${type}.abs`, value);
-  let good = i.op(
-    and,
-    i.op(`${type}.ge`, size, number(2 ** least)),
-    i.op(`${type}.lt`, size, number(2 ** most)),
-  );
-  if (!isNegativeGood) good = i.op(and, good, i.op(`${type}.gt`, value, number(0)));
-  if (isZeroGood !== undefined) {
-    const zero = i.op(and, i.op(`${type}.eq`, value, number(0)), isZeroGood());
-    good = i.op(packed ? "v128.or" : "i32.or", good, zero);
-  }
-  return packed ? every(i, shape, true, good) : good;
+  looks: readonly Look[],
+  speculation: Speculation,
+): void {
+  const { integer } = shape;
+  const left = (x: Value): Value => i.op(`${integer}.shl`, x, i.i32(1));
+  const inZone = looks.map(({ value, isNegativeGood }) => {
+    // The exponent's first bit differs from the second, and that does not from the third.
+    const changes = i.op("v128.xor", value, left(value));
+    const isInside = left(i.op("v128.andnot", changes, left(changes)));
+    return isNegativeGood ? isInside : i.op("v128.andnot", isInside, value);
+  });
+  const isMissing = (signs: readonly Value[]): Value => {
+    const all = signs.reduce((x, y) => i.op("v128.and", x, y));
+    return i.op("i32.ne", bitmask(i, shape, all), i.i32(shape.all));
+  };
+  i.if(isMissing(inZone), () => {
+    const good = looks.map(({ value, isZeroGood }, k) => {
+      const isInside = inZone[k] as Value;
+      if (isZeroGood === undefined) return isInside;
+      const isGoodZero = i.op("v128.and", isZero(i, shape, value), isZeroGood());
+      return i.op("v128.or", isInside, isGoodZero);
+    });
+    i.if(isMissing(good), () => speculation.retry());
+  });
 }
 
 const ALWAYS = (i: Instruction, packed: boolean): (() => Value) =>
