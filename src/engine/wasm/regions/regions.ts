@@ -26,20 +26,20 @@ import type { Templates } from "../templates.ts";
 import { type Node, newNode, structure } from "./graph.ts";
 import { affordableBytes, type Jit, Thresholds } from "./jit.ts";
 import { atBlock, isSameStack, type KnownX87, knownX87 } from "./known-stack.ts";
+import type { AccessPath } from "./operand-places.ts";
 import { type Caution, liftBlock, type RegionBlock } from "./region-block.ts";
+import { RegionEmitter } from "./region-emitter.ts";
 import {
-  type AccessPath,
   JUMP_NOTES,
   JUMP_NOTES_BYTES,
   JUMP_TARGETS,
   JUMPS_LEFT,
   KIND_SHIFT,
   REACH,
-  RegionEmitter,
   WAY_MASK,
   WAYS,
   type WindowKind,
-} from "./region-emitter.ts";
+} from "./ways-out.ts";
 
 /** Most blocks and instructions of a region. */
 const MAXIMUM_BLOCKS = 64;

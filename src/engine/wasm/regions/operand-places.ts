@@ -1,0 +1,208 @@
+import type { Value } from "../../micro/micro-op.ts";
+import { SLOW_UPDATE, SLOW_WRITE } from "../../x86/access.ts";
+import {
+  DATA_WINDOW,
+  READ_WINDOW,
+  STACK_WINDOW,
+  TLB_READ_TAG,
+  TLB_SET_BYTES,
+  TLB_SETS,
+  TLB_WRITE_TAG,
+  WINDOW_BASE,
+  WINDOW_HOST,
+  WINDOW_REACH,
+  WINDOW_SET_BYTES,
+  WINDOWS,
+} from "../../x86/state.ts";
+import type { Block } from "../blocks.ts";
+import { BYTES, CPU, ELSE, IF, LOAD_CODES, type Operation, STORE_CODES } from "../emitter.ts";
+import type { Node } from "./graph.ts";
+import { WaysOut, type WindowKind } from "./ways-out.ts";
+
+const I32_WRAP = 0xa7;
+const I64_SUB = 0x7d;
+const I64_LT_U = 0x54;
+const I64_GE_U = 0x5a;
+
+/** Locals with a window's fields. */
+interface Window {
+  /** Of the window, in those of a TLB set. */
+  readonly offset: number;
+  readonly base: number;
+  readonly reach: number;
+  readonly host: number;
+}
+
+/** How compiled code finds an operand's place in linear memory. */
+export interface AccessPath {
+  /** Where it is looked for first. */
+  readonly window: WindowKind | undefined;
+  /** Then by the TLB; otherwise the instruction is left to tier 0. */
+  readonly tlb: boolean;
+}
+
+export type PathOf = (block: Block, offset: number, usual: WindowKind) => AccessPath;
+
+/** Operands in memory: by windows (see x86/windows.ts), by the TLB, or not at all. */
+export abstract class OperandPlaces extends WaysOut {
+  protected readonly tlb = this.newLocal("i32");
+  /** How the instruction at an offset in a block finds its operands. */
+  private readonly pathOf: PathOf;
+  private readonly windows = {
+    data: this.newWindow(DATA_WINDOW),
+    stack: this.newWindow(STACK_WINDOW),
+    read: this.newWindow(READ_WINDOW),
+  };
+
+  constructor(
+    functions: ReadonlyMap<string, number>,
+    templateType: number,
+    nodes: readonly Node[],
+    newLink: () => number,
+    pathOf: PathOf,
+  ) {
+    super(functions, templateType, nodes, newLink);
+    this.pathOf = pathOf;
+  }
+
+  protected baseOf(window: WindowKind): number {
+    return this.windows[window].base;
+  }
+
+  protected newWindow(offset: number): Window {
+    return {
+      offset,
+      base: this.newLocal("i64"),
+      reach: this.newLocal("i64"),
+      host: this.newLocal("i32"),
+    };
+  }
+
+  /** The windows that the TLB set in use has: they stand as far apart as the sets, but nearer. */
+  protected fetchWindows(): void {
+    this.get(CPU);
+    this.get(this.tlb);
+    this.get(CPU);
+    this.code.byte(0x6b);
+    this.i32(TLB_SETS);
+    this.code.byte(0x6b);
+    this.i32(TLB_SET_BYTES);
+    this.code.byte(0x6e);
+    this.i32(WINDOW_SET_BYTES);
+    this.code.byte(0x6c, 0x6a);
+    this.set(this.target);
+    for (const { offset, base, reach, host } of Object.values(this.windows))
+      for (const [field, local, type] of [
+        [WINDOW_BASE, base, "i64"],
+        [WINDOW_REACH, reach, "i64"],
+        [WINDOW_HOST, host, "i32"],
+      ] as const) {
+        this.get(this.target);
+        this.access(LOAD_CODES[type], WINDOWS + offset + field);
+        this.set(local);
+      }
+  }
+
+  protected override tlbSet(): void {
+    this.get(this.tlb);
+  }
+
+  /** Push an operand's place in linear memory, or leave the instruction to tier 0. */
+  protected locate(
+    value: Value,
+    { address, stack }: { readonly address: Value; readonly stack: boolean },
+    bytes: number,
+    tag: number,
+    kind: number,
+  ): void {
+    const { block, instructions, rip } = this.node.block;
+    const offset = Number((instructions[this.instruction] as { rip: bigint }).rip - rip);
+    const path = this.pathOf(block, offset, stack ? "stack" : "data");
+    if (path.window === undefined) {
+      this.locateByTlb(value, address, bytes, tag, kind);
+      return;
+    }
+    const window = this.windows[path.window];
+    const distance = this.newLocal("i64");
+    if (path.tlb) this.pinned(address);
+    this.value(address);
+    this.get(window.base);
+    this.code.byte(I64_SUB);
+    this.tee(distance);
+    this.get(window.reach);
+    if (path.tlb) {
+      this.code.byte(I64_LT_U);
+      this.open(IF, "i32");
+      this.placeInWindow(window, distance);
+      this.code.byte(ELSE);
+      this.locateByTlb(value, address, bytes, tag, kind);
+      this.close();
+      return;
+    }
+    this.code.byte(I64_GE_U);
+    this.openUnlikely();
+    this.get(distance);
+    this.set(this.missed);
+    this.i32(bytes | kind);
+    this.set(this.kind);
+    this.retry(value, path.window);
+    this.close();
+    this.placeInWindow(window, distance);
+  }
+
+  protected placeInWindow(window: Window, distance: number): void {
+    this.get(distance);
+    this.code.byte(I32_WRAP);
+    this.get(window.host);
+    this.code.byte(0x6a);
+  }
+
+  protected locateByTlb(
+    value: Value,
+    address: Value,
+    bytes: number,
+    tag: number,
+    kind: number,
+  ): void {
+    const linear = this.pinned(address);
+    const entry = this.lookUp(linear, bytes, tag);
+    this.code.byte(0x45);
+    this.openUnlikely();
+    this.get(linear);
+    this.set(this.missed);
+    this.i32(bytes | kind);
+    this.set(this.kind);
+    this.retry(value, "refill");
+    this.close();
+    this.hostAddress(linear, entry);
+  }
+
+  protected guestLoad(value: Value, op: Operation<"guest-load">): void {
+    const update = op.intent !== "read";
+    const tag = update ? TLB_WRITE_TAG : TLB_READ_TAG;
+    this.locate(value, op, BYTES[op.load], tag, update ? SLOW_UPDATE : 0);
+    if (op.cell !== undefined) {
+      op.cell.local = this.newLocal("i32");
+      this.tee(op.cell.local);
+    }
+    this.access(LOAD_CODES[op.load], 0);
+    value.local = this.newLocal(value.type);
+    this.set(value.local);
+  }
+
+  protected guestStore(value: Value, op: Operation<"guest-store">): void {
+    if (op.cell !== undefined) this.get(op.cell.local);
+    else this.locate(value, op, BYTES[op.store], TLB_WRITE_TAG, SLOW_WRITE);
+    this.value(op.value);
+    this.access(STORE_CODES[op.store], 0);
+  }
+
+  /** What TypeScript does, tier 0 does. */
+  protected call(value: Value): void {
+    this.retry(value);
+  }
+
+  protected leave(value: Value): void {
+    this.retry(value);
+  }
+}
