@@ -1,9 +1,10 @@
 import { TEMPLATE } from "./base-module.ts";
 import type { Bytes } from "./bytes.ts";
 import { ModuleBuilder, type Signature, type ValueType } from "./module-builder.ts";
+import { PAGE_WALK } from "./page-walk.ts";
 import { stringRuns } from "./string-runs.ts";
 
-/** A function that generated code may call, written only when it does. */
+/** A function that generated code may call, written only when it does; it may call the page walk. */
 interface RareFunction {
   readonly name: string;
   readonly signature: Signature;
@@ -31,7 +32,7 @@ export function addRareFunctions(
     let made: WebAssembly.ExportValue | undefined;
     Object.defineProperty(functions, name, {
       get: () => {
-        made ??= make(name, signature, write(), memory, table);
+        made ??= make(name, signature, write(), functions, memory, table);
         return made;
       },
     });
@@ -42,13 +43,17 @@ function make(
   name: string,
   signature: Signature,
   { locals, code }: ReturnType<RareFunction["write"]>,
+  functions: Functions,
   memory: WebAssembly.Memory,
   table: WebAssembly.Table,
 ): WebAssembly.ExportValue {
   const module = new ModuleBuilder();
+  module.importFunction("page_walk", PAGE_WALK);
   module.exportFunction(name, module.addFunction(signature, locals, code));
   const bytes = module.build(memory.buffer.byteLength / 65536, 1);
-  const imports = { env: { memory, table } };
+  const imports = {
+    env: { memory, table, page_walk: functions.page_walk as WebAssembly.ImportValue },
+  };
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), imports);
   return exports[name] as WebAssembly.ExportValue;
 }

@@ -9,13 +9,14 @@ import {
 } from "../x86/string-progress.ts";
 import { Assembler } from "./assembler.ts";
 import type { ValueType } from "./module-builder.ts";
+import { PAGE_FAULT } from "./page-walk.ts";
 import { tlbEntry } from "./tlb-code.ts";
 
 /**
- * Repeated string instructions in 64-bit mode, as far as they need no look at page tables: upwards,
- * in pages of RAM that the TLB knows. What else there is to do is done in TypeScript
- * (x86/helpers/string.ts), in turns with what is done here: an element on a page that the TLB does
- * not know, or on two pages, and the last one of a comparison, which decides the flags.
+ * Repeated string instructions in 64-bit mode, as far as pages are found in WebAssembly: upwards,
+ * in pages of RAM. What else there is to do is done in TypeScript
+ * (x86/helpers/string.ts), in turns with what is done here: an element on a page that has to be looked
+ * at, or on two pages, and the last one of a comparison, which decides the flags.
  *
  * Each function is (vCPU base, record) -> 1: the instruction is over, 0: the next element is not
  * for here, or the execution has done its share.
@@ -24,6 +25,9 @@ export interface StringRun {
   readonly name: string;
   readonly write: () => { readonly locals: readonly ValueType[]; readonly code: Assembler };
 }
+
+/** Index of the page walk, the only function that a run calls. */
+const PAGE_WALK_INDEX = 0;
 
 /** One function for each kind and size of element. */
 export const stringRuns = (): StringRun[] =>
@@ -149,10 +153,21 @@ function fitIntoPage(code: Assembler, linear: number, shift: number): void {
   code.if(() => code.get(SIZE).set(RUN));
 }
 
-/** The page's place in linear memory; leaves the outer block if the TLB does not know it. */
+/** The page's place in linear memory; leaves the outer block if the TLB does not know it even after a walk. */
 function lookUp(code: Assembler, linear: number, host: number, tag: number): void {
   tlbEntry(code, linear).get(CPU).load("i32", TLB).op("i32.add").tee(ENTRY);
-  code.load("i64", tag).get(linear).i64(-4096n).op("i64.and").op("i64.ne").branchIf(1);
+  code.load("i64", tag).get(linear).i64(-4096n).op("i64.and").op("i64.ne");
+  code.if(() => {
+    code
+      .get(CPU)
+      .get(linear)
+      .i32(tag === TLB_WRITE_TAG ? 1 : 0)
+      .call(PAGE_WALK_INDEX);
+    code.tee(ENTRY).op("i32.eqz").branchIf(2);
+    code.get(ENTRY).i32(PAGE_FAULT).op("i32.and").branchIf(2);
+    // bit 0: stores must look for code
+    if (tag === TLB_WRITE_TAG) code.get(ENTRY).load("i32", tag).i32(1).op("i32.and").branchIf(2);
+  });
   code.get(linear).op("i32.wrap_i64").get(ENTRY).load("i32", TLB_ADDEND).op("i32.add").set(host);
 }
 

@@ -39,6 +39,11 @@ const UPPER_ADDRESS_BITS = PHYSICAL_ADDRESS_BITS - 32;
 /** Windows of a set, by their places in it. */
 const KINDS = [DATA_WINDOW, STACK_WINDOW, READ_WINDOW];
 
+/** V8 folds no imported constants. */
+const REACH = WINDOW_REACH;
+const FIRST = WINDOWS;
+const SET_BYTES = WINDOW_SET_BYTES;
+
 /** What {@link findPage} found. */
 const page = { linear: 0, bytes: 0, host: 0 };
 
@@ -57,7 +62,7 @@ export class Windows {
   }
 
   private address(set: number, kind: number): number {
-    return WINDOWS + set * WINDOW_SET_BYTES + kind;
+    return FIRST + set * SET_BYTES + kind;
   }
 
   /** Bytes that a window spans; 0: there is none. */
@@ -79,34 +84,44 @@ export class Windows {
 
   /** INVLPG: forget what a window knows of 4 KiB. */
   forgetPage(linear: number): void {
-    for (const kind of KINDS) this.cut(kind, linear, (at) => this.core.address(at + WINDOW_BASE));
+    const page = Math.floor(linear / 4096) * 4096;
+    for (const kind of KINDS)
+      for (let set = 0; set < TLB_SET_COUNT; set++) {
+        const at = this.address(set, kind);
+        if (!this.isEmpty(at)) this.cut(at, page - this.core.address(at + WINDOW_BASE));
+      }
   }
 
   /** A page of RAM now holds decoded code: stores to it must be seen. @param host its first byte in linear memory */
   watchWrites(host: number): void {
     for (const kind of KINDS)
-      if (kind !== READ_WINDOW) this.cut(kind, host, (at) => this.core.get(at + WINDOW_HOST));
+      for (let set = 0; kind !== READ_WINDOW && set < TLB_SET_COUNT; set++) {
+        const at = this.address(set, kind);
+        if (!this.isEmpty(at)) this.cut(at, host - this.core.get(at + WINDOW_HOST));
+      }
   }
 
-  /** Keep the larger part of each window that has the page, by linear or by host address. */
-  private cut(kind: number, address: number, startOf: (at: number) => number): void {
+  /** INVLPG comes here often, mostly to find nothing. */
+  private isEmpty(at: number): boolean {
+    const { i32 } = this.core;
+    const word = (at + REACH) >> 2;
+    return i32[word] === 0 && i32[word + 1] === 0;
+  }
+
+  /** Keep the larger part of a window without the page so many bytes behind its beginning, if it has that. */
+  private cut(at: number, before: number): void {
     const { core } = this;
-    for (let set = 0; set < TLB_SET_COUNT; set++) {
-      const bytes = this.bytes(set, kind);
-      if (bytes === 0) continue;
-      const at = this.address(set, kind);
-      const before = Math.floor(address / 4096) * 4096 - startOf(at);
-      const behind = bytes - before - 4096;
-      if (before <= -4096 || behind <= -4096) continue;
-      const isFirstKept = before >= behind;
-      const skipped = isFirstKept ? 0 : before + 4096;
-      this.set(
-        at,
-        core.address(at + WINDOW_BASE) + skipped,
-        isFirstKept ? before : behind,
-        core.get(at + WINDOW_HOST) + skipped,
-      );
-    }
+    const bytes = core.address(at + WINDOW_REACH) + WIDEST_ACCESS - 1;
+    const behind = bytes - before - 4096;
+    if (before <= -4096 || behind <= -4096) return;
+    const isFirstKept = before >= behind;
+    const skipped = isFirstKept ? 0 : before + 4096;
+    this.set(
+      at,
+      core.address(at + WINDOW_BASE) + skipped,
+      isFirstKept ? before : behind,
+      core.get(at + WINDOW_HOST) + skipped,
+    );
   }
 
   private set(at: number, linear: number, bytes: number, host: number): void {
