@@ -1,87 +1,24 @@
 import type { GuestMemory } from "../../guest-memory.ts";
 import type { Vcpu } from "../../vcpu.ts";
-import { SLOW_UPDATE, SLOW_WRITE } from "../../x86/access.ts";
 import type { Core } from "../../x86/core.ts";
-import { Decoder } from "../../x86/decoder.ts";
 import { MODE_CODE_32, MODE_CODE_64 } from "../../x86/mode.ts";
-import {
-  ADDRESS,
-  CS,
-  DATA_WINDOW,
-  MODE,
-  MXCSR_FAST,
-  READ_WINDOW,
-  RIP,
-  SEGMENT_BASE,
-  STACK_WINDOW,
-  STATUS,
-  segmentField,
-  X87,
-} from "../../x86/state.ts";
-import { STATUS_WORD, TAGS } from "../../x87/layout.ts";
+import { CS, MODE, MXCSR_FAST, SEGMENT_BASE, segmentField } from "../../x86/state.ts";
 import { HEADER_SLOT, REGION_IMPORTS, TEMPLATE } from "../base-module.ts";
 import type { Block, Blocks } from "../blocks.ts";
 import { ModuleBuilder } from "../module-builder.ts";
 import type { Templates } from "../templates.ts";
-import { type Node, newNode, structure } from "./graph.ts";
 import { affordableBytes, type Jit, Thresholds } from "./jit.ts";
-import { atBlock, isSameStack, type KnownX87, knownX87 } from "./known-stack.ts";
-import type { AccessPath } from "./operand-places.ts";
-import { type Caution, liftBlock, type RegionBlock } from "./region-block.ts";
 import { RegionEmitter } from "./region-emitter.ts";
-import {
-  JUMP_NOTES,
-  JUMP_NOTES_BYTES,
-  JUMP_TARGETS,
-  JUMPS_LEFT,
-  KIND_SHIFT,
-  REACH,
-  WAY_MASK,
-  WAYS,
-  type WindowKind,
-} from "./ways-out.ts";
+import { Selection } from "./selection.ts";
+import { Sites } from "./sites.ts";
 
-/** Most blocks and instructions of a region. */
-const MAXIMUM_BLOCKS = 64;
-const MAXIMUM_INSTRUCTIONS = 600;
-/** A region of so many blocks may become part of others as well; at larger ones they end, unless they lead back. */
-const SMALL_REGION_BLOCKS = 12;
 /** So many regions become one module; fewer if one is entered so often while it waits. */
 const BATCH_REGIONS = 16;
 const BATCH_ENTRIES = 1000;
 /** Each time that code of a page is changed after it was compiled, it must be twice as hot for the next; up to that. */
 const MAXIMUM_DOUBLINGS = 16;
-/** An instruction that so often was left to tier 0 takes less for granted of numbers; after as many more times it stays there. */
-const MAXIMUM_RETRIES = 64;
-/** If an operand so often was not in a window, its region is compiled anew. */
-const MAXIMUM_MISSES = 16;
-/** If so many operands were in no window, none are looked for there any more. */
-const MAXIMUM_WINDOWLESS = 32;
-/** Most targets of a computed jump that a region has. */
-const MAXIMUM_TARGETS = 128;
-/** How often it is found out where a jump goes, each time after four times as many jumps. */
-const MAXIMUM_LOOKS = 10;
-/** More jumps than there are in the life of a region. */
-const NEVER = 0x7fff_ffff;
 /** Entries until a block is compiled anew, whose region was given up for what an instruction did. */
 const HOT_AGAIN_AFTER = 64;
-
-const WINDOW_OF = { data: DATA_WINDOW, stack: STACK_WINDOW, read: READ_WINDOW } as const;
-const WINDOWS_TO_READ = ["data", "stack", "read"] as const;
-const WINDOWS_TO_WRITE = ["data", "stack"] as const;
-
-/** An instruction that compiled code has left to tier 0. */
-interface Site {
-  /** How often: by itself, and because an operand was not in a window. */
-  retries: number;
-  misses: number;
-  /** Where the operand was found last, if not in the window of its kind. */
-  window: WindowKind | undefined;
-  /** Where it was seen to jump to, if that is computed. */
-  targets: readonly bigint[];
-  /** How often that was found out. */
-  lookedAt: number;
-}
 
 function holds(block: Block, address: number): boolean {
   return address >= block.start && address < block.start + block.size;
@@ -114,24 +51,15 @@ class Batch {
  */
 export class Regions {
   private readonly memory: GuestMemory;
-  /** All of linear memory. */
-  private readonly view: DataView;
   private readonly table: WebAssembly.Table;
   private readonly functions: Readonly<Record<string, WebAssembly.ExportValue>>;
   private readonly blocks: Blocks;
   private readonly templates: Templates;
-  private readonly decoder = new Decoder();
   private readonly byBlock = new Map<Block, Set<Region>>();
   private readonly byEntry = new Map<Block, Region>();
   private readonly freeSlots: number[] = [];
-  /** What is known of instructions at host-physical addresses that were left to tier 0. */
-  private readonly sites = new Map<number, Site>();
-  /** Addresses of jumps by where their targets are noted. */
-  private readonly notes = new Map<number, number>();
-  /** Of how many an operand was in no window. */
-  private windowless = 0;
-  /** Blocks whose operands are to be looked for in the TLB as well. */
-  private readonly cautious = new Set<Block>();
+  private readonly sites: Sites;
+  private readonly selection: Selection;
   /** How often compiled code of a host-physical page was changed. */
   private readonly changes = new Map<number, number>();
   /** What will be compiled together. */
@@ -154,11 +82,17 @@ export class Regions {
     jit: Jit,
   ) {
     this.memory = memory;
-    this.view = new DataView(memory.memory.buffer);
+    this.sites = new Sites(memory.memory, blocks);
     this.table = table;
     this.functions = functions;
     this.blocks = blocks;
     this.templates = templates;
+    this.selection = new Selection(
+      memory,
+      blocks,
+      this.sites,
+      (entry) => this.byEntry.get(entry)?.blocks.length ?? 0,
+    );
     this.jit = jit;
     const thresholds = new Thresholds(jit);
     blocks.hotAfter = (page, costly) =>
@@ -191,14 +125,14 @@ export class Regions {
       this.blocks.countDown(entry, this.hotAfter(entry));
       return;
     }
-    const nodes = this.select(core, entry, mode);
+    const nodes = this.selection.select(core, entry, mode);
     if (nodes === undefined) return;
     this.batch ??= new Batch();
     const { module, indices, regions } = this.batch;
     const emitter = new RegionEmitter(indices, module.typeIndex(TEMPLATE), nodes, {
       newLink: () => this.blocks.newLink(),
-      pathOf: (block, offset, usual) => this.pathOf(block, offset, usual),
-      notesAt: (block, offset) => this.notesAt(block.start + offset),
+      pathOf: (block, offset, usual) => this.sites.pathOf(block, offset, usual),
+      notesAt: (block, offset) => this.sites.notesAt(block.start + offset),
       hotAfter: this.hotAfter(entry),
     });
     emitter.body();
@@ -246,160 +180,8 @@ export class Regions {
     this.compiled += regions.size;
     for (const region of this.byEntry.values()) {
       if (this.byEntry.size <= this.maximum) break;
-      this.drop(region);
-      this.blocks.countDown(region.entry, this.hotAfter(region.entry));
+      this.replace(region, this.hotAfter(region.entry));
     }
-  }
-
-  /** Blocks that are reached from the entry, those found first first. Undefined: the entry stays with tier 0. */
-  private select(core: Core, entry: Block, mode: number): readonly Node[] | undefined {
-    const nodes = new Map<bigint, Node>();
-    const isFast = core.get(MXCSR_FAST) !== 0;
-    let instructions = 0;
-    const add = (block: Block, rip: bigint, x87: KnownX87 | undefined): Node | undefined => {
-      const pageEnd = Math.floor(block.start / 4096) * 4096 + 4096;
-      const lifted = liftBlock(
-        this.decoder,
-        block,
-        this.memory.u8.subarray(block.start, pageEnd),
-        mode,
-        rip,
-        this.blocks.instructionsOf(block),
-        isFast,
-        (address) => this.cautionAt(address),
-        x87,
-      );
-      if (lifted === undefined) return undefined;
-      instructions += lifted.instructions.length;
-      const node = newNode(lifted);
-      nodes.set(rip, node);
-      return node;
-    };
-    const entryRip = mode & MODE_CODE_64 ? (core.u64[RIP >> 3] as bigint) : BigInt(core.get(RIP));
-    const first = add(
-      entry,
-      BigInt.asIntN(64, entryRip),
-      knownX87(core.get(X87 + STATUS_WORD), core.get(X87 + TAGS)),
-    );
-    if (first === undefined) return undefined;
-    const rejected = new Set<bigint>();
-    for (const node of nodes.values()) {
-      const { falls, jumps, returnSite, flow } = node.block;
-      const known = this.targetsOf(node.block);
-      for (const rip of [...jumps, ...(falls === undefined ? [] : [falls]), returnSite, ...known]) {
-        if (rip === undefined || nodes.has(rip) || rejected.has(rip)) continue;
-        if (nodes.size >= MAXIMUM_BLOCKS || instructions >= MAXIMUM_INSTRUCTIONS) break;
-        const block = this.blockAt(core, node, rip, mode);
-        const distance = Number(rip - first.block.rip);
-        if (
-          block === undefined ||
-          Math.abs(distance) >= REACH - 4096 ||
-          add(block, rip, atBlock(flow.x87)) === undefined
-        )
-          rejected.add(rip);
-      }
-    }
-    const returnSites = [...nodes.values()].flatMap(({ block }) => {
-      const site = block.returnSite === undefined ? undefined : nodes.get(block.returnSite);
-      return site === undefined ? [] : [site];
-    });
-    for (const node of nodes.values()) {
-      const { falls, jumps, returns, flow } = node.block;
-      const fits = ({ block }: Node): boolean => isSameStack(block.x87, flow.x87);
-      const direct = falls === undefined ? jumps : [...jumps, falls];
-      for (const rip of [...direct, ...this.targetsOf(node.block)]) {
-        const successor = nodes.get(rip);
-        if (successor !== undefined && fits(successor)) node.successors.push(successor);
-      }
-      if (returns) node.successors.push(...new Set(returnSites.filter(fits)));
-    }
-    this.endAtOthers([...nodes.values()]);
-    return structure(first);
-  }
-
-  /** Let a region end where another large one begins, if nothing leads back from there. */
-  private endAtOthers(nodes: readonly Node[]): void {
-    const comesBack = new Set(nodes.slice(0, 1));
-    for (let size = 0; size < comesBack.size; ) {
-      size = comesBack.size;
-      for (const node of nodes)
-        if (node.successors.some((successor) => comesBack.has(successor))) comesBack.add(node);
-    }
-    const isOther = (node: Node): boolean =>
-      !comesBack.has(node) &&
-      (this.byEntry.get(node.block.block)?.blocks.length ?? 0) > SMALL_REGION_BLOCKS;
-    for (const node of nodes) node.successors = node.successors.filter((one) => !isOther(one));
-  }
-
-  /** The decoded block at an address, if it is known. */
-  private blockAt(core: Core, from: Node, rip: bigint, mode: number): Block | undefined {
-    const source = from.block;
-    if (source.rip >> 12n === rip >> 12n) {
-      const block = this.blocks.at(source.block.start + Number(rip - source.rip), mode);
-      return block === undefined || block.crossing >= 0 ? undefined : block;
-    }
-    const block = this.blocks.ofRecord(core.jumpCache.recordOf(rip));
-    return block === undefined || block.crossing >= 0 ? undefined : block;
-  }
-
-  private pathOf(block: Block, offset: number, usual: WindowKind): AccessPath {
-    const isWindowless = this.windowless >= MAXIMUM_WINDOWLESS;
-    const window = this.sites.get(block.start + offset)?.window ?? usual;
-    return {
-      window: isWindowless ? undefined : window,
-      tlb: isWindowless || this.cautious.has(block),
-    };
-  }
-
-  /** Where the computed jump at a block's end is known to go. */
-  private targetsOf({ block, indirect }: RegionBlock): readonly bigint[] {
-    return indirect === undefined ? [] : (this.sites.get(block.start + indirect)?.targets ?? []);
-  }
-
-  /** Where the jump at a host-physical address notes its targets; 0: nowhere. */
-  private notesAt(address: number): number {
-    const site = this.siteAt(address);
-    if (site.lookedAt >= MAXIMUM_LOOKS) return 0;
-    const notes = this.blocks.newArea(JUMP_NOTES_BYTES);
-    const left = JUMP_NOTES * 4 ** site.lookedAt;
-    this.view.setInt32(notes + JUMPS_LEFT, left, true);
-    this.notes.set(notes, address);
-    return notes;
-  }
-
-  /** A computed jump has been noted as often as was wanted: let its region have the targets. */
-  jumped(notes: number): void {
-    const address = this.notes.get(notes);
-    if (address === undefined) return;
-    const site = this.siteAt(address);
-    site.lookedAt++;
-    const targets = new Set(site.targets);
-    for (let k = 0; k < JUMP_NOTES; k++) {
-      const target = this.view.getBigInt64(notes + JUMP_TARGETS + 8 * k, true);
-      if (targets.size < MAXIMUM_TARGETS) targets.add(target);
-    }
-    this.view.setInt32(notes + JUMPS_LEFT, NEVER, true);
-    if (targets.size === site.targets.length) return;
-    site.targets = [...targets];
-    for (const region of this.regionsAt(address)) {
-      this.drop(region);
-      this.blocks.countDown(region.entry, 1);
-    }
-  }
-
-  private siteAt(address: number): Site {
-    let site = this.sites.get(address);
-    if (site === undefined) {
-      site = { retries: 0, misses: 0, window: undefined, targets: [], lookedAt: 0 };
-      this.sites.set(address, site);
-    }
-    return site;
-  }
-
-  private cautionAt(address: number): Caution {
-    const retries = this.sites.get(address)?.retries ?? 0;
-    if (retries < MAXIMUM_RETRIES) return "none";
-    return retries < 2 * MAXIMUM_RETRIES ? "careful" : "excluded";
   }
 
   /** The instruction of a block's header record was left to tier 0, which is about to do it. */
@@ -407,43 +189,24 @@ export class Regions {
     const block = this.blocks.ofRecord(record);
     const entered = block && this.byEntry.get(block);
     if (entered?.fast !== undefined && entered.fast !== core.get(MXCSR_FAST)) {
-      this.replace(entered);
+      this.replace(entered, HOT_AGAIN_AFTER);
       return;
     }
     const address = this.blocks.startOf(record);
-    const site = this.siteAt(address);
-    const status = core.get(STATUS);
-    const isLeft = WAYS[status & WAY_MASK] === "retry" || isModerated(core, status);
-    if (!isLeft) this.missed(core, address, site, status);
-    else if (++site.retries % MAXIMUM_RETRIES === 0)
-      for (const region of this.regionsAt(address)) this.replace(region);
-  }
-
-  /** An operand was not in its window. */
-  private missed(core: Core, address: number, site: Site, status: number): void {
-    const { windows, tlbSet } = core;
-    const linear = core.address(ADDRESS);
-    const usual = WAYS[status & WAY_MASK] as WindowKind;
-    const writes = ((status >> KIND_SHIFT) & (SLOW_WRITE | SLOW_UPDATE)) !== 0;
-    const kinds: readonly WindowKind[] = writes ? WINDOWS_TO_WRITE : WINDOWS_TO_READ;
-    const has = (kind: WindowKind): boolean => windows.has(tlbSet, WINDOW_OF[kind], linear);
-    // each time it is tried there is more behind it that speaks against it
-    if ((++site.misses & (site.misses - 1)) === 0) {
-      if (!kinds.some(has)) windows.move(tlbSet, WINDOW_OF[usual], linear);
-      if (!kinds.some(has) && !writes) windows.move(tlbSet, READ_WINDOW, linear);
-      site.window = kinds.find(has);
-    }
-    if (site.misses !== MAXIMUM_MISSES) return;
-    if (site.window === undefined) this.windowless++;
-    this.dropAt(address);
-  }
-
-  /** Drop what was compiled from an instruction, to be compiled anew soon, and with more caution. */
-  private dropAt(address: number): void {
+    const consequence = this.sites.left(core, address);
+    if (consequence === "none") return;
     for (const region of this.regionsAt(address)) {
-      this.replace(region);
-      for (const block of region.blocks) this.cautious.add(block);
+      this.replace(region, HOT_AGAIN_AFTER);
+      if (consequence === "replaced with caution")
+        for (const one of region.blocks) this.sites.beCautious(one);
     }
+  }
+
+  /** It has been noted where a computed jump goes: let its region have the targets. */
+  jumped(notes: number): void {
+    const address = this.sites.noted(notes);
+    if (address !== undefined)
+      for (const region of this.regionsAt(address)) this.replace(region, 1);
   }
 
   /** Those that have the code at a host-physical address. */
@@ -454,14 +217,14 @@ export class Regions {
     return found;
   }
 
-  /** Drop a region that takes too much for granted; it is compiled anew soon. */
-  private replace(region: Region): void {
+  /** Drop a region that is compiled anew after so many entries, with what is known now. */
+  private replace(region: Region, entries: number): void {
     this.drop(region);
-    this.blocks.countDown(region.entry, HOT_AGAIN_AFTER);
+    this.blocks.countDown(region.entry, entries);
   }
 
   private dropWith(block: Block): void {
-    this.cautious.delete(block);
+    this.sites.forget(block);
     const regions = this.byBlock.get(block);
     if (regions === undefined) return;
     const page = Math.floor(block.start / 4096);
@@ -487,15 +250,6 @@ export class Regions {
     for (const regions of [...this.byBlock.values()])
       for (const region of [...regions]) this.drop(region);
     this.sites.clear();
-    this.windowless = 0;
-    this.cautious.clear();
-    this.notes.clear();
     this.changes.clear();
   }
-}
-
-/** Whether an access that was not done is known to be the moderator's: no window will ever have it. */
-function isModerated(core: Core, status: number): boolean {
-  const writes = ((status >> KIND_SHIFT) & (SLOW_WRITE | SLOW_UPDATE)) !== 0;
-  return core.tlb.device(core.address(ADDRESS), writes, core.tlbSet) >= 0;
 }
