@@ -134,6 +134,18 @@ describe("the table", () => {
     { weight: 1, arbitrary: fc.record({ kind: fc.constant("flush" as const), page, host }) },
   );
 
+  it("knows nothing of the last page of all before it is told", () => {
+    const buffer = new ArrayBuffer(VCPU_BYTES);
+    const tlb = new Tlb(new Int32Array(buffer), new Uint32Array(buffer));
+    tlb.flush();
+    for (const linear of [-4096, -128, -1])
+      for (const writes of [false, true]) {
+        expect(tlb.device(linear, writes, 0)).toBe(-1);
+        expect(tlb.deviceHalves(linear, -1, writes, 0)).toBe(-1);
+        expect(writes ? tlb.write(linear, 0) : tlb.read(linear, 0)).toBe(-1);
+      }
+  });
+
   it("knows what it was told last, and nothing that it was told to forget", () => {
     fc.assert(
       fc.property(

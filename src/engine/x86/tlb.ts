@@ -174,7 +174,7 @@ export class Tlb {
     const entry = this.#entry(low, set);
     const tag = this.#i32[entry + DEVICE_TAG] as number;
     return tag & (writes ? DEVICE_WRITE : DEVICE_READ) &&
-      (tag & 0xffff_f000) === (low & 0xffff_f000) &&
+      (tag & ~(DEVICE_READ | DEVICE_WRITE)) === (low & 0xffff_f000) &&
       this.#i32[entry + DEVICE_TAG + 1] === high
       ? (this.#u32[entry + DEVICE_PAGE] as number) * 4096 + (low & 0xfff)
       : -1;
