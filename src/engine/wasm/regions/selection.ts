@@ -16,6 +16,7 @@ const MAXIMUM_BLOCKS = 64;
 const MAXIMUM_INSTRUCTIONS = 600;
 /** A region of so many blocks may become part of others as well; at larger ones they end, unless they lead back. */
 const SMALL_REGION_BLOCKS = 12;
+
 /** Chooses what becomes a region: code that has run already, as far as it can be told where it goes. */
 export class Selection {
   private readonly memory: GuestMemory;
@@ -37,8 +38,16 @@ export class Selection {
     this.blocksBehind = blocksBehind;
   }
 
-  /** Blocks that are reached from the entry, those found first first. Undefined: the entry stays with tier 0. */
-  select(core: Core, entry: Block, mode: number): readonly Node[] | undefined {
+  /**
+   * Blocks that are reached from the entry, those found first first. Undefined: the entry stays with tier 0.
+   * @param returned what is known of the x87 unit behind functions that leave another stack than they find
+   */
+  select(
+    core: Core,
+    entry: Block,
+    mode: number,
+    returned: ReadonlyMap<bigint, KnownX87> = new Map(),
+  ): readonly Node[] | undefined {
     const nodes = new Map<bigint, Node>();
     const isFast = core.get(MXCSR_FAST) !== 0;
     let instructions = 0;
@@ -69,20 +78,35 @@ export class Selection {
     );
     if (first === undefined) return undefined;
     const rejected = new Set<bigint>();
+    /** Functions, by their first addresses, that blocks belong to. */
+    const functions = new Map<bigint, bigint>();
     for (const node of nodes.values()) {
       const { falls, jumps, returnSite, flow } = node.block;
+      const called = calledBy(node);
+      const within = functions.get(node.block.rip);
+      if (within !== undefined && !returned.has(within)) {
+        const stack = stackReturned(node, within, nodes.values());
+        if (stack !== undefined)
+          return this.select(core, entry, mode, new Map([...returned, [within, stack]]));
+      }
       const known = this.sites.targetsOf(node.block);
       for (const rip of [...jumps, ...(falls === undefined ? [] : [falls]), returnSite, ...known]) {
         if (rip === undefined || nodes.has(rip) || rejected.has(rip)) continue;
+        const isBehind = rip === returnSite && called !== undefined;
+        const x87 = (isBehind && returned.get(called)) || atBlock(flow.x87);
         if (nodes.size >= MAXIMUM_BLOCKS || instructions >= MAXIMUM_INSTRUCTIONS) break;
         const block = this.blockAt(core, node, rip, mode);
         const distance = Number(rip - first.block.rip);
         if (
           block === undefined ||
           Math.abs(distance) >= REACH - 4096 ||
-          add(block, rip, atBlock(flow.x87)) === undefined
+          add(block, rip, x87) === undefined
         )
           rejected.add(rip);
+        else {
+          const inside = isBehind ? within : (called ?? within);
+          if (inside !== undefined) functions.set(rip, inside);
+        }
       }
     }
     const returnSites = [...nodes.values()].flatMap(({ block }) => {
@@ -126,4 +150,22 @@ export class Selection {
     const block = this.blocks.ofRecord(core.jumpCache.recordOf(rip));
     return block === undefined || block.crossing >= 0 ? undefined : block;
   }
+}
+
+/** The function, by its first address, that a block calls. */
+function calledBy({ block }: Node): bigint | undefined {
+  return block.returnSite === undefined ? undefined : block.jumps[0];
+}
+
+/** What is known of the x87 unit behind a RET of a function, if its callers are not aware of that: it returns a number. */
+function stackReturned(
+  { block: { returns, flow } }: Node,
+  within: bigint,
+  nodes: Iterable<Node>,
+): KnownX87 | undefined {
+  if (!returns) return undefined;
+  const differs = [...nodes].some(
+    (node) => calledBy(node) === within && !isSameStack(node.block.flow.x87, flow.x87),
+  );
+  return differs ? atBlock(flow.x87) : undefined;
 }

@@ -1,5 +1,5 @@
-import { setAll } from "../../micro/flags.ts";
-import type { Load, Value } from "../../micro/micro-op.ts";
+import { condition, setAll } from "../../micro/flags.ts";
+import type { Load, UpdateCell, Value } from "../../micro/micro-op.ts";
 import * as constants from "../../x87/constants.ts";
 import { B, ES, EXCEPTIONS, SF } from "../../x87/context.ts";
 import { SIGN } from "../../x87/float80.ts";
@@ -41,6 +41,36 @@ export function loadWords(i: Instruction, kind: WordKind, address: Value): Loade
   return { low, high };
 }
 
+/** Stores OPERAND's 80 bits, if they are `good`, by two accesses of which the second must not fail. */
+function store80(
+  i: Instruction,
+  to: Value,
+  good: Value,
+  stored: () => void,
+  exactly: () => void,
+): void {
+  const stack = i.usesStack(0);
+  const upper = behind(i, to, 8);
+  const inPage = i.op("i32.le_u", i.op("i32.and", i.wrap(to), i.i32(0xfff)), i.i32(4096 - 10));
+  i.if(
+    i.leavesUnproved ? good : i.op("i32.and", good, inPage),
+    () => {
+      const cells = i.leavesUnproved ? ([{ local: -1 }, { local: -1 }] as const) : [];
+      const [low, high] = cells;
+      if (low !== undefined && high !== undefined) {
+        i.loadGuest(to, "i64", { intent: "update", stack, cell: low });
+        i.loadGuest(upper, "i32.16u", { intent: "update", stack, cell: high });
+      }
+      const options = (cell: UpdateCell | undefined) =>
+        cell === undefined ? { stack } : { stack, cell };
+      i.storeGuest(to, "i64", i.loadState(X87 + OPERAND, "i64"), options(low));
+      i.storeGuest(upper, "i32.16", i.loadState(X87 + OPERAND + 8, "i32"), options(high));
+      stored();
+    },
+    exactly,
+  );
+}
+
 /** Quick functions of arithmetic, by the end of the mnemonic. */
 const ARITHMETIC: Readonly<Record<string, { name: string; reversed: boolean; flip: number }>> = {
   add: { name: "x87_add", reversed: false, flip: 0 },
@@ -59,6 +89,18 @@ const CONSTANTS: Readonly<Record<string, constants.Constant>> = {
   fldpi: constants.PI,
   fldlg2: constants.LOG10_2,
   fldln2: constants.LN_2,
+};
+
+/** Codes of the conditions of FCMOVcc. */
+const MOVE_CONDITIONS: Readonly<Record<string, number>> = {
+  fcmovb: 2,
+  fcmovnb: 3,
+  fcmove: 4,
+  fcmovne: 5,
+  fcmovbe: 6,
+  fcmovnbe: 7,
+  fcmovu: 10,
+  fcmovnu: 11,
 };
 
 const INTEGER_BITS: Partial<Record<MemoryKind, 16 | 32 | 64>> = {
@@ -100,23 +142,22 @@ export function quickly(
   /** A store: the value is in OPERAND once `narrowed` returned 1. */
   const storing = (narrowed: Value, bytes: number): void => {
     const to = address as Value;
-    // two stores must not end on a page that cannot be written
-    const inPage = i.op("i32.and", i.wrap(to), int(0xfff));
-    const good =
-      bytes === 10 ? i.op("i32.and", narrowed, i.op("i32.le_u", inPage, int(4096 - 10))) : narrowed;
+    const stack = i.usesStack(0);
+    const stored = (): void => {
+      call(popping("x87_stored", pops));
+    };
+    if (bytes === 10) {
+      store80(i, to, narrowed, stored, exactly);
+      return;
+    }
     i.if(
-      good,
+      narrowed,
       () => {
-        const stack = i.usesStack(0);
         const low = i.loadState(X87 + OPERAND, "i64");
         if (bytes === 2) i.storeGuest(to, "i64.16", low, { stack });
         else if (bytes === 4) i.storeGuest(to, "i64.32", low, { stack });
         else i.storeGuest(to, "i64", low, { stack });
-        if (bytes === 10)
-          i.storeGuest(behind(i, to, 8), "i32.16", i.loadState(X87 + OPERAND + 8, "i32"), {
-            stack,
-          });
-        call(popping("x87_stored", pops));
+        stored();
       },
       exactly,
     );
@@ -147,6 +188,11 @@ export function quickly(
       () => attempt("x87_push_constant", i.i64(significand), int(exponent)),
       exactly,
     );
+    return;
+  }
+  const moveCondition = MOVE_CONDITIONS[mnemonic];
+  if (moveCondition !== undefined) {
+    attempt("x87_move_if", st(index), condition(i, moveCondition));
     return;
   }
   switch (mnemonic) {
@@ -210,12 +256,12 @@ export function quickly(
         exactly,
       );
       return;
-    case "fnstsw":
-      if (memory === null) {
-        i.storeState(GPR, "i32.16", i.loadState(X87 + STATUS_WORD, "i32"));
-        return;
-      }
-      break;
+    case "fnstsw": {
+      const word = i.loadState(X87 + STATUS_WORD, "i32");
+      if (memory === null) i.storeState(GPR, "i32.16", word);
+      else i.storeGuest(address as Value, "i32.16", word, { stack: i.usesStack(0) });
+      return;
+    }
     case "fnstcw": {
       const word = i.loadState(X87 + CONTROL_WORD, "i32");
       i.storeGuest(address as Value, "i32.16", word, { stack: i.usesStack(0) });

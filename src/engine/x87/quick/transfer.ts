@@ -303,6 +303,24 @@ export const TRANSFER: readonly QuickFunction[] = [
     copyOf(stack, top)(at);
     stack.conclude(exact(stack), pops);
   }),
+  // FCMOVcc: (place, whether it moves); C1 stays
+  {
+    name: "x87_move_if",
+    parameters: ["i32", "i32"],
+    build(stack, place, moves) {
+      const { l } = stack;
+      const [top, at] = [stack.top(), stack.at(place as Value)];
+      stack.demandFull(top, at);
+      const good = stack.isGood(top) && stack.isGood(at);
+      stack.store(
+        top,
+        l.select(moves as Value, stack.significand(at), stack.significand(top)),
+        l.select(moves as Value, stack.signExponent(at), stack.signExponent(top)),
+      );
+      if (good) stack.setGood(top);
+      stack.conclude(stack.status, 0);
+    },
+  },
   // FCHS, FABS: (place, bits that stay, bits that change)
   withRegister("x87_sign", ["i32", "i32"], (stack, at, [kept, flipped]) => {
     const { l } = stack;

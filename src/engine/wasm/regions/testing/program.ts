@@ -122,6 +122,9 @@ export function program(random: Random): number[] {
   const callee: number[] = [];
   for (let k = random.below(5); k >= 0; k--) callee.push(...some(random));
   if (usesX87 && random.oneIn(2)) callee.push(...x87Piece(random, () => some(random)));
+  // It returns a number in ST(0), as functions of long doubles do.
+  const returnsNumber = usesX87 && random.oneIn(2);
+  if (returnsNumber) callee.push(0xdd, 0x43, 8 * random.below(8)); // fld qword [rbx+d]
   callee.push(0xc3);
   const code: number[] = [0xdb, 0xe3, 0xe9, ...rel32(callee.length)]; // fninit; jmp over the function
   const functionAt = code.length;
@@ -147,7 +150,9 @@ export function program(random: Random): number[] {
         code.push(0x0f, 0x85, ...rel32(-(body.length + 4 + 6)), 0x58);
         break;
       case 2:
-        code.push(0xe8, ...rel32(functionAt - (code.length + 5)), ...body);
+        code.push(0xe8, ...rel32(functionAt - (code.length + 5)));
+        if (returnsNumber) code.push(0xdd, 0x5b, 8 * random.below(8)); // fstp qword [rbx+d]
+        code.push(...body);
         break;
       default:
         code.push(...body);
