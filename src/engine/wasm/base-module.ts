@@ -11,14 +11,9 @@ import {
 } from "./data-access.ts";
 import { FunctionEmitter, type MicroFunction, signatureOf } from "./function-emitter.ts";
 import { ModuleBuilder, type Signature } from "./module-builder.ts";
-import {
-  FIND_REGION,
-  FIND_REGION_LOCALS,
-  findRegion,
-  PAGE_WALK,
-  PAGE_WALK_LOCALS,
-  pageWalk,
-} from "./page-walk.ts";
+import { PAGE_WALK, pageWalk } from "./page-walk/index.ts";
+import { FIND_REGION, FIND_REGION_LOCALS, findRegion } from "./page-walk/regions.ts";
+import { PAGE_WALK_LOCALS } from "./page-walk/walk.ts";
 
 /** A template: (vCPU base, record address) -> reason to leave. */
 export const TEMPLATE: Signature = { parameters: ["i32", "i32"], results: ["i32"] };

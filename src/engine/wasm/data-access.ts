@@ -15,7 +15,7 @@ import {
 } from "../x86/state.ts";
 import { Assembler } from "./assembler.ts";
 import type { Signature, ValueType } from "./module-builder.ts";
-import { PAGE_FAULT, PAGE_FAULT_SHIFT } from "./page-walk.ts";
+import { PAGE_FAULT, PAGE_FAULT_SHIFT } from "./page-walk/walk.ts";
 import { isCode, tlbEntry } from "./tlb-code.ts";
 
 /** A slow access: (vCPU base, record address, kind) -> 0 or the reason to leave. */
@@ -25,7 +25,7 @@ export const FILL_TLB: Signature = { parameters: ["i32", "i32", "i64"], results:
 /** The rest of it in TypeScript: (vCPU base, kind); the address is in ADDRESS. */
 export const FILL_TLB_IN_TYPESCRIPT: Signature = { parameters: ["i32", "i32"], results: ["i32"] };
 
-/** Functions that are called here: page-walk.ts, and what does all the rest. */
+/** Functions that are called here: page-walk/, and what does all the rest. */
 export interface Callees {
   readonly pageWalk: number;
   readonly typescript: number;

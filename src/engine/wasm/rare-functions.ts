@@ -1,7 +1,7 @@
 import { TEMPLATE } from "./base-module.ts";
 import type { Bytes } from "./bytes.ts";
 import { ModuleBuilder, type Signature, type ValueType } from "./module-builder.ts";
-import { PAGE_WALK } from "./page-walk.ts";
+import { PAGE_WALK } from "./page-walk/index.ts";
 import { stringRuns } from "./string-runs.ts";
 
 /** A function that generated code may call, written only when it does; it may call the page walk. */

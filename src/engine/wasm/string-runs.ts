@@ -9,7 +9,7 @@ import {
 } from "../x86/string-progress.ts";
 import { Assembler } from "./assembler.ts";
 import type { ValueType } from "./module-builder.ts";
-import { PAGE_FAULT } from "./page-walk.ts";
+import { PAGE_FAULT } from "./page-walk/walk.ts";
 import { tlbEntry } from "./tlb-code.ts";
 
 /**

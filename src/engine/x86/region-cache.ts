@@ -21,7 +21,7 @@ const HIGH = 4294967296;
 
 /**
  * Regions of the memory map that translations met last, in the vCPU's state, where generated code
- * finds what is at a guest-physical address (wasm/page-walk.ts). They hold until the map changes.
+ * finds what is at a guest-physical address (wasm/page-walk/). They hold until the map changes.
  */
 export class RegionCache {
   readonly #i32: Int32Array;

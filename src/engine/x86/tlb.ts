@@ -76,7 +76,7 @@ const GIANT_PAGE_BYTES = 2 ** GIANT_PAGE_SHIFT;
 
 /**
  * Cached translations of one vCPU (Intel SDM vol. 3, 4.10). Those of data lie in the vCPU's state,
- * where generated code looks them up and fills them in (wasm/page-walk.ts), as is what is known of
+ * where generated code looks them up and fills them in (wasm/page-walk/), as is what is known of
  * them beside it; those of code only TypeScript asks for.
  *
  * Linear addresses are canonical.

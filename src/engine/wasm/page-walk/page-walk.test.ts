@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { GuestMemory } from "../guest-memory.ts";
-import { EXECUTE, type MapRegion, READ, WRITE } from "../vcpu.ts";
-import { CR4_PAE, CR4_PSE, CR4_SMAP, EFER_LMA, EFER_NXE } from "../x86/control-bits.ts";
-import { ABANDON, Core } from "../x86/core.ts";
-import { translate } from "../x86/paging.ts";
+import { GuestMemory } from "../../guest-memory.ts";
+import { EXECUTE, type MapRegion, READ, WRITE } from "../../vcpu.ts";
+import { CR4_PAE, CR4_PSE, CR4_SMAP, EFER_LMA, EFER_NXE } from "../../x86/control-bits.ts";
+import { ABANDON, Core } from "../../x86/core.ts";
+import { translate } from "../../x86/paging.ts";
 import {
   CODE_MAP,
   CPL,
@@ -18,9 +18,9 @@ import {
   REGIONS,
   TLB_SETS,
   VECTOR,
-} from "../x86/state.ts";
-import { buildBaseModule } from "./base-module.ts";
-import { PAGE_FAULT, PAGE_FAULT_SHIFT } from "./page-walk.ts";
+} from "../../x86/state.ts";
+import { buildBaseModule } from "../base-module.ts";
+import { PAGE_FAULT, PAGE_FAULT_SHIFT } from "./walk.ts";
 
 const PAGES = 48;
 const ALL = READ | WRITE | EXECUTE;
