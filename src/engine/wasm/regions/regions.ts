@@ -15,6 +15,8 @@ import { Sites } from "./sites.ts";
 /** So many regions become one module; fewer if one is entered so often while it waits. */
 const BATCH_REGIONS = 16;
 const BATCH_ENTRIES = 1000;
+/** Each time that MXCSR is not what a region is for, it must be entered four times as often for the next; up to that. */
+const MAXIMUM_CONTROL_CHANGES = 10;
 /** Each time that code of a page is changed after it was compiled, it must be twice as hot for the next; up to that. */
 const MAXIMUM_DOUBLINGS = 16;
 /** Entries until a block is compiled anew, whose region was given up for what an instruction did. */
@@ -189,7 +191,9 @@ export class Regions {
     const block = this.blocks.ofRecord(record);
     const entered = block && this.byEntry.get(block);
     if (entered?.fast !== undefined && entered.fast !== core.get(MXCSR_FAST)) {
-      this.replace(entered, HOT_AGAIN_AFTER);
+      // Code that is run with one and with the other soon is hardly ever compiled.
+      const times = Math.min(this.sites.controlChanged(entered.blocks), MAXIMUM_CONTROL_CHANGES);
+      this.replace(entered, HOT_AGAIN_AFTER * 4 ** (times - 1));
       return;
     }
     const address = this.blocks.startOf(record);

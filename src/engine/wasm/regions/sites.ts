@@ -59,6 +59,7 @@ export class Sites {
   private windowless = 0;
   /** Blocks whose operands are to be looked for in the TLB as well. */
   private readonly cautious = new Set<Block>();
+  private readonly controlChanges = new Map<Block, number>();
 
   constructor(memory: WebAssembly.Memory, blocks: Blocks) {
     this.view = new DataView(memory.buffer);
@@ -127,6 +128,22 @@ export class Sites {
     return retries < 2 * MAXIMUM_RETRIES ? "careful" : "excluded";
   }
 
+  /**
+   * A region met another MXCSR_FAST than it is for: what numbers made of its instructions so far
+   * says nothing any more.
+   *
+   * @returns how often that has happened to the first block
+   */
+  controlChanged([entry, ...others]: readonly Block[]): number {
+    if (entry === undefined) return 0;
+    for (const { start, size } of [entry, ...others])
+      for (const [address, site] of this.sites)
+        if (address >= start && address < start + size) site.retries = 0;
+    const times = (this.controlChanges.get(entry) ?? 0) + 1;
+    this.controlChanges.set(entry, times);
+    return times;
+  }
+
   /** Operands of a block's instructions are looked for in the TLB as well, from now on. */
   beCautious(block: Block): void {
     this.cautious.add(block);
@@ -135,6 +152,7 @@ export class Sites {
   /** The block is no more. */
   forget(block: Block): void {
     this.cautious.delete(block);
+    this.controlChanges.delete(block);
   }
 
   /** The instruction at a host-physical address was left to tier 0, which is about to do it. */
@@ -169,6 +187,7 @@ export class Sites {
     this.sites.clear();
     this.windowless = 0;
     this.cautious.clear();
+    this.controlChanges.clear();
     this.notes.clear();
   }
 }
