@@ -1,9 +1,10 @@
 import type { Value, Variable } from "../../micro/micro-op.ts";
+import type { Core } from "../../x86/core.ts";
 import type { Instruction } from "../../x86/instruction.ts";
 import { Leave, X87 } from "../../x86/state.ts";
-import { C1, ES } from "../../x87/context.ts";
+import { C1, ES, PE } from "../../x87/context.ts";
 import { CONTROL_WORD, SIGN_EXPONENT, STATUS_WORD, TAGS } from "../../x87/layout.ts";
-import { demandModes, SCRATCH } from "../../x87/quick/number.ts";
+import { MODES, SCRATCH, TO_NEAREST_64 } from "../../x87/quick/number.ts";
 import { type Stack, TOP } from "../../x87/quick/stack.ts";
 import { constantOf } from "./fold.ts";
 import { NotCompiled } from "./not-compiled.ts";
@@ -17,17 +18,27 @@ export interface KnownX87 {
   readonly tags: number;
   /** Bits as of tags, and bit 13 for the scratch: it holds a normal number or a zero. */
   readonly good: number;
-  /** The control word's modes are those of the quick functions. */
-  readonly modes: boolean;
+  /** Rounding and precision control where the region is entered; undefined: PE is not masked. */
+  readonly modes: number | undefined;
+  /** They are that, and PE is masked, here as well. */
+  readonly modesHold: boolean;
   /** Values of the block that fields of the window hold, by offset. */
   readonly values: ReadonlyMap<number, Value>;
 }
 
-const NOTHING_MORE = { good: 0, modes: false, values: new Map<number, Value>() };
+const NOTHING_MORE = { good: 0, modesHold: false, values: new Map<number, Value>() };
 
-/** What is known where code is entered, by the status word and tags. Undefined: an exception is pending. */
-export function knownX87(status: number, tags: number): KnownX87 | undefined {
-  return status & ES ? undefined : { top: (status >> 11) & 7, tags, ...NOTHING_MORE };
+/** What is known where code is entered. Undefined: an exception is pending. */
+export function knownX87(core: Core): KnownX87 | undefined {
+  const status = core.get(X87 + STATUS_WORD);
+  if (status & ES) return undefined;
+  const control = core.get(X87 + CONTROL_WORD);
+  return {
+    top: (status >> 11) & 7,
+    tags: core.get(X87 + TAGS),
+    modes: control & PE ? control & MODES : undefined,
+    ...NOTHING_MORE,
+  };
 }
 
 /** At the beginning of a block that comes behind others. */
@@ -40,16 +51,30 @@ export function withoutField(known: KnownX87, field: number): KnownX87 {
   const offset = field - X87;
   const values = new Map(known.values);
   values.delete(offset);
-  return { ...known, values, modes: known.modes && offset !== CONTROL_WORD };
+  return { ...known, values, modesHold: known.modesHold && offset !== CONTROL_WORD };
 }
 
 export function isSameStack(a: KnownX87 | undefined, b: KnownX87 | undefined): boolean {
   return a?.top === b?.top && a?.tags === b?.tags;
 }
 
-/** Bits of the status word that are known where a region is entered, and their values. */
-export const KNOWN_STATUS = TOP | ES;
-export const statusOf = ({ top }: KnownX87): number => top << 11;
+/** Bits of the control word that compiled arithmetic depends on. */
+const KNOWN_CONTROL = MODES | PE;
+
+/** What must hold where a region is entered: that bits of words of the window have values. */
+export function conditions({ top, tags, modes }: KnownX87): readonly {
+  readonly offset: number;
+  readonly bits: number;
+  readonly value: number;
+}[] {
+  const words = [
+    { offset: X87 + STATUS_WORD, bits: TOP | ES, value: top << 11 },
+    { offset: X87 + TAGS, bits: 0xff, value: tags },
+  ];
+  if (modes !== undefined)
+    words.push({ offset: X87 + CONTROL_WORD, bits: KNOWN_CONTROL, value: modes | PE });
+  return words;
+}
 
 /**
  * The registers as compiled code finds them: it is known which is ST(0) and which are empty. Whether
@@ -134,9 +159,17 @@ export class KnownStack implements Stack {
   }
 
   demandModes(): void {
-    if (this.after.modes) return;
-    demandModes(this);
-    this.after = { ...this.after, modes: true };
+    const { modes, modesHold } = this.after;
+    if (modes === undefined) throw new NotCompiled("x87 results may raise exceptions");
+    if (modesHold) return;
+    const { l } = this;
+    const control = l.loadState(X87 + CONTROL_WORD, "i32");
+    this.demand(l.op("i32.eq", l.op("i32.and", control, l.i32(KNOWN_CONTROL)), l.i32(modes | PE)));
+    this.after = { ...this.after, modesHold: true };
+  }
+
+  modes(): Value {
+    return this.l.i32(this.after.modes ?? TO_NEAREST_64);
   }
 
   significand(at: Value): Value {

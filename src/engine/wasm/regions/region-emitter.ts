@@ -1,14 +1,13 @@
 import type { FlagEffect } from "../../micro/flags.ts";
 import type { Value } from "../../micro/micro-op.ts";
 import { JUMP_CACHE_RECORD, JUMP_CACHE_RIP, jumpCacheEntry } from "../../x86/jump-cache.ts";
-import { BUDGET, Leave, MXCSR_FAST, RECORD, RIP, TLB, X87 } from "../../x86/state.ts";
-import { STATUS_WORD, TAGS } from "../../x87/layout.ts";
+import { BUDGET, Leave, MXCSR_FAST, RECORD, RIP, TLB } from "../../x86/state.ts";
 import type { Block } from "../blocks.ts";
 import { BLOCK, CPU, IF, LOAD_CODES, LOOP, RECORD_LOCAL, STORE_CODES } from "../emitter.ts";
 import { constantOf } from "./fold.ts";
 import type { Node } from "./graph.ts";
 import { type JumpTable, jumpTable } from "./jump-table.ts";
-import { KNOWN_STATUS, statusOf } from "./known-stack.ts";
+import { conditions } from "./known-stack.ts";
 import { OperandPlaces, type PathOf } from "./operand-places.ts";
 import { wantedValues } from "./wanted.ts";
 
@@ -109,23 +108,22 @@ export class RegionEmitter extends OperandPlaces {
   }
 
   /**
-   * Leave to tier 0 unless the x87 stack is as it was found. What is often entered with another one
-   * is compiled anew for that.
+   * Leave to tier 0 unless the x87 stack and modes are as they were found. What is often entered with
+   * others is compiled anew for those.
    */
   private guardX87(entry: Node): void {
     const { x87 } = entry.block;
     if (x87 === undefined || !this.nodes.some(({ block }) => block.flow.usesX87)) return;
-    this.get(CPU);
-    this.access(LOAD_CODES.i32, X87 + STATUS_WORD);
-    this.i32(KNOWN_STATUS);
-    this.code.byte(0x71);
-    this.i32(statusOf(x87));
-    this.code.byte(0x47);
-    this.get(CPU);
-    this.access(LOAD_CODES.i32, X87 + TAGS);
-    this.i32(x87.tags);
-    this.code.byte(0x47, 0x72);
-    this.open(IF);
+    for (const [k, { offset, bits, value }] of conditions(x87).entries()) {
+      this.get(CPU);
+      this.access(LOAD_CODES.i32, offset);
+      this.i32(bits);
+      this.code.byte(0x71);
+      this.i32(value);
+      this.code.byte(0x47);
+      if (k > 0) this.code.byte(0x72);
+    }
+    this.openUnlikely();
     const misses = this.newLink();
     this.i32(misses);
     this.i32(misses);

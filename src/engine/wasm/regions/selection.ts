@@ -2,8 +2,7 @@ import type { GuestMemory } from "../../guest-memory.ts";
 import type { Core } from "../../x86/core.ts";
 import { Decoder } from "../../x86/decoder.ts";
 import { MODE_CODE_64 } from "../../x86/mode.ts";
-import { MXCSR_FAST, RIP, X87 } from "../../x86/state.ts";
-import { STATUS_WORD, TAGS } from "../../x87/layout.ts";
+import { MXCSR_FAST, RIP } from "../../x86/state.ts";
 import type { Block, Blocks } from "../blocks.ts";
 import { type Node, newNode, structure } from "./graph.ts";
 import { atBlock, isSameStack, type KnownX87, knownX87 } from "./known-stack.ts";
@@ -71,11 +70,7 @@ export class Selection {
       return node;
     };
     const entryRip = mode & MODE_CODE_64 ? (core.u64[RIP >> 3] as bigint) : BigInt(core.get(RIP));
-    const first = add(
-      entry,
-      BigInt.asIntN(64, entryRip),
-      knownX87(core.get(X87 + STATUS_WORD), core.get(X87 + TAGS)),
-    );
+    const first = add(entry, BigInt.asIntN(64, entryRip), knownX87(core));
     if (first === undefined) return undefined;
     const rejected = new Set<bigint>();
     /** Functions, by their first addresses, that blocks belong to. */

@@ -8,6 +8,7 @@ import {
   load,
   type Number80,
   type QuickFunction,
+  signOfNothing,
   withPops,
 } from "./number.ts";
 import type { Stack } from "./stack.ts";
@@ -90,7 +91,7 @@ function add(stack: Stack, { a, b, to, pops }: Operands): void {
     nothing,
     () => {
       stack.demand(l.eqz(rest));
-      deliverZero(stack, to, l.op("i32.and", a.sign, b.sign), pops);
+      deliverZero(stack, to, l.select(differ, signOfNothing(stack), a.sign), pops);
     },
     () => {
       const leading = l.op("i64.clz", sum);

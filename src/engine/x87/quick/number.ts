@@ -1,14 +1,13 @@
 import type { Lift } from "../../micro/lift.ts";
 import type { Value } from "../../micro/micro-op.ts";
 import type { ValueType } from "../../wasm/module-builder.ts";
-import { X87 } from "../../x86/state.ts";
 import { C1, PE } from "../context.ts";
-import { CONTROL_WORD, NUMBER } from "../layout.ts";
+import { NUMBER } from "../layout.ts";
 import type { Stack } from "./stack.ts";
 
 /**
- * What x87 instructions do in the common cases, in micro-operations: normal numbers and zeros, everything
- * rounded to nearest and 64 bits, PE masked, no register empty or full by mistake. Tier 0 calls them as
+ * What x87 instructions do in the common cases, in micro-operations: normal numbers and zeros, PE
+ * masked, no register empty or full by mistake. Tier 0 calls them as
  * functions, compiled code is built from them. Where a case is not theirs, they give up before they have
  * changed anything: then the instruction is done by the exact functions beside this folder, in TypeScript.
  */
@@ -18,9 +17,12 @@ export interface QuickFunction {
   readonly build: (stack: Stack, ...parameters: Value[]) => void;
 }
 
-/** Rounding and precision control and PM, and what they must be. */
-export const MODES = 0x0f20;
-export const TO_NEAREST_64_MASKED = 0x0320;
+/** Rounding and precision control in the control word, and what they usually are. */
+export const ROUNDING = 0x0c00;
+export const MODES = 0x0f00;
+export const TO_NEAREST_64 = 0x0300;
+/** Rounding control, in place: down. */
+const DOWN = 0x0400;
 /** Of PE and C1 in the status word. */
 const PE_BIT = Math.log2(PE);
 const C1_BIT = Math.log2(C1);
@@ -37,13 +39,6 @@ export interface Number80 {
   readonly sign: Value;
   readonly exponent: Value;
   readonly significand: Value;
-}
-
-/** What {@link Stack.demandModes} does where nothing is known. */
-export function demandModes(stack: Stack): void {
-  const { l } = stack;
-  const modes = l.op("i32.and", l.loadState(X87 + CONTROL_WORD, "i32"), l.i32(MODES));
-  stack.demand(l.op("i32.eq", modes, l.i32(TO_NEAREST_64_MASKED)));
 }
 
 /** A normal number or a zero. */
@@ -84,7 +79,7 @@ export function exact(stack: Stack): Value {
 }
 
 /**
- * Rounds significand.extra, integer bit set, to nearest even and 64 bits into the register at `at`.
+ * Rounds significand.extra, integer bit set, as the control word says, into the register at `at`.
  * @param extra 64 bits below the last place, sticky at the lowest
  */
 export function deliver(
@@ -97,15 +92,57 @@ export function deliver(
   pops: number,
 ): void {
   const { l } = stack;
-  const { up, inexact } = nearest(l, l.wrap(significand), extra);
-  const sum = l.add(significand, l.extend(up));
+  const modes = stack.modes();
+  const usual = nearest(l, l.wrap(significand), extra);
+  const kept = l.variable(significand);
+  const inexact = l.variable(usual.inexact);
+  const up = l.variable(usual.up);
+  const unit = l.variable(l.extend(usual.up));
+  l.if(l.op("i32.ne", modes, l.i32(TO_NEAREST_64)), () => {
+    // 64, 53 or 24 bits
+    const precision = l.op("i32.and", modes, l.i32(MODES & ~ROUNDING));
+    const to24 = l.select(l.op("i32.eqz", precision), l.i64(40), l.i64(0));
+    const dropped = l.select(l.op("i32.eq", precision, l.i32(0x200)), l.i64(11), to24);
+    const whole = l.shrU(significand, dropped);
+    const cut = l.shl(l.shl(significand, l.i64(1)), l.sub(l.i64(63), dropped));
+    const sticky = l.select(l.eqz(dropped), extra, l.extend(l.ne(extra, l.i64(0))));
+    const rounded = directed(l, l.wrap(whole), l.or(cut, sticky), modes, sign);
+    l.set(kept, l.shl(whole, dropped));
+    l.set(inexact, rounded.inexact);
+    l.set(up, rounded.up);
+    l.set(unit, l.shl(l.extend(rounded.up), dropped));
+  });
+  const sum = l.add(l.get(kept), l.get(unit));
   const carried = l.eqz(sum);
   const rounded = l.or(sum, l.shl(l.extend(carried), l.i64(63)));
   const biased = l.op("i32.add", exponent, carried);
   stack.demand(isNormalExponent(l, biased));
   stack.store(at, rounded, l.op("i32.or", sign, biased));
   stack.setGood(at);
-  stack.conclude(raised(stack, inexact, up), pops);
+  stack.conclude(raised(stack, l.get(inexact), l.get(up)), pops);
+}
+
+/** As {@link nearest}, but by rounding control. @param modes the control word, at least that @param sign 0 or 0x8000 */
+export function directed(
+  l: Lift,
+  last: Value,
+  extra: Value,
+  modes: Value,
+  sign: Value,
+): { up: Value; inexact: Value } {
+  const { up, inexact } = nearest(l, last, extra);
+  const control = l.op("i32.and", modes, l.i32(ROUNDING));
+  // down if it is negative, else up
+  const away = l.op("i32.sub", l.i32(2 * DOWN), l.op("i32.shr_u", sign, l.i32(5)));
+  const isAway = l.op("i32.and", inexact, l.op("i32.eq", control, away));
+  return { up: l.select(l.op("i32.eqz", control), up, isAway), inexact };
+}
+
+/** The sign of a zero that is a difference: 0 or 0x8000. */
+export function signOfNothing(stack: Stack): Value {
+  const { l } = stack;
+  const control = l.op("i32.and", stack.modes(), l.i32(ROUNDING));
+  return l.op("i32.shl", l.op("i32.eq", control, l.i32(DOWN)), l.i32(15));
 }
 
 /** Whether rounding goes up, and whether anything is lost (i32 0 or 1). @param last its bit 0 is that of the significand */

@@ -1,9 +1,11 @@
 import type { Lift } from "../../micro/lift.ts";
 import type { Value } from "../../micro/micro-op.ts";
 import { X87 } from "../../x86/state.ts";
-import { C1 } from "../context.ts";
-import { SIGN_EXPONENT, STATUS_WORD, TAGS } from "../layout.ts";
-import { demandModes, SCRATCH } from "./number.ts";
+import { C1, PE } from "../context.ts";
+import { CONTROL_WORD, SIGN_EXPONENT, STATUS_WORD, TAGS } from "../layout.ts";
+import { MODES, SCRATCH } from "./number.ts";
+
+const PE_BIT = Math.log2(PE);
 
 /** Result of a quick function that is called. */
 export const DONE = 1;
@@ -33,8 +35,10 @@ export interface Stack {
   /** Gives up unless there is a number in each register (offsets). */
   demandFull(...at: readonly Value[]): void;
   demandEmpty(at: Value): void;
-  /** Gives up unless results are rounded to nearest and 64 bits, with PE masked. */
+  /** Gives up unless PE is masked; in compiled code, also unless {@link modes} are what they were. */
   demandModes(): void;
+  /** Rounding and precision control, as they stand in the control word: behind {@link demandModes}. */
+  modes(): Value;
 
   significand(at: Value): Value;
   /** 16 bits */
@@ -59,6 +63,7 @@ export class StateStack implements Stack {
   readonly l: Lift;
   readonly status: Value;
   private readonly tags: Value;
+  private control: Value | undefined;
 
   constructor(l: Lift) {
     this.l = l;
@@ -103,7 +108,14 @@ export class StateStack implements Stack {
   }
 
   demandModes(): void {
-    demandModes(this);
+    const { l } = this;
+    this.control = l.loadState(X87 + CONTROL_WORD, "i32");
+    this.demand(l.op("i32.and", l.op("i32.shr_u", this.control, l.i32(PE_BIT)), l.i32(1)));
+  }
+
+  modes(): Value {
+    if (this.control === undefined) throw new Error("modes have not been looked at");
+    return this.l.op("i32.and", this.control, this.l.i32(MODES));
   }
 
   private bit(at: Value): Value {

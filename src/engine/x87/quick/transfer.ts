@@ -1,16 +1,16 @@
 import type { Lift } from "../../micro/lift.ts";
 import type { Value } from "../../micro/micro-op.ts";
 import { X87 } from "../../x86/state.ts";
-import { PE } from "../context.ts";
 import { BIAS } from "../float80.ts";
 import { CONTROL_WORD, OPERAND } from "../layout.ts";
 import {
+  directed,
   exact,
   isZero,
   load,
   type Number80,
-  nearest,
   type QuickFunction,
+  ROUNDING,
   raised as raisedStatus,
   raises,
   SCRATCH,
@@ -83,12 +83,11 @@ function toOperand(stack: Stack, value: Value, raised: Value): void {
   stack.done();
 }
 
-/** FST m32, m64: ST(0) to nearest into OPERAND, and what it raises into RAISED. */
+/** FST m32, m64: ST(0) into OPERAND, and what it raises into RAISED. */
 function narrow(stack: Stack, width: 32 | 64): void {
   const [fractionBits, bias] = width === 32 ? [23, 127] : [52, 1023];
   const { l } = stack;
-  const control = l.op("i32.and", l.loadState(X87 + CONTROL_WORD, "i32"), l.i32(0xc00 | PE));
-  stack.demand(l.op("i32.eq", control, l.i32(PE)));
+  stack.demandModes();
   const at = stack.top();
   stack.demandFull(at);
   const a = load(stack, at);
@@ -99,7 +98,7 @@ function narrow(stack: Stack, width: 32 | 64): void {
     () => {
       const kept = l.shrU(a.significand, l.i64(63 - fractionBits));
       const rest = l.shl(a.significand, l.i64(fractionBits + 1));
-      const { up, inexact } = nearest(l, l.wrap(kept), rest);
+      const { up, inexact } = directed(l, l.wrap(kept), rest, stack.modes(), a.sign);
       // the integer bit, and a carry out of the fraction, count the exponent up
       const field = l.op("i32.sub", a.exponent, l.i32(BIAS - bias + 1));
       const sum = l.add(l.add(l.shl(l.extend(field), l.i64(fractionBits)), kept), l.extend(up));
@@ -132,15 +131,9 @@ function rounded(
   const at64 = l.op("i32.eq", distance, l.i32(64));
   const far = l.select(at64, a.significand, l.i64(1));
   const rest = l.select(zero, l.i64(0), l.select(isShort, cut, far));
-  const toNearest = nearest(l, l.wrap(kept), rest);
-  const { inexact } = toNearest;
-  const control = l.op("i32.shr_u", l.loadState(X87 + CONTROL_WORD, "i32"), l.i32(10));
-  const mode = l.select(truncate, l.i32(3), l.op("i32.and", control, l.i32(3)));
-  const negative = l.op("i32.shr_u", a.sign, l.i32(15));
-  // 1: down, 2: up
-  const away = l.op("i32.eq", mode, l.op("i32.sub", l.i32(2), negative));
-  const directed = l.op("i32.and", inexact, away);
-  const up = l.select(l.op("i32.eqz", mode), toNearest.up, directed);
+  const control = l.loadState(X87 + CONTROL_WORD, "i32");
+  const modes = l.select(truncate, l.i32(ROUNDING), control);
+  const { up, inexact } = directed(l, l.wrap(kept), rest, modes, a.sign);
   return { magnitude: l.add(kept, l.extend(up)), inexact, up };
 }
 
