@@ -16,8 +16,8 @@ const COSTLY = 4;
  * A byte of compiled code costs about a microsecond, most of it in the background: a program that does
  * not run for long must not pay for what it does not get back.
  */
-const FREE_BYTES = 400 * 1024;
-const INSTRUCTIONS_PER_BYTE = 2_000;
+const FREE_BYTES = 128 * 1024;
+const INSTRUCTIONS_PER_BYTE = 1_000;
 
 /** Bytes of code that may have been emitted after so many instructions. */
 export function affordableBytes(instructions: number): number {
