@@ -1,4 +1,5 @@
 import type { Value } from "../micro/micro-op.ts";
+import { visit } from "../micro/visit.ts";
 import { type Decoded, endsBlock } from "../x86/decoder.ts";
 import { Instruction } from "../x86/instruction.ts";
 import { MODE_COUNT } from "../x86/mode.ts";
@@ -134,19 +135,9 @@ export class Templates {
 
 function calledNames(list: readonly Value[]): Set<string> {
   const names = new Set<string>();
-  const walk = (values: readonly Value[]): void => {
-    for (const { op } of values) {
-      if (op.kind === "call") names.add(op.name);
-      else if (op.kind === "if") {
-        walk(op.whenTrue);
-        walk(op.whenFalse);
-      } else if (op.kind === "while") {
-        walk(op.test);
-        walk(op.body);
-      }
-    }
-  };
-  walk(list);
+  visit(list, ({ op }) => {
+    if (op.kind === "call") names.add(op.name);
+  });
   return names;
 }
 

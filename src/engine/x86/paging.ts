@@ -279,7 +279,8 @@ export function tryTranslate(core: Core, linear: number, access: Access, set: nu
   return host;
 }
 
-function holdsCode(core: Core, host: number): boolean {
+/** Whether a page of RAM holds decoded code. @param host a byte of it in linear memory */
+export function holdsCode(core: Core, host: number): boolean {
   const map = MAP_OF_CODE + Math.floor((host - core.memory.ramOffset) / 4096) * 8;
   return (
     core.linearView.getUint32(map, true) !== 0 || core.linearView.getUint32(map + 4, true) !== 0

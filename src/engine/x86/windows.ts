@@ -1,9 +1,8 @@
 import { type MapRegion, READ, WRITE } from "../vcpu.ts";
 import { CR0_PG, CR0_WP, EFER_NXE } from "./control-bits.ts";
 import type { Core } from "./core.ts";
-import { PHYSICAL_ADDRESS_BITS } from "./paging.ts";
+import { holdsCode, PHYSICAL_ADDRESS_BITS } from "./paging.ts";
 import {
-  CODE_MAP,
   CR0,
   CR3,
   DATA_WINDOW,
@@ -23,7 +22,6 @@ import { SUPERVISOR_SMAP, USER } from "./tlb.ts";
 const WIDEST_ACCESS = 16;
 /** A window does not reach farther than that to either side of where it was wanted. */
 const REACH_LIMIT = 256 * 1024 ** 2;
-
 /** A window is given up for another run if that is so much larger. */
 const ADVANTAGE = 2;
 
@@ -51,8 +49,8 @@ const page = { linear: 0, bytes: 0, host: 0 };
  * Runs of linear addresses that one constant takes to linear memory: compiled code does an access
  * within one after a single comparison. All of its pages are present, may be read by those whose TLB
  * set it belongs to, are accessed already, and lie one after another in RAM; where it is also for
- * writing they may be written, are dirty already, and hold no decoded code. So it is what a TLB might know as well, with entries of any size, and is
- * forgotten when that has to be.
+ * writing they may be written, are dirty already, and hold no decoded code. So it is what a TLB might
+ * know as well, with entries of any size, and is forgotten when that has to be.
  */
 export class Windows {
   private readonly core: Core;
@@ -145,7 +143,7 @@ export class Windows {
     if (core.watching || !findPage(core, set, linear, writes)) return false;
     const addend = page.host - page.linear;
     const start = Math.floor(linear / 4096) * 4096;
-    if (writes && !isFree(core, start + addend)) return false;
+    if (writes && holdsCode(core, start + addend)) return false;
     const from = this.extend(set, writes, addend, start, linear - REACH_LIMIT, -1);
     const to = this.extend(set, writes, addend, start + 4096, linear + REACH_LIMIT, 1);
     if (to - from >= ADVANTAGE * this.bytes(set, kind))
@@ -171,7 +169,7 @@ export class Windows {
       const end = step > 0 ? page.linear + page.bytes : page.linear;
       if (!writes) edge = end;
       for (; isBefore(edge, end); edge += step * 4096)
-        if (!isFree(core, (step > 0 ? edge : edge - 4096) + addend)) return edge;
+        if (holdsCode(core, (step > 0 ? edge : edge - 4096) + addend)) return edge;
     }
     return edge;
   }
@@ -185,14 +183,6 @@ function regionOf(core: Core, physical: number): MapRegion | undefined {
   if (last === undefined || physical < last.guest || physical - last.guest >= last.size)
     lastRegion = core.map.find(physical);
   return lastRegion;
-}
-
-/** Whether a page of RAM holds no decoded code. @param host its first byte in linear memory */
-function isFree(core: Core, host: number): boolean {
-  const map = CODE_MAP + Math.floor((host - core.memory.ramOffset) / 4096) * 8;
-  return (
-    core.linearView.getUint32(map, true) === 0 && core.linearView.getUint32(map + 4, true) === 0
-  );
 }
 
 /**

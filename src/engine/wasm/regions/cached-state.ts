@@ -1,4 +1,5 @@
 import type { Load, Store, Value } from "../../micro/micro-op.ts";
+import { visit } from "../../micro/visit.ts";
 import { BUDGET, FLAGS_AUX, FLAGS_RESULT, GPR, RIP } from "../../x86/state.ts";
 import { BYTES, CPU, LOAD_CODES, type Operation, STORE_CODES } from "../emitter.ts";
 import { isFlags, isGeneral, isSelector, isVector } from "./bound-instruction.ts";
@@ -35,22 +36,14 @@ export abstract class CachedState extends VectorRegisters {
       }
       cached.written ||= writes;
     };
-    const walk = (list: readonly Value[]): void => {
-      for (const { op } of list) {
-        if (op.kind === "state-load") {
-          const offset = offsetOf(op.place);
-          if (!isNarrowSelector(offset, op.load)) touch(offset, false);
-        } else if (op.kind === "state-store") touch(offsetOf(op.place), true);
-        else if (op.kind === "if") {
-          walk(op.whenTrue);
-          walk(op.whenFalse);
-        } else if (op.kind === "while") {
-          walk(op.test);
-          walk(op.body);
-        }
-      }
+    const look = ({ op }: Value): void => {
+      if (op.kind === "state-load") {
+        const offset = offsetOf(op.place);
+        if (!isNarrowSelector(offset, op.load)) touch(offset, false);
+      } else if (op.kind === "state-store") touch(offsetOf(op.place), true);
     };
-    for (const { block } of this.nodes) for (const { list } of block.instructions) walk(list);
+    for (const { block } of this.nodes)
+      for (const { list } of block.instructions) visit(list, look);
     touch(FLAGS_RESULT, true);
     touch(FLAGS_AUX, true);
   }
@@ -109,13 +102,13 @@ export abstract class CachedState extends VectorRegisters {
   }
 
   /** Push what the present instruction and those behind it may use of the budget; the block has been paid for. */
-  protected unspent(): void {
+  private unspent(): void {
     this.get(this.budget);
     this.i32(this.node.block.instructions.length - this.instruction);
     this.code.byte(0x6a);
   }
 
-  protected generalLoad(offset: number, load: Load): void {
+  private generalLoad(offset: number, load: Load): void {
     this.get((this.cached.get(offset & ~7) as Cached).local);
     const shift = BigInt((offset - GPR) % 8) * 8n;
     if (shift !== 0n) {
@@ -162,7 +155,7 @@ export abstract class CachedState extends VectorRegisters {
     }
   }
 
-  protected generalStore(offset: number, store: Store, value: Value): void {
+  private generalStore(offset: number, store: Store, value: Value): void {
     const { local } = this.cached.get(offset & ~7) as Cached;
     if (store !== "i64") {
       const bits = BigInt(BYTES[store] * 8);

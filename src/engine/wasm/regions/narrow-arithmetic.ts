@@ -67,7 +67,7 @@ export abstract class NarrowArithmetic extends CachedState {
   }
 
   /** Push the low 32 bits of a 64-bit value. */
-  protected low(value: Value): void {
+  private low(value: Value): void {
     const { op } = value;
     if (value.local < 0) {
       const constant = constantOf(value);

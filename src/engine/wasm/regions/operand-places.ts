@@ -5,8 +5,7 @@ import {
   READ_WINDOW,
   STACK_WINDOW,
   TLB_READ_TAG,
-  TLB_SET_BYTES,
-  TLB_SETS,
+  TLB_SET,
   TLB_WRITE_TAG,
   WINDOW_BASE,
   WINDOW_HOST,
@@ -69,7 +68,7 @@ export abstract class OperandPlaces extends WaysOut {
     return this.windows[window].base;
   }
 
-  protected newWindow(offset: number): Window {
+  private newWindow(offset: number): Window {
     return {
       offset,
       base: this.newLocal("i64"),
@@ -78,16 +77,11 @@ export abstract class OperandPlaces extends WaysOut {
     };
   }
 
-  /** The windows that the TLB set in use has: they stand as far apart as the sets, but nearer. */
+  /** The windows that the TLB set in use has. */
   protected fetchWindows(): void {
     this.get(CPU);
-    this.get(this.tlb);
     this.get(CPU);
-    this.code.byte(0x6b);
-    this.i32(TLB_SETS);
-    this.code.byte(0x6b);
-    this.i32(TLB_SET_BYTES);
-    this.code.byte(0x6e);
+    this.access(LOAD_CODES.i32, TLB_SET);
     this.i32(WINDOW_SET_BYTES);
     this.code.byte(0x6c, 0x6a);
     this.set(this.target);
@@ -108,7 +102,7 @@ export abstract class OperandPlaces extends WaysOut {
   }
 
   /** Push an operand's place in linear memory, or leave the instruction to tier 0. */
-  protected locate(
+  private locate(
     value: Value,
     { address, stack }: { readonly address: Value; readonly stack: boolean },
     bytes: number,
@@ -140,24 +134,29 @@ export abstract class OperandPlaces extends WaysOut {
       return;
     }
     this.code.byte(I64_GE_U);
-    this.openUnlikely();
-    this.get(distance);
-    this.set(this.missed);
-    this.i32(bytes | kind);
-    this.set(this.kind);
-    this.retry(value, path.window);
-    this.close();
+    this.missedIf(value, distance, bytes | kind, path.window);
     this.placeInWindow(window, distance);
   }
 
-  protected placeInWindow(window: Window, distance: number): void {
+  /** Leave the instruction to tier 0, by a way that takes what was missed, if a condition on the stack holds. */
+  private missedIf(value: Value, missed: number, kind: number, way: WindowKind | "refill"): void {
+    this.openUnlikely();
+    this.get(missed);
+    this.set(this.missed);
+    this.i32(kind);
+    this.set(this.kind);
+    this.retry(value, way);
+    this.close();
+  }
+
+  private placeInWindow(window: Window, distance: number): void {
     this.get(distance);
     this.code.byte(I32_WRAP);
     this.get(window.host);
     this.code.byte(0x6a);
   }
 
-  protected locateByTlb(
+  private locateByTlb(
     value: Value,
     address: Value,
     bytes: number,
@@ -167,13 +166,7 @@ export abstract class OperandPlaces extends WaysOut {
     const linear = this.pinned(address);
     const entry = this.lookUp(linear, bytes, tag);
     this.code.byte(0x45);
-    this.openUnlikely();
-    this.get(linear);
-    this.set(this.missed);
-    this.i32(bytes | kind);
-    this.set(this.kind);
-    this.retry(value, "refill");
-    this.close();
+    this.missedIf(value, linear, bytes | kind, "refill");
     this.hostAddress(linear, entry);
   }
 

@@ -1,5 +1,6 @@
 import type { Value } from "../../micro/micro-op.ts";
 import { PURE_OPERATIONS } from "../../micro/operations.ts";
+import { visit } from "../../micro/visit.ts";
 import { isVector } from "./bound-instruction.ts";
 import type { Node } from "./graph.ts";
 
@@ -41,23 +42,17 @@ export function vectorOfLow({ op }: Value): { vector: Value; type: Scalar } | un
 /** Which registers hold scalars most of the time, and of which type, by their places. */
 export function scalarRegisters(nodes: readonly Node[]): Map<number, Scalar> {
   const counts = new Map<number, Record<Scalar | "whole", number>>();
-  const walk = (list: readonly Value[]): void => {
-    for (const { op } of list) {
-      if (op.kind === "if") {
-        walk(op.whenTrue);
-        walk(op.whenFalse);
-      }
-      if (op.kind !== "state-store" || "word" in op.place || !isVector(op.place.offset)) continue;
-      const at = op.place.offset & ~15;
-      const count = counts.get(at) ?? { f32: 0, f64: 0, whole: 0 };
-      counts.set(at, count);
-      if (op.store !== "v128") count.whole++;
-      else if (lowReplaced(op.value, "f64")) count.f64++;
-      else if (lowReplaced(op.value, "f32")) count.f32++;
-      else if (op.value.op.kind !== "constant" && op.value.op.kind !== "state-load") count.whole++;
-    }
+  const count = ({ op }: Value): void => {
+    if (op.kind !== "state-store" || "word" in op.place || !isVector(op.place.offset)) return;
+    const at = op.place.offset & ~15;
+    const uses = counts.get(at) ?? { f32: 0, f64: 0, whole: 0 };
+    counts.set(at, uses);
+    if (op.store !== "v128") uses.whole++;
+    else if (lowReplaced(op.value, "f64")) uses.f64++;
+    else if (lowReplaced(op.value, "f32")) uses.f32++;
+    else if (op.value.op.kind !== "constant" && op.value.op.kind !== "state-load") uses.whole++;
   };
-  for (const { block } of nodes) for (const { list } of block.instructions) walk(list);
+  for (const { block } of nodes) for (const { list } of block.instructions) visit(list, count);
   const scalars = new Map<number, Scalar>();
   for (const [at, { f32, f64, whole }] of counts) {
     if (f64 > 0 && f64 >= f32 && f64 >= whole) scalars.set(at, "f64");

@@ -88,7 +88,7 @@ export abstract class VectorRegisters extends RegionCode {
     this.set(local);
   }
 
-  protected storeParts(local: number, low: LowElement, value: Value): void {
+  private storeParts(local: number, low: LowElement, value: Value): void {
     if (this.parts.get(value)?.type === low.type || lowReplaced(value, low.type) !== undefined) {
       this.restOf(value, low.type);
       this.lowOf(value, low.type);
@@ -142,7 +142,7 @@ export abstract class VectorRegisters extends RegionCode {
   }
 
   /** Push a vector whose low element does not matter. */
-  protected restOf(vector: Value, type: Scalar): void {
+  private restOf(vector: Value, type: Scalar): void {
     const replaced = lowReplaced(vector, type);
     if (this.parts.get(vector)?.type === type) this.get(vector.local);
     else if (replaced !== undefined) this.restOf(replaced.rest, type);

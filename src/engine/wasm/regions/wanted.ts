@@ -1,4 +1,5 @@
 import type { MicroOp, Value } from "../../micro/micro-op.ts";
+import { visit } from "../../micro/visit.ts";
 import type { RegionBlock } from "./region-block.ts";
 
 /**
@@ -12,21 +13,10 @@ export function wantedValues({ instructions, flow }: RegionBlock): ReadonlySet<V
     wanted.add(value);
     operandsOf(value.op).forEach(want);
   };
-  const walk = (list: readonly Value[]): void => {
-    for (const value of list) {
-      const { op } = value;
-      if (isPure(op)) continue;
-      want(value);
-      if (op.kind === "if") {
-        walk(op.whenTrue);
-        walk(op.whenFalse);
-      } else if (op.kind === "while") {
-        walk(op.test);
-        walk(op.body);
-      }
-    }
-  };
-  for (const { list } of instructions) walk(list);
+  for (const { list } of instructions)
+    visit(list, (value) => {
+      if (!isPure(value.op)) want(value);
+    });
   for (const target of flow.targets.values()) want(target);
   return wanted;
 }

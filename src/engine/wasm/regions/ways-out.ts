@@ -99,7 +99,7 @@ export abstract class WaysOut extends NarrowArithmetic {
   }
 
   /** Behind all code: $way tells how to leave. */
-  protected exits(entryRip: bigint): void {
+  private exits(entryRip: bigint): void {
     this.lateFlags();
     this.get(this.way);
     this.i32(RETRYING);
@@ -156,7 +156,7 @@ export abstract class WaysOut extends NarrowArithmetic {
     this.i32(Leave.retry);
   }
 
-  protected ifWay(way: Way, then: () => void): void {
+  private ifWay(way: Way, then: () => void): void {
     this.get(this.way);
     this.i32(WAYS.indexOf(way));
     this.code.byte(0x46);
@@ -193,7 +193,7 @@ export abstract class WaysOut extends NarrowArithmetic {
   }
 
   /** Behind `spill`: enter the record that the word at $packed holds, or have it resolved. */
-  protected followLink(): void {
+  private followLink(): void {
     this.get(this.packed);
     this.access(LOAD_CODES.i32, 0);
     this.tee(this.target);
@@ -212,7 +212,7 @@ export abstract class WaysOut extends NarrowArithmetic {
   }
 
   /** Behind `spill`: note that a jump went to $rip, and have the notes looked at if they are complete. */
-  protected noteJump(): void {
+  private noteJump(): void {
     this.get(this.packed);
     this.open(IF);
     this.get(this.packed);
@@ -243,7 +243,7 @@ export abstract class WaysOut extends NarrowArithmetic {
   }
 
   /** Compute the flags that were left for the way out. */
-  protected lateFlags(): void {
+  private lateFlags(): void {
     for (const { number, effect } of this.late.all()) {
       this.get(this.effect);
       this.i32(number);
@@ -278,7 +278,7 @@ export abstract class WaysOut extends NarrowArithmetic {
     this.set(this.effect);
   }
 
-  protected computeFlags(effect: FlagEffect): void {
+  private computeFlags(effect: FlagEffect): void {
     const { wanted } = this;
     this.wanted = undefined;
     const lift = new Lift();
