@@ -1,3 +1,5 @@
+import type { Value } from "../micro/micro-op.ts";
+import { deliverQuickly } from "../x86/interrupt-quick.ts";
 import { BUDGET, JUMP_CACHE, JUMP_CACHE_ENTRIES, Leave, MODE, RECORD, RIP } from "../x86/state.ts";
 import { QUICK_FUNCTIONS } from "../x87/quick/index.ts";
 import { StateStack } from "../x87/quick/stack.ts";
@@ -5,10 +7,12 @@ import { Bytes } from "./bytes.ts";
 import {
   FILL_TLB,
   FILL_TLB_IN_TYPESCRIPT,
+  fillSystemTlb,
   fillTlb,
   SLOW_ACCESS,
   slowAccess,
 } from "./data-access.ts";
+import { GO_ON, GO_ON_LOCALS, goOn } from "./exceptions.ts";
 import { FunctionEmitter, type MicroFunction, signatureOf } from "./function-emitter.ts";
 import { ModuleBuilder, type Signature } from "./module-builder.ts";
 import { PAGE_WALK, pageWalk } from "./page-walk/index.ts";
@@ -19,6 +23,13 @@ import { PAGE_WALK_LOCALS } from "./page-walk/walk.ts";
 export const TEMPLATE: Signature = { parameters: ["i32", "i32"], results: ["i32"] };
 /** Enters the block at RIP, or the same in tier 0: (vCPU base) -> reason to leave. */
 export const JUMP: Signature = { parameters: ["i32"], results: ["i32"] };
+
+/** Delivers an interrupt or exception: (vCPU, record, vector, error code or -1, cause) -> whether it did. */
+export const DELIVERY: MicroFunction = {
+  name: "deliver_quickly",
+  parameters: ["i32", "i32", "i32"],
+  build: (l, ...parameters) => deliverQuickly(l, ...(parameters as [Value, Value, Value])),
+};
 
 /** Functions that compiled regions call. */
 export const REGION_IMPORTS: Readonly<Record<string, Signature>> = {
@@ -125,7 +136,12 @@ export function buildBaseModule(
   const slow = slowAccess({ pageWalk: walk, typescript: moderate }, ramOffset);
   module.exportFunction("slow_access", module.addFunction(SLOW_ACCESS, slow.locals, slow.code));
   const filling = fillTlb({ pageWalk: walk, typescript: fill }, ramOffset);
-  module.exportFunction("fill_tlb", module.addFunction(FILL_TLB, filling.locals, filling.code));
+  const fillIndex = module.addFunction(FILL_TLB, filling.locals, filling.code);
+  module.exportFunction("fill_tlb", fillIndex);
+  const fillSystem = module.addFunction(FILL_TLB, [], fillSystemTlb(fillIndex));
+  const delivery = new FunctionEmitter(DELIVERY, fillSystem);
+  const deliver = module.addFunction(signatureOf(DELIVERY), delivery.locals, delivery.code);
+  module.exportFunction(DELIVERY.name, deliver);
 
   for (const quick of QUICK_FUNCTIONS.values()) {
     const f: MicroFunction = {
@@ -136,13 +152,25 @@ export function buildBaseModule(
     module.exportFunction(f.name, module.addFunction(signatureOf(f), locals, code));
   }
 
-  const enter = new Bytes();
-  get(get(enter, 0), 1);
-  load(get(enter, 1), I32_LOAD, 0).byte(0x11).u32(template).byte(0x00);
-  module.exportFunction("enter_record", module.addFunction(TEMPLATE, [], enter));
+  const enter = get(get(new Bytes(), 0), 1);
+  load(get(enter, 1), I32_LOAD, 0).byte(0x13).u32(template).byte(0x00);
+  const enterFunction = module.addFunction(TEMPLATE, [], enter);
   module.exportFunction("jump", jumpFunction);
   module.exportFunction("header", headerFunction);
   module.exportFunction("resume", resumeFunction);
+
+  const going = module.addFunction(GO_ON, GO_ON_LOCALS, goOn(deliver, jumpFunction));
+  module.exportFunction("run_single", enterFunction);
+  for (const [name, signature, func] of [
+    ["run_record", TEMPLATE, enterFunction],
+    ["run_header", TEMPLATE, headerFunction],
+    ["run", JUMP, jumpFunction],
+  ] as const) {
+    const run = get(new Bytes(), 0);
+    for (const [parameter] of signature.parameters.entries()) get(run, parameter);
+    run.byte(0x10).u32(func).byte(0x12).u32(going);
+    module.exportFunction(name, module.addFunction(signature, [], run));
+  }
   module.tableEntries(HEADER_SLOT, [headerFunction, staleFunction, indirectFunction]);
   return module.build(memoryPages, tableSlots);
 }

@@ -5,14 +5,13 @@ import { exitObject } from "../x86/exit-objects.ts";
 import { MODE_CODE_32, MODE_CODE_64 } from "../x86/mode.ts";
 import type { Operand } from "../x86/operand.ts";
 import { moderated, translate } from "../x86/paging.ts";
-import { codeLinear, packPosition } from "../x86/position.ts";
+import { AT_RIP, codeLinear, packPosition } from "../x86/position.ts";
 import { keepsModrm, operandWords, RECORD_HEADER_WORDS } from "../x86/record.ts";
 import { allOptions, type Row } from "../x86/row.ts";
 import {
   CODE_MAP,
   CS,
   MODE,
-  RECORDS_START,
   RIP,
   SEGMENT_BASE,
   SEGMENT_LIMIT,
@@ -47,7 +46,7 @@ const MAXIMUM_INSTRUCTIONS = 96;
 /** Room that one block needs at most. */
 const MAXIMUM_BLOCK_BYTES = 16 * 1024;
 /** A record that goes on through the jump cache; the link of every branch to another page. */
-const INDIRECT_RECORD = RECORDS_START;
+const INDIRECT_RECORD = AT_RIP;
 const ARENA_START = INDIRECT_RECORD + 64;
 
 /** Not an instruction: falls from the end of a block into the next one. */

@@ -1,18 +1,25 @@
 import { SLOW_UPDATE, SLOW_WRITE } from "../x86/access.ts";
+import { AT_RIP } from "../x86/position.ts";
 import {
   ADDRESS,
+  CPL,
   CR2,
   ERROR_CODE,
   Leave,
   RECORD,
+  SUPERVISOR_TLB,
+  SUPERVISOR_TLB_SET,
   TLB,
   TLB_ADDEND,
   TLB_DEVICE_TAG,
   TLB_READ_TAG,
+  TLB_SET,
   TLB_WRITE_TAG,
+  USER_TLB,
   VALUE,
   VECTOR,
 } from "../x86/state.ts";
+import { USER } from "../x86/tlb.ts";
 import { Assembler } from "./assembler.ts";
 import type { Signature, ValueType } from "./module-builder.ts";
 import { PAGE_FAULT, PAGE_FAULT_SHIFT } from "./page-walk/walk.ts";
@@ -20,8 +27,12 @@ import { isCode, tlbEntry } from "./tlb-code.ts";
 
 /** A slow access: (vCPU base, record address, kind) -> 0 or the reason to leave. */
 export const SLOW_ACCESS: Signature = { parameters: ["i32", "i32", "i32"], results: ["i32"] };
-/** As a slow access, but only makes the TLB grant it: (vCPU base, kind, linear address) -> 1, or 0 if it cannot. */
+/**
+ * As a slow access, but only makes the TLB grant it: (vCPU base, kind, linear address) -> {@link GRANTED};
+ * Leave.exception: it is a page fault of what is at RIP; or 0: it cannot.
+ */
 export const FILL_TLB: Signature = { parameters: ["i32", "i32", "i64"], results: ["i32"] };
+export const GRANTED = 1;
 /** The rest of it in TypeScript: (vCPU base, kind); the address is in ADDRESS. */
 export const FILL_TLB_IN_TYPESCRIPT: Signature = { parameters: ["i32", "i32"], results: ["i32"] };
 
@@ -107,6 +118,17 @@ class DataAccess {
     );
   }
 
+  /** Leave with the page fault that `entry` has. @param record pushes the instruction's */
+  raise(record: () => void): void {
+    const { code, linear, entry } = this;
+    code.get(CPU).get(linear).store("i64", CR2);
+    code.get(CPU).i32(PAGE_FAULT_VECTOR).store("i32", VECTOR);
+    code.get(CPU).get(entry).i32(PAGE_FAULT_SHIFT).op("i32.shr_u").store("i32", ERROR_CODE);
+    code.get(CPU);
+    record();
+    code.store("i32", RECORD).i32(Leave.exception).return();
+  }
+
   private setHost(): void {
     const { code, linear, entry, host } = this;
     code.get(linear).op("i32.wrap_i64").get(entry).load("i32", TLB_ADDEND).op("i32.add").set(host);
@@ -135,16 +157,10 @@ class DataAccess {
 export function slowAccess({ pageWalk, typescript }: Callees, ramOffset: number) {
   const [record, kind, linear] = [1, 2, 3];
   const access = new DataAccess({ kind, linear, scratch: 4 }, pageWalk, ramOffset);
-  const { code, entry, host } = access;
+  const { code, host } = access;
   code.get(CPU).load("i64", ADDRESS).set(linear);
   code.block(() => {
-    access.grant(() => {
-      code.get(CPU).get(linear).store("i64", CR2);
-      code.get(CPU).i32(PAGE_FAULT_VECTOR).store("i32", VECTOR);
-      code.get(CPU).get(entry).i32(PAGE_FAULT_SHIFT).op("i32.shr_u").store("i32", ERROR_CODE);
-      code.get(CPU).get(record).store("i32", RECORD);
-      code.i32(Leave.exception).return();
-    });
+    access.grant(() => access.raise(() => code.get(record)));
     for (const [bytes, load, store] of MOVES) {
       access.size().i32(bytes).op("i32.eq");
       code.if(() => {
@@ -167,10 +183,30 @@ export function fillTlb({ pageWalk, typescript }: Callees, ramOffset: number) {
   const access = new DataAccess({ kind, linear, scratch: 3 }, pageWalk, ramOffset);
   const { code } = access;
   code.block(() => {
-    access.grant(() => code.i32(0).return());
-    code.i32(1).return();
+    access.grant(() => access.raise(() => code.i32(AT_RIP)));
+    code.i32(GRANTED).return();
   });
   code.get(CPU).get(linear).store("i64", ADDRESS);
   code.get(CPU).get(kind).returnCall(typescript);
   return { locals: SCRATCH_TYPES, code };
+}
+
+/** The same for an implicit access of the system's, which is done at CPL 0 or 3. @param fill index of that */
+export function fillSystemTlb(fill: number): Assembler {
+  const [kind, linear] = [1, 2];
+  const code = new Assembler();
+  const granted = (): void => {
+    code.get(CPU).get(kind).get(linear).call(fill).i32(GRANTED).op("i32.eq");
+  };
+  const isUser = (): Assembler => code.get(CPU).load("i32", CPL);
+  isUser().if(() => {
+    code.get(CPU).get(CPU).load("i32", SUPERVISOR_TLB).store("i32", TLB);
+    code.get(CPU).get(CPU).load("i32", SUPERVISOR_TLB_SET).store("i32", TLB_SET);
+  });
+  granted();
+  isUser().if(() => {
+    code.get(CPU).get(CPU).load("i32", USER_TLB).store("i32", TLB);
+    code.get(CPU).i32(USER).store("i32", TLB_SET);
+  });
+  return code;
 }

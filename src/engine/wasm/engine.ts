@@ -14,7 +14,7 @@ import {
   VCPU_BYTES,
   VCPUS_START,
 } from "../x86/state.ts";
-import { buildBaseModule } from "./base-module.ts";
+import { buildBaseModule, DELIVERY } from "./base-module.ts";
 import { Blocks } from "./blocks.ts";
 import { addRareFunctions } from "./rare-functions.ts";
 import { type Jit, usualJit } from "./regions/jit.ts";
@@ -37,14 +37,23 @@ export interface VcpuSurroundings {
   interrupts: InterruptController;
 }
 
-/** Enters guest code: returns why it came back. */
+/** Enters guest code: returns why it came back. All but `single` go on in the handlers of exceptions. */
 export interface GuestCode {
   /** At a block's record. */
   readonly enter: (cpu: number, record: number) => Leave;
+  readonly single: (cpu: number, record: number) => Leave;
   /** At a block's record in tier 0, compiled or not. */
   readonly header: (cpu: number, record: number) => Leave;
   /** At RIP, if the jump cache knows it. */
   readonly jump: (cpu: number) => Leave;
+  /** Not guest code: delivers an interrupt or exception, as interrupt-quick.ts says. */
+  readonly deliver: (
+    cpu: number,
+    record: number,
+    vector: number,
+    errorCode: number,
+    cause: number,
+  ) => number;
 }
 
 /**
@@ -75,9 +84,15 @@ export class WasmEngine {
         fill_tlb_in_typescript: fill_tlb_in_typescript as WebAssembly.ImportValue,
       },
     });
-    const { enter_record: enter, header, jump } = base.exports;
-    this.code = { enter, header, jump } as GuestCode;
-    for (const [name, value] of Object.entries(base.exports)) {
+    const { exports } = base;
+    this.code = {
+      enter: exports.run_record,
+      single: exports.run_single,
+      header: exports.run_header,
+      jump: exports.run,
+      deliver: exports[DELIVERY.name],
+    } as GuestCode;
+    for (const [name, value] of Object.entries(exports)) {
       if (name in functions) throw new Error(`templates have two functions to call by "${name}"`);
       functions[name] = value;
     }
@@ -87,7 +102,7 @@ export class WasmEngine {
     this.regions = new Regions(
       memory,
       table,
-      base.exports as Record<string, WebAssembly.ExportValue>,
+      exports as Record<string, WebAssembly.ExportValue>,
       this.blocks,
       this.templates,
       jit,

@@ -1,6 +1,8 @@
 import { Lift } from "../micro/lift.ts";
 import type { Value } from "../micro/micro-op.ts";
-import { CPU, Emitter, LOAD_CODES, type Operation, STORE_CODES } from "./emitter.ts";
+import { SLOW_WRITE } from "../x86/access.ts";
+import { SUPERVISOR_TLB, TLB_READ_TAG, TLB_WRITE_TAG } from "../x86/state.ts";
+import { BYTES, CPU, Emitter, IF, LOAD_CODES, type Operation, STORE_CODES } from "./emitter.ts";
 import type { Signature, ValueType } from "./module-builder.ts";
 
 /** A function that generated code calls, itself written in micro-operations: (vCPU, record, ...) -> i32. */
@@ -17,13 +19,19 @@ export const signatureOf = ({ parameters }: Pick<MicroFunction, "parameters">): 
   results: ["i32"],
 });
 
-/** Emits a {@link MicroFunction}: no operands of instructions, no guest memory, no calls. */
+/**
+ * Emits a {@link MicroFunction}: no operands of instructions, no calls. An access to guest memory is an
+ * implicit one of the system's; if it cannot be done in plain memory, the function ends with 0.
+ */
 export class FunctionEmitter extends Emitter {
   private readonly parameterCount: number;
+  private readonly fillTlb: number | undefined;
 
-  constructor({ parameters, build }: MicroFunction) {
+  /** @param fillTlb index of `fill_system_tlb`, for functions that access guest memory */
+  constructor({ parameters, build }: MicroFunction, fillTlb?: number) {
     super(new Map());
     this.parameterCount = 2 + parameters.length;
+    this.fillTlb = fillTlb;
     const lift = new Lift();
     build(lift, ...parameters.map((type, k) => lift.get({ type, local: 2 + k })));
     this.statements(lift.list);
@@ -57,12 +65,41 @@ export class FunctionEmitter extends Emitter {
     throw new Error("a function has no record");
   }
 
-  protected guestLoad(): never {
-    throw new Error("a function has no guest memory");
+  protected override tlbSet(): void {
+    this.get(CPU);
+    this.access(LOAD_CODES.i32, SUPERVISOR_TLB);
   }
 
-  protected guestStore(): never {
-    throw new Error("a function has no guest memory");
+  /** Push where an access is in linear memory, or end the function. */
+  private locate(linear: Value, bytes: number, tag: number, kind: number): void {
+    if (this.fillTlb === undefined) throw new Error("a function has no guest memory");
+    const address = this.pinned(linear);
+    const entry = this.lookUp(address, bytes, tag);
+    this.code.byte(0x45);
+    this.openUnlikely();
+    this.get(CPU);
+    this.i32(bytes | kind);
+    this.get(address);
+    this.code.byte(0x10).u32(this.fillTlb).byte(0x45);
+    this.open(IF);
+    this.i32(0);
+    this.code.byte(0x0f);
+    this.close();
+    this.close();
+    this.hostAddress(address, entry);
+  }
+
+  protected guestLoad(value: Value, { address, load }: Operation<"guest-load">): void {
+    this.locate(address, BYTES[load], TLB_READ_TAG, 0);
+    this.access(LOAD_CODES[load], 0);
+    value.local = this.newLocal(value.type);
+    this.set(value.local);
+  }
+
+  protected guestStore(_: Value, { address, store, value }: Operation<"guest-store">): void {
+    this.locate(address, BYTES[store], TLB_WRITE_TAG, SLOW_WRITE);
+    this.value(value);
+    this.access(STORE_CODES[store], 0);
   }
 
   protected call(): never {

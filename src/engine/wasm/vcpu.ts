@@ -13,9 +13,10 @@ import { EFLAGS_IF, EFLAGS_RF, EFLAGS_TF } from "../x86/control-bits.ts";
 import { ABANDON, Core, pushesErrorCode } from "../x86/core.ts";
 import { forgetCpuid } from "../x86/cpuid-cache.ts";
 import { hasBreakpoints, instructionBreakpoints, noteDebugCauses } from "../x86/debug.ts";
+import { DELIVERED } from "../x86/interrupt-quick.ts";
 import { deliver, type EventSource } from "../x86/interrupts.ts";
 import type { Level } from "../x86/mode.ts";
-import { codeLinear, instructionRip, instructionsLeft } from "../x86/position.ts";
+import { AT_RIP, codeLinear, instructionRip, instructionsLeft } from "../x86/position.ts";
 import { CoreRegisters } from "../x86/registers.ts";
 import { initialise, powerOn } from "../x86/reset.ts";
 import {
@@ -107,7 +108,10 @@ export class WasmVcpu implements Vcpu {
       surroundings.interrupts,
     );
     this.core.vcpu = this;
-    this.core.codeWritten = (address, size) => engine.codeChanged(this.core, address, size);
+    const { core } = this;
+    core.codeWritten = (address, size) => engine.codeChanged(core, address, size);
+    core.deliverQuickly = (vector, errorCode, cause) =>
+      engine.code.deliver(core.base, AT_RIP, vector, errorCode, cause) === DELIVERED;
     this.registers = new CoreRegisters(this.core);
     this.nanosecondsPerInstruction = 1;
     powerOn(this.core);
@@ -466,7 +470,9 @@ export class WasmVcpu implements Vcpu {
     this.withheld = core.budget - count;
     this.end -= this.withheld;
     core.budget = count;
-    const leave = this.enterRecord(record);
+    core.inGuest = true;
+    const leave = this.engine.code.single(core.base, record);
+    core.inGuest = false;
     this.end += this.withheld;
     core.budget += this.withheld;
     this.withheld = 0;

@@ -147,6 +147,8 @@ export class Core {
   vcpu: Vcpu | undefined;
   /** Told before anything is written to a page that holds decoded code: host-physical address and size. */
   codeWritten: (hostAddress: number, size: number) => void = () => {};
+  /** Deliver an interrupt or exception as interrupt-quick.ts does; false: it was refused. */
+  deliverQuickly: (vector: number, errorCode: number, cause: number) => boolean = () => false;
   nmiPending = false;
   /** NMIs wait until IRET. */
   nmiBlocked = false;

@@ -29,12 +29,19 @@ const FAULTS = [0, 5, 6, 7, 10, 11, 12, 13, 14, 16, 17, 19, 20, 21].reduce(
   0,
 );
 
-/** RFLAGS to be saved. RF is set for faults, so that an instruction breakpoint is not hit again. */
+export function isFault(vector: number): boolean {
+  return vector < 32 && ((FAULTS >>> vector) & 1) !== 0;
+}
+
+/** Whether RF is set in the saved RFLAGS, so that an instruction breakpoint is not hit again. */
+export function savesResume(vector: number, source: EventSource): boolean {
+  return source === "exception" && isFault(vector);
+}
+
+/** RFLAGS to be saved. */
 export function savedFlags(core: Core, vector: number, source: EventSource): number {
   const flags = core.rflags();
-  return source === "exception" && vector < 32 && (FAULTS >>> vector) & 1
-    ? flags | EFLAGS_RF
-    : flags;
+  return savesResume(vector, source) ? flags | EFLAGS_RF : flags;
 }
 
 export const CLEARED_BY_TRAP = EFLAGS_TF | EFLAGS_NT | EFLAGS_RF | EFLAGS_VM;

@@ -1,15 +1,13 @@
-import { EFLAGS_AC, EFLAGS_NT, EFLAGS_VM } from "./control-bits.ts";
-import type { Core } from "./core.ts";
-import { Descriptor } from "./descriptor.ts";
+import { arithmeticFlags } from "../micro/flags.ts";
+import type { Lift } from "../micro/lift.ts";
+import type { Value } from "../micro/micro-op.ts";
+import { EFLAGS_AC, EFLAGS_NT, EFLAGS_RF, EFLAGS_VM } from "./control-bits.ts";
+import { ATTRIBUTE_UNUSABLE } from "./descriptor.ts";
+import { CLEARED_BY_INTERRUPT, CLEARED_BY_TRAP } from "./interrupt-gate.ts";
+import { MODE_CODE_64, MODE_CPL_0, MODE_CPL_3 } from "./mode.ts";
+import { setPrivilege } from "./rows/flat-transfer.ts";
 import {
-  CLEARED_BY_INTERRUPT,
-  CLEARED_BY_TRAP,
-  externalBit,
-  savedFlags,
-} from "./interrupt-gate.ts";
-import type { EventSource } from "./interrupts.ts";
-import { setCpl, setFromDescriptor, setNull } from "./segments.ts";
-import {
+  CPL,
   CS,
   EFLAGS,
   GDTR_BASE,
@@ -17,143 +15,182 @@ import {
   GPR,
   IDTR_BASE,
   IDTR_LIMIT,
+  MODE,
   RIP,
+  SEGMENT_ATTRIBUTES,
   SEGMENT_BASE,
   SEGMENT_LIMIT,
+  SEGMENT_READ_LIMIT,
   SEGMENT_SELECTOR,
+  SEGMENT_WRITE_LIMIT,
   SS,
   segmentField,
   TR,
+  WATCHING,
 } from "./state.ts";
 
 /**
- * Interrupts and exceptions as most systems have them: 64-bit code, a handler at CPL 0, tables
- * and stacks in memory that the TLB knows. What is not so is refused before anything has changed,
- * and done by interrupt-long.ts, which says what is done here. One look-up serves what lies together.
+ * Interrupts and exceptions as most systems have them: 64-bit code of CPL 0 or 3, a handler at CPL 0,
+ * tables and stacks in plain memory. What is not so is refused, and done by interrupt-long.ts, which
+ * says what is done here; nothing has changed then but what it will push as well.
  */
 
-/** V8 folds no imported constants. */
-const INSTRUCTION_POINTER = RIP;
-const STACK_POINTER = GPR + 4 * 8;
-const FLAGS = EFLAGS;
-const GATES = IDTR_BASE;
-const GATES_LIMIT = IDTR_LIMIT;
-const DESCRIPTORS = GDTR_BASE;
-const DESCRIPTORS_LIMIT = GDTR_LIMIT;
-const CODE = CS;
-const STACK = SS;
-const CODE_SELECTOR = segmentField(CS, SEGMENT_SELECTOR);
-const STACK_SELECTOR = segmentField(SS, SEGMENT_SELECTOR);
-const TASK = segmentField(TR, SEGMENT_BASE);
-const TASK_LIMIT = segmentField(TR, SEGMENT_LIMIT);
-const CLEARED_BY_GATE = [CLEARED_BY_INTERRUPT, CLEARED_BY_TRAP];
-const SPECIAL = EFLAGS_NT | EFLAGS_AC | EFLAGS_VM;
+/** How {@link deliverQuickly} leaves. */
+export const REFUSED = 0;
+export const DELIVERED = 1;
 
+/** What a delivery is for: an instruction that needs the gate's permission; a fault, which saves RF as set. */
+export const BY_INSTRUCTION = 1;
+export const BY_FAULT = EFLAGS_RF;
+
+const STACK_POINTER = GPR + 4 * 8;
+const SPECIAL = EFLAGS_NT | EFLAGS_AC | EFLAGS_VM;
 /** Gates, bytes 4 to 7: present, and of which type but for bit 0, which tells trap from interrupt gates. */
 const GATE = 0x9e00;
 const LONG_GATE = 0x8e00;
-/** Descriptors, bytes 4 to 7: present, of no system, of code or data, conforming, writable or readable, accessed, L, D. */
-const CODE_BITS = 0x0060_9d00;
+const TRAP_GATE = 0x100;
+/** Descriptors, bytes 4 to 7: present, DPL, of no system, code, conforming, accessed, L, D. */
+const CODE_BITS = 0x0060_fd00;
 const CODE_64 = 0x0020_9900;
+const READABLE = 0x200;
+const GRANULAR = 0x0080_0000;
 
-const code = new Descriptor();
+/** Upper 32 bits (i32). */
+const highOf = (l: Lift, value: Value): Value => l.wrap(l.shrU(value, l.i64(32)));
+const bits = (l: Lift, value: Value, mask: number): Value => l.op("i32.and", value, l.i32(mask));
+const either = (l: Lift, ...conditions: readonly Value[]): Value =>
+  conditions.reduce((a, b) => l.op("i32.or", a, b));
 
-/** Byte in linear memory of `size` bytes in the table whose base stands in the state, if the TLB knows; or -1. */
-function tableHost(core: Core, base: number, offset: number, size: number, set: number): number {
-  const start = core.i32[base >> 2] as number;
-  const low = (start + offset) | 0;
-  // a table that wraps at 4 GiB, or an entry in two pages
-  if (start >>> 16 === 0xffff || (low & 0xfff) > 4096 - size) return -1;
-  return core.tlb.readHalves(low, core.i32[(base >> 2) + 1] as number, set);
+/**
+ * As `deliverLong`; RIP in the state is the return address. Leaves with {@link DELIVERED} or
+ * {@link REFUSED}. All parameters are i32.
+ *
+ * @param errorCode -1: none
+ * @param cause 0, {@link BY_INSTRUCTION} or {@link BY_FAULT}
+ */
+export function deliverQuickly(l: Lift, vector: Value, errorCode: Value, cause: Value): void {
+  const refuseIf = (...conditions: readonly Value[]): void =>
+    l.if(either(l, ...conditions), () => l.leave(REFUSED));
+  const flags = l.loadState(EFLAGS, "i32");
+  const mode = l.loadState(MODE, "i32");
+  const offset = l.op("i32.shl", vector, l.i32(4));
+  refuseIf(
+    bits(l, flags, SPECIAL),
+    l.loadState(WATCHING, "i32"),
+    l.op("i32.eqz", bits(l, mode, MODE_CODE_64)),
+    l.op("i32.eqz", bits(l, mode, MODE_CPL_0 | MODE_CPL_3)),
+    l.op("i32.gt_u", l.op("i32.or", offset, l.i32(15)), l.loadState(IDTR_LIMIT, "i32")),
+  );
+
+  const gate = l.loadGuest(l.add(l.loadState(IDTR_BASE, "i64"), l.extend(offset)), "v128");
+  const low = l.lane("i64x2.extract_lane", 0, gate);
+  const middle = highOf(l, low);
+  const upper = l.lane("i32x4.extract_lane", 2, gate);
+  const cpl = l.loadState(CPL, "i32");
+  const selector = bits(l, l.wrap(l.shrU(low, l.i64(16))), 0xffff);
+  const mayNot = l.op(
+    "i32.lt_u",
+    bits(l, l.op("i32.shr_u", middle, l.i32(13)), 3),
+    l.op("i32.mul", cpl, bits(l, cause, BY_INSTRUCTION)),
+  );
+  const place = bits(l, selector, 0xfff8);
+  refuseIf(
+    l.op("i32.ne", bits(l, middle, GATE), l.i32(LONG_GATE)),
+    mayNot,
+    // bits 63:47 of the target are not equal
+    l.op("i32.ne", l.op("i32.shr_s", upper, l.i32(15)), l.op("i32.shr_s", upper, l.i32(31))),
+    bits(l, selector, 4),
+    l.op("i32.eqz", place),
+    l.op("i32.gt_u", l.op("i32.or", place, l.i32(7)), l.loadState(GDTR_LIMIT, "i32")),
+  );
+  const code = l.loadGuest(l.add(l.loadState(GDTR_BASE, "i64"), l.extend(place)), "i64");
+  refuseIf(l.op("i32.ne", bits(l, highOf(l, code), CODE_BITS), l.i32(CODE_64)));
+
+  const before = l.loadState(STACK_POINTER, "i64");
+  const pointer = l.variable(before);
+  const table = bits(l, middle, 7);
+  l.if(l.op("i32.or", table, cpl), () => {
+    // RSP0, or an entry of the interrupt stack table
+    const entry = l.select(
+      table,
+      l.op("i32.add", l.op("i32.shl", table, l.i32(3)), l.i32(28)),
+      l.i32(4),
+    );
+    const last = l.op("i32.add", entry, l.i32(7));
+    refuseIf(l.op("i32.gt_u", last, l.loadState(segmentField(TR, SEGMENT_LIMIT), "i32")));
+    const task = l.loadState(segmentField(TR, SEGMENT_BASE), "i64");
+    l.set(pointer, l.loadGuest(l.add(task, l.extend(entry)), "i64"));
+  });
+  const top = l.and(l.get(pointer), l.i64(-16));
+  const selectorOf = (segment: number): Value =>
+    l.loadState(segmentField(segment, SEGMENT_SELECTOR), "i64.32u");
+  const pair = (first: Value, second: Value): Value =>
+    l.lane("i64x2.replace_lane", 1, l.op("i64x2.splat", first), second);
+  const push = (distance: number, values: Value): void =>
+    l.storeGuest(l.add(top, l.i64(-distance)), "v128", values);
+  const fault = bits(l, cause, BY_FAULT);
+  const saved = either(l, flags, l.i32(2), arithmeticFlags(l), fault);
+  const returnAddress = l.loadState(RIP, "i64");
+  push(16, pair(before, selectorOf(SS)));
+  push(32, pair(selectorOf(CS), l.extend(saved)));
+  l.if(
+    l.op("i32.lt_s", errorCode, l.i32(0)),
+    () => {
+      l.storeGuest(l.add(top, l.i64(-40)), "i64", returnAddress);
+      l.storeState(STACK_POINTER, "i64", l.add(top, l.i64(-40)));
+    },
+    () => {
+      push(48, pair(l.extend(errorCode), returnAddress));
+      l.storeState(STACK_POINTER, "i64", l.add(top, l.i64(-48)));
+    },
+  );
+
+  const kept = l.select(
+    bits(l, middle, TRAP_GATE),
+    l.i32(~CLEARED_BY_TRAP),
+    l.i32(~CLEARED_BY_INTERRUPT),
+  );
+  l.storeState(EFLAGS, "i32", l.op("i32.and", flags, kept));
+  setCode(l, bits(l, selector, 0xfffc), code);
+  l.if(cpl, () => {
+    setPrivilege(l, 0);
+    setNullStack(l);
+  });
+  const target = either(l, bits(l, l.wrap(low), 0xffff), bits(l, middle, 0xffff_0000));
+  l.storeState(RIP, "i32", target);
+  l.storeState(RIP + 4, "i32", upper);
+  l.leave(DELIVERED);
 }
 
-/** Byte in linear memory of a descriptor of the GDT, or -1. */
-function descriptorHost(core: Core, selector: number, set: number): number {
-  const offset = selector & 0xfff8;
-  if (selector & 4 || offset === 0 || offset + 7 > core.get(DESCRIPTORS_LIMIT)) return -1;
-  return tableHost(core, DESCRIPTORS, offset, 8, set);
+/** Fill CS from a descriptor of code. */
+function setCode(l: Lift, selector: Value, descriptor: Value): void {
+  const low = l.wrap(descriptor);
+  const high = highOf(l, descriptor);
+  const base = either(
+    l,
+    l.op("i32.shr_u", low, l.i32(16)),
+    l.op("i32.shl", bits(l, high, 0xff), l.i32(16)),
+    bits(l, high, 0xff00_0000),
+  );
+  const size = l.op("i32.or", bits(l, low, 0xffff), bits(l, high, 0xf_0000));
+  const pages = l.op("i32.or", l.op("i32.shl", size, l.i32(12)), l.i32(0xfff));
+  const limit = l.select(bits(l, high, GRANULAR), pages, size);
+  const readLimit = l.select(bits(l, high, READABLE), l.extend(limit), l.i64(-1));
+  const attributes = bits(l, l.op("i32.shr_u", high, l.i32(8)), 0xf0ff);
+  l.storeState(segmentField(CS, SEGMENT_BASE), "i64", l.extend(base));
+  l.storeState(segmentField(CS, SEGMENT_READ_LIMIT), "i64", readLimit);
+  l.storeState(segmentField(CS, SEGMENT_WRITE_LIMIT), "i64", l.i64(-1));
+  l.storeState(segmentField(CS, SEGMENT_LIMIT), "i32", limit);
+  l.storeState(segmentField(CS, SEGMENT_SELECTOR), "i32", selector);
+  l.storeState(segmentField(CS, SEGMENT_ATTRIBUTES), "i32", attributes);
 }
 
-/** Bits 63:47 are equal. */
-function isCanonicalHigh(high: number): boolean {
-  return high >> 15 === high >> 31;
-}
-
-/** As `deliverLong`. @returns false: nothing was done */
-export function deliverQuickly(
-  core: Core,
-  vector: number,
-  source: EventSource,
-  errorCode: number,
-): boolean {
-  const flags = core.get(FLAGS);
-  if (core.watching || !core.is64 || flags & SPECIAL) return false;
-  const { tlb, linearView: view } = core;
-  const set = core.implicitSet;
-  if (vector * 16 + 15 > core.get(GATES_LIMIT)) return false;
-  const gate = tableHost(core, GATES, vector * 16, 16, set);
-  if (gate < 0) return false;
-  const lo = view.getUint32(gate, true);
-  const hi = view.getUint32(gate + 4, true);
-  const upper = view.getInt32(gate + 8, true);
-  const cpl = core.cpl;
-  if ((hi & GATE) !== LONG_GATE || !isCanonicalHigh(upper)) return false;
-  if (externalBit(source) === 0 && ((hi >>> 13) & 3) < cpl) return false;
-  const selector = lo >>> 16;
-  const descriptor = descriptorHost(core, selector, set);
-  if (descriptor < 0) return false;
-  const codeHigh = view.getUint32(descriptor + 4, true);
-  // of privilege 0
-  if ((codeHigh & (CODE_BITS | 0x6000)) !== CODE_64) return false;
-
-  let pointer = core.i32[STACK_POINTER >> 2] as number;
-  let pointerHigh = core.i32[(STACK_POINTER >> 2) + 1] as number;
-  const ist = hi & 7;
-  if (ist !== 0 || cpl !== 0) {
-    const offset = ist === 0 ? 4 : 28 + ist * 8;
-    if (offset + 7 > core.get(TASK_LIMIT)) return false;
-    const task = tableHost(core, TASK, offset, 8, set);
-    if (task < 0) return false;
-    pointer = view.getInt32(task, true);
-    pointerHigh = view.getInt32(task + 4, true);
-  }
-  const bytes = errorCode < 0 ? 40 : 48;
-  // the upper half would change as well
-  if (pointer >>> 12 === 0) return false;
-  pointer = ((pointer & ~15) - bytes) | 0;
-  if ((pointer & 0xfff) + bytes > 4096) return false;
-  // RFLAGS.AC is clear
-  const host = tlb.writeHalves(pointer, pointerHigh, set);
-  if (host < 0) return false;
-
-  let at = host;
-  if (errorCode >= 0) {
-    view.setUint32(at, errorCode, true);
-    view.setUint32(at + 4, 0, true);
-    at += 8;
-  }
-  view.setUint32(at, core.get(INSTRUCTION_POINTER), true);
-  view.setUint32(at + 4, core.get(INSTRUCTION_POINTER + 4), true);
-  view.setUint32(at + 8, core.get(CODE_SELECTOR), true);
-  view.setUint32(at + 12, 0, true);
-  view.setUint32(at + 16, savedFlags(core, vector, source), true);
-  view.setUint32(at + 20, 0, true);
-  view.setUint32(at + 24, core.get(STACK_POINTER), true);
-  view.setUint32(at + 28, core.get(STACK_POINTER + 4), true);
-  view.setUint32(at + 32, core.get(STACK_SELECTOR), true);
-  view.setUint32(at + 36, 0, true);
-
-  core.set(FLAGS, flags & ~(CLEARED_BY_GATE[(hi >>> 8) & 1] as number));
-  code.lo = view.getUint32(descriptor, true);
-  code.hi = codeHigh;
-  setFromDescriptor(core, CODE, selector & 0xfffc, code);
-  if (cpl !== 0) {
-    setCpl(core, 0);
-    setNull(core, STACK, 0);
-  }
-  core.set(STACK_POINTER, pointer);
-  core.set(STACK_POINTER + 4, pointerHigh);
-  core.set(INSTRUCTION_POINTER, (lo & 0xffff) | (hi & 0xffff_0000));
-  core.set(INSTRUCTION_POINTER + 4, upper);
-  return true;
+/** The null selector of CPL 0. */
+function setNullStack(l: Lift): void {
+  l.storeState(segmentField(SS, SEGMENT_BASE), "i64", l.i64(0));
+  l.storeState(segmentField(SS, SEGMENT_READ_LIMIT), "i64", l.i64(-1));
+  l.storeState(segmentField(SS, SEGMENT_WRITE_LIMIT), "i64", l.i64(-1));
+  l.storeState(segmentField(SS, SEGMENT_LIMIT), "i32", l.i32(0));
+  l.storeState(segmentField(SS, SEGMENT_SELECTOR), "i32", l.i32(0));
+  l.storeState(segmentField(SS, SEGMENT_ATTRIBUTES), "i32", l.i32(ATTRIBUTE_UNUSABLE));
 }

@@ -1,8 +1,9 @@
 import { CR0_PE } from "./control-bits.ts";
 import { ABANDON, type Core } from "./core.ts";
+import { externalBit, savesResume } from "./interrupt-gate.ts";
 import { deliverLong } from "./interrupt-long.ts";
 import { deliverProtected } from "./interrupt-protected.ts";
-import { deliverQuickly } from "./interrupt-quick.ts";
+import { BY_FAULT, BY_INSTRUCTION } from "./interrupt-quick.ts";
 import { deliverReal } from "./interrupt-real.ts";
 import { CR0, ERROR_CODE, Leave, RIP, VECTOR } from "./state.ts";
 
@@ -101,7 +102,9 @@ export function deliverSoftware(
 function deliverOnce(core: Core, vector: number, source: EventSource, errorCode: number): void {
   if (!(core.get(CR0) & CR0_PE)) deliverReal(core, vector);
   else if (core.isLong) {
-    if (!deliverQuickly(core, vector, source, errorCode))
+    const permission = externalBit(source) === 0 ? BY_INSTRUCTION : 0;
+    const cause = savesResume(vector, source) ? BY_FAULT : permission;
+    if (!core.deliverQuickly(vector, errorCode, cause))
       deliverLong(core, vector, source, errorCode);
   } else deliverProtected(core, vector, source, errorCode);
 }

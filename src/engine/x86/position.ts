@@ -1,8 +1,11 @@
 import type { Core } from "./core.ts";
-import { CS, RIP, SEGMENT_BASE, segmentField } from "./state.ts";
+import { CS, RECORDS_START, RIP, SEGMENT_BASE, segmentField } from "./state.ts";
 
 /** V8 folds no imported constants. */
 const BLOCK_START = RIP;
+
+/** A record that is no instruction's: what RIP says, and nothing of a block is left. */
+export const AT_RIP = RECORDS_START;
 
 /**
  * Where the instruction of a record is. Word 1 of a record: distance from the

@@ -26,7 +26,7 @@ export const WAYS = [
   "data",
   "stack",
   "read",
-  /** The same because the TLB knows nothing of $missed, an access of $kind. */
+  /** The same because the TLB knows nothing of $missed, an access of $kind; or it is a page fault. */
   "refill",
   /** To tier 0's header at $packed for the block at $rip: the budget does not reach to the next check. */
   "budget",
@@ -122,7 +122,15 @@ export abstract class WaysOut extends NarrowArithmetic {
       this.get(this.kind);
       this.get(this.missed);
       this.code.byte(0x10).u32(this.function("fill_tlb"));
+      this.tee(this.target);
       this.open(IF);
+      this.get(this.target);
+      this.i32(Leave.exception);
+      this.code.byte(I32_EQ);
+      this.open(IF);
+      this.i32(Leave.exception);
+      this.code.byte(RETURN);
+      this.close();
       this.get(CPU);
       this.code.byte(RETURN_CALL).u32(this.function("resume"));
       this.close();

@@ -1,7 +1,7 @@
 import { setAll } from "../../micro/flags.ts";
+import type { Lift } from "../../micro/lift.ts";
 import type { Value } from "../../micro/micro-op.ts";
 import { SYSTEM_FLAGS } from "../control-bits.ts";
-import type { Instruction } from "../instruction.ts";
 import { MODE_CPL_0, MODE_CPL_3 } from "../mode.ts";
 import {
   CPL,
@@ -28,33 +28,29 @@ import { USER } from "../tlb.ts";
 const LIMIT = 0xffff_ffff;
 
 /** Load a flat segment. Code may be read, data written as well. */
-export function setFlat(
-  i: Instruction,
-  segment: number,
-  selector: Value,
-  attributes: number,
-): void {
+export function setFlat(l: Lift, segment: number, selector: Value, attributes: number): void {
   const set = (field: number, value: number): void =>
-    i.storeState(segmentField(segment, field), "i64", i.i64(value));
+    l.storeState(segmentField(segment, field), "i64", l.i64(value));
   set(SEGMENT_BASE, 0);
   set(SEGMENT_READ_LIMIT, LIMIT);
   set(SEGMENT_WRITE_LIMIT, segment === CS ? -1 : LIMIT);
-  i.storeState(segmentField(segment, SEGMENT_LIMIT), "i32", i.i32(LIMIT));
-  i.storeState(segmentField(segment, SEGMENT_SELECTOR), "i32", selector);
-  i.storeState(segmentField(segment, SEGMENT_ATTRIBUTES), "i32", i.i32(attributes));
+  l.storeState(segmentField(segment, SEGMENT_LIMIT), "i32", l.i32(LIMIT));
+  l.storeState(segmentField(segment, SEGMENT_SELECTOR), "i32", selector);
+  l.storeState(segmentField(segment, SEGMENT_ATTRIBUTES), "i32", l.i32(attributes));
 }
 
 /** Of two privilege levels of 64-bit mode, with RFLAGS.AC clear: what follows from the new one. */
-export function setPrivilege(i: Instruction, cpl: 0 | 3): void {
-  const others = i.decoded.mode & ~(MODE_CPL_0 | MODE_CPL_3);
-  i.storeState(CPL, "i32", i.i32(cpl));
-  i.storeState(MODE, "i32", i.i32(others | (cpl === 0 ? MODE_CPL_0 : MODE_CPL_3)));
-  i.storeState(TLB, "i32", i.loadState(cpl === 0 ? SUPERVISOR_TLB : USER_TLB, "i32"));
-  const set = cpl === 0 ? i.loadState(SUPERVISOR_TLB_SET, "i32") : i.i32(USER);
-  i.storeState(TLB_SET, "i32", set);
+export function setPrivilege(l: Lift, cpl: 0 | 3): void {
+  const others = l.op("i32.and", l.loadState(MODE, "i32"), l.i32(~(MODE_CPL_0 | MODE_CPL_3)));
+  const level = l.i32(cpl === 0 ? MODE_CPL_0 : MODE_CPL_3);
+  l.storeState(CPL, "i32", l.i32(cpl));
+  l.storeState(MODE, "i32", l.op("i32.or", others, level));
+  l.storeState(TLB, "i32", l.loadState(cpl === 0 ? SUPERVISOR_TLB : USER_TLB, "i32"));
+  const set = cpl === 0 ? l.loadState(SUPERVISOR_TLB_SET, "i32") : l.i32(USER);
+  l.storeState(TLB_SET, "i32", set);
 }
 
-export function setFlags(i: Instruction, image: Value): void {
-  setAll(i, image);
-  i.storeState(EFLAGS, "i32", i.op("i32.and", image, i.i32(SYSTEM_FLAGS)));
+export function setFlags(l: Lift, image: Value): void {
+  setAll(l, image);
+  l.storeState(EFLAGS, "i32", l.op("i32.and", image, l.i32(SYSTEM_FLAGS)));
 }

@@ -1,14 +1,7 @@
-import { arithmeticFlags } from "../../micro/flags.ts";
 import type { Value } from "../../micro/micro-op.ts";
-import {
-  EFLAGS_AC,
-  EFLAGS_IF,
-  EFLAGS_NT,
-  EFLAGS_RF,
-  EFLAGS_TF,
-  EFLAGS_VM,
-} from "../control-bits.ts";
+import { EFLAGS_AC, EFLAGS_NT, EFLAGS_TF, EFLAGS_VM } from "../control-bits.ts";
 import type { Instruction } from "../instruction.ts";
+import { BY_INSTRUCTION } from "../interrupt-quick.ts";
 import { MODE_CODE_64, MODE_CPL_0 } from "../mode.ts";
 import { row, type Semantics } from "../row.ts";
 import {
@@ -22,8 +15,6 @@ import {
   GS,
   HELD,
   HELD_NMI,
-  IDTR_BASE,
-  IDTR_LIMIT,
   RIP,
   SEGMENT_ATTRIBUTES,
   SEGMENT_SELECTOR,
@@ -36,8 +27,8 @@ import { FLAT_CODE_64, FLAT_STACK, PRIVILEGE_3 } from "../system-calls.ts";
 import { setFlags, setFlat, setPrivilege } from "./flat-transfer.ts";
 
 /**
- * INT n and IRET: those of CPL 0 in 64-bit mode, through flat segments, here; otherwise in
- * interrupts.ts and interrupt-return.ts, which say what they do.
+ * INT n as interrupt-quick.ts has it, IRET at CPL 0 in 64-bit mode through flat segments here;
+ * otherwise in interrupts.ts and interrupt-return.ts, which say what they do.
  */
 
 const ENDS = { ends: true };
@@ -47,11 +38,6 @@ const CODE_DESCRIPTOR = 0x00af_9b00_0000_ffffn;
 const STACK_DESCRIPTOR = 0x00cf_9300_0000_ffffn;
 const DPL_SHIFT = 45n;
 const DPL_3 = PRIVILEGE_3;
-/** Present 64-bit interrupt and trap gates without IST: bits of bytes 4 and 5 above DPL, and what they are. */
-const GATE_BITS = 0x9e07n << 32n;
-const GATE = 0x8e00n << 32n;
-const TRAP_GATE = 1n << 40n;
-
 const bits = (i: Instruction, value: Value, mask: number): Value =>
   i.op("i32.and", value, i.i32(mask));
 const none = (i: Instruction, value: Value): Value => i.op("i32.eqz", value);
@@ -88,44 +74,13 @@ function descriptor(i: Instruction, selector: Value): Value {
 
 const interrupt: Semantics = (i) => {
   const vector = i.source(0, 8);
-  const { mode } = i.decoded;
-  if (mode & MODE_CODE_64 && mode & MODE_CPL_0) {
-    const offset = i.shl(vector, i.i64(4));
-    const limit = i.loadState(IDTR_LIMIT, "i64.32u");
-    const inTable = i.op("i64.le_u", i.or(offset, i.i64(15)), limit);
-    i.if(both(i, isOrdinary(i), inTable), () => {
-      const gate = i.add(i.loadState(IDTR_BASE, "i64"), offset);
-      const low = i.loadGuest(gate, "i64");
-      const high = i.loadGuest(i.add(gate, i.i64(8)), "i64.32u");
-      const selector = i.and(i.shrU(low, i.i64(16)), i.i64(0xffff));
-      const middle = i.and(i.shrU(low, i.i64(32)), i.i64(0xffff_0000));
-      const target = i.or(i.or(i.and(low, i.i64(0xffff)), middle), i.shl(high, i.i64(32)));
-      const isGate = i.eq(i.and(low, i.i64(GATE_BITS)), i.i64(GATE));
-      i.if(both(i, isGate, isCanonical(i, target), isGlobal(i, selector)), () => {
-        i.if(i.eq(descriptor(i, selector), i.i64(CODE_DESCRIPTOR)), () => {
-          const flags = i.loadState(EFLAGS, "i32");
-          const pointer = i.general(RSP, 64);
-          const top = i.and(pointer, i.i64(-16));
-          const saved = i.op("i32.or", i.op("i32.or", flags, i.i32(2)), arithmeticFlags(i));
-          [
-            i.extend(selectorOf(i, SS)),
-            pointer,
-            i.extend(saved),
-            i.extend(selectorOf(i, CS)),
-            i.nextRip(),
-          ].forEach((value, k) => {
-            i.storeGuest(i.add(top, i.i64(-8 * (k + 1))), "i64", value, { stack: true });
-          });
-          i.setGeneral(RSP, 64, i.add(top, i.i64(-40)));
-          const isTrap = i.op("i64.ne", i.and(low, i.i64(TRAP_GATE)), i.i64(0));
-          const cleared = i.select(isTrap, i.i32(EFLAGS_RF), i.i32(EFLAGS_RF | EFLAGS_IF));
-          const kept = i.op("i32.and", flags, i.op("i32.xor", cleared, i.i32(-1)));
-          i.storeState(EFLAGS, "i32", kept);
-          setFlat(i, CS, bits(i, i.wrap(selector), 0xfffc), FLAT_CODE_64);
-          i.storeState(RIP, "i64", target);
-          i.proceedAtRip();
-        });
-      });
+  if (i.decoded.mode & MODE_CODE_64) {
+    i.if(isOrdinary(i), () => {
+      const start = i.loadState(RIP, "i64");
+      i.storeState(RIP, "i64", i.nextRip());
+      const parameters = [i.wrap(vector), i.i32(-1), i.i32(BY_INSTRUCTION)];
+      i.if(i.call("deliver_quickly", "i32", parameters), () => i.proceedAtRip());
+      i.storeState(RIP, "i64", start);
     });
   }
   i.storeState(VALUE, "i64", vector);
