@@ -135,9 +135,9 @@ export abstract class Emitter {
   }
 
   /** An `if` whose condition hardly ever holds. */
-  protected openUnlikely(): void {
+  protected openUnlikely(type?: ValueType): void {
     this.unlikely.push(this.code.length);
-    this.open(IF);
+    this.open(IF, type);
   }
 
   protected close(): void {

@@ -165,15 +165,14 @@ export const REGION_ADDEND = 16;
 export const REGION_RIGHTS = 20;
 
 /**
- * Windows of each TLB set (see windows.ts): {@link WINDOW_SET_BYTES} a set, {@link WINDOW_BYTES} each:
- * for data, for the stack, and one for what is only read.
+ * Windows of each TLB set (see windows.ts), {@link WINDOW_BYTES} each: all are for loads, and all but
+ * the last for stores as well.
  */
 export const WINDOWS = REGIONS + REGION_COUNT * REGION_BYTES;
-export const WINDOW_SET_BYTES = 128;
+export const WINDOW_COUNT = 4;
 export const WINDOW_BYTES = 32;
-export const DATA_WINDOW = 0;
-export const STACK_WINDOW = WINDOW_BYTES;
-export const READ_WINDOW = 2 * WINDOW_BYTES;
+export const WINDOW_SET_BYTES = WINDOW_COUNT * WINDOW_BYTES;
+export const READ_WINDOW = WINDOW_COUNT - 1;
 /** Fields of a window: first linear address; from there on, of how many bytes an access may begin; its byte in linear memory. */
 export const WINDOW_BASE = 0;
 export const WINDOW_REACH = 8;

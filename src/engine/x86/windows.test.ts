@@ -4,11 +4,10 @@ import { type Bare, bare, enterLongMode } from "../testing/run-code.ts";
 import { EXECUTE, type MapRegion, READ, WRITE } from "../vcpu.ts";
 import { translate } from "./paging.ts";
 import {
-  DATA_WINDOW,
   READ_WINDOW,
-  STACK_WINDOW,
   TLB_SET_COUNT,
   WINDOW_BASE,
+  WINDOW_BYTES,
   WINDOW_HOST,
   WINDOW_SET_BYTES,
   WINDOWS,
@@ -22,7 +21,6 @@ const SMALL_PAGES = 0x8000;
 const ALL = READ | WRITE | EXECUTE;
 /** Pages of a window that are looked at. */
 const PROBES = 24;
-const KINDS = [DATA_WINDOW, STACK_WINDOW, READ_WINDOW] as const;
 
 /** 64 MiB in pages of 2 MiB and of 4 KiB, most of them where one expects them and used already. */
 function randomTables({ memory }: Bare, random: Random): void {
@@ -80,18 +78,19 @@ describe("a window", () => {
       const before = tables(machine);
       for (let k = 0; k < 12; k++) {
         const set = random.below(TLB_SET_COUNT);
-        const kind = random.pick(KINDS);
+        const writes = random.oneIn(2);
         const linear = random.below(RAM);
-        if (!core.windows.move(set, kind, linear)) continue;
-        expect(core.windows.has(set, kind, linear)).toBe(true);
-        const at = WINDOWS + set * WINDOW_SET_BYTES + kind;
+        const window = core.windows.include(set, linear, writes, random.oneIn(4));
+        if (window < 0) continue;
+        expect(core.windows.find(set, linear, writes)).toBe(window);
+        const at = WINDOWS + set * WINDOW_SET_BYTES + window * WINDOW_BYTES;
         const base = core.address(at + WINDOW_BASE);
         const host = core.get(at + WINDOW_HOST);
-        const bytes = core.windows.bytes(set, kind);
+        const bytes = core.windows.bytes(set, window);
         for (let n = 0; n < PROBES; n++) {
           const offset = n === 0 ? 0 : n === 1 ? bytes - 4096 : random.below(bytes / 4096) * 4096;
           pages += bytes > 4096 ? 1 : 0;
-          const access = kind === READ_WINDOW ? "read" : "write";
+          const access = window === READ_WINDOW ? "read" : "write";
           expect(translate(core, base + offset, access, set)).toBe(host + offset);
         }
       }
@@ -105,17 +104,48 @@ describe("a window", () => {
     const { vcpu } = machine;
     const { core } = vcpu;
     const { windows } = core;
-    expect(windows.move(0, DATA_WINDOW, 0x10_0000)).toBe(true);
-    expect(windows.bytes(0, DATA_WINDOW)).toBe(RAM);
+    expect(windows.include(0, 0x10_0000, true)).toBe(0);
+    const has = (linear: number): boolean => windows.find(0, linear, true) === 0;
+    expect(windows.bytes(0, 0)).toBe(RAM);
     windows.forgetPage(0x20_0000);
-    expect(windows.has(0, DATA_WINDOW, 0x20_0000)).toBe(false);
-    expect(windows.has(0, DATA_WINDOW, 0x20_1000)).toBe(true);
-    expect(windows.has(0, DATA_WINDOW, RAM - 16)).toBe(true);
-    expect(windows.has(0, DATA_WINDOW, RAM - 15)).toBe(false);
+    expect(has(0x20_0000)).toBe(false);
+    expect(has(0x20_1000)).toBe(true);
+    expect(has(RAM - 16)).toBe(true);
+    expect(has(RAM - 15)).toBe(false);
     windows.watchWrites(core.memory.ramOffset + 0x30_0000);
-    expect(windows.has(0, DATA_WINDOW, 0x30_0fff)).toBe(false);
-    expect(windows.has(0, DATA_WINDOW, 0x30_1000)).toBe(true);
+    expect(has(0x30_0fff)).toBe(false);
+    expect(has(0x30_1000)).toBe(true);
     core.flushTlb();
-    expect(windows.bytes(0, DATA_WINDOW)).toBe(0);
+    expect(windows.bytes(0, 0)).toBe(0);
+  });
+
+  it("is one of several: those for stores, and one for what is only read", () => {
+    const regions: MapRegion[] = [4, 12, 20, 28, 36].map((mib, k) => ({
+      guest: mib * MIB,
+      size: (1 + (k % 3)) * 0x10_0000,
+      host: mib * MIB,
+      rights: k === 4 ? READ : ALL,
+    }));
+    const { vcpu } = bare({ ramBytes: RAM });
+    vcpu.map = {
+      find: (address) =>
+        regions.find(({ guest, size }) => address >= guest && address < guest + size),
+    };
+    const { windows } = vcpu.core;
+    expect([4, 12, 20].map((mib) => windows.include(0, mib * MIB, true))).toEqual([0, 1, 2]);
+    expect(windows.include(0, 36 * MIB, false)).toBe(READ_WINDOW);
+    expect(windows.include(0, 36 * MIB, true)).toBe(-1);
+    // 1 MiB is not worth one of 1, 2 or 3 MiB, and nothing is given up for a guess
+    expect(windows.include(0, 28 * MIB, true, true)).toBe(-1);
+    expect(windows.include(0, 28 * MIB, true)).toBe(-1);
+    expect([4, 12, 20].map((mib) => windows.find(0, mib * MIB, true))).toEqual([0, 1, 2]);
+    let tries = 0;
+    while (windows.include(0, 28 * MIB, true) < 0) tries++;
+    // but somebody has to give way in the end
+    expect(tries).toBeGreaterThan(10);
+    // and what is larger by far takes the place of the smallest
+    regions.push({ guest: 40 * MIB, size: 16 * MIB, host: 40 * MIB, rights: ALL });
+    expect(windows.include(0, 45 * MIB, true)).toBeGreaterThanOrEqual(0);
+    expect(windows.find(0, 55 * MIB, false)).toBe(windows.find(0, 40 * MIB, true));
   });
 });

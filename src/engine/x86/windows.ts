@@ -5,12 +5,12 @@ import { holdsCode, PHYSICAL_ADDRESS_BITS } from "./paging.ts";
 import {
   CR0,
   CR3,
-  DATA_WINDOW,
   EFER,
   READ_WINDOW,
-  STACK_WINDOW,
   TLB_SET_COUNT,
   WINDOW_BASE,
+  WINDOW_BYTES,
+  WINDOW_COUNT,
   WINDOW_HOST,
   WINDOW_REACH,
   WINDOW_SET_BYTES,
@@ -22,8 +22,9 @@ import { SUPERVISOR_SMAP, USER } from "./tlb.ts";
 const WIDEST_ACCESS = 16;
 /** A window does not reach farther than that to either side of where it was wanted. */
 const REACH_LIMIT = 256 * 1024 ** 2;
-/** A window is given up for another run if that is so much larger. */
+/** A window is given up for another run if that is so much larger, or if so many others had no place. */
 const ADVANTAGE = 2;
+const PATIENCE = 64;
 
 const PRESENT = 1;
 const WRITABLE = 2;
@@ -34,16 +35,23 @@ const LARGE = 0x80;
 const ENTRY_BYTES = 8;
 const UPPER_ADDRESS_BITS = PHYSICAL_ADDRESS_BITS - 32;
 
-/** Windows of a set, by their places in it. */
-const KINDS = [DATA_WINDOW, STACK_WINDOW, READ_WINDOW];
-
 /** V8 folds no imported constants. */
 const REACH = WINDOW_REACH;
 const FIRST = WINDOWS;
+const BYTES = WINDOW_BYTES;
 const SET_BYTES = WINDOW_SET_BYTES;
+const COUNT = WINDOW_COUNT;
+const FOR_READING = READ_WINDOW;
 
 /** What {@link findPage} found. */
 const page = { linear: 0, bytes: 0, host: 0 };
+
+/** A run that a window could be: linear addresses and what takes them to linear memory. */
+interface Run {
+  readonly from: number;
+  readonly to: number;
+  readonly addend: number;
+}
 
 /**
  * Runs of linear addresses that one constant takes to linear memory: compiled code does an access
@@ -54,48 +62,58 @@ const page = { linear: 0, bytes: 0, host: 0 };
  */
 export class Windows {
   private readonly core: Core;
+  /** How many runs had no place since a window was moved. */
+  private refused = 0;
+  /** The window that is given up when too many had none. */
+  private next = 0;
 
   constructor(core: Core) {
     this.core = core;
   }
 
-  private address(set: number, kind: number): number {
-    return FIRST + set * SET_BYTES + kind;
+  private address(set: number, window: number): number {
+    return FIRST + set * SET_BYTES + window * BYTES;
   }
 
   /** Bytes that a window spans; 0: there is none. */
-  bytes(set: number, kind: number): number {
-    const reach = this.core.address(this.address(set, kind) + WINDOW_REACH);
+  bytes(set: number, window: number): number {
+    const reach = this.core.address(this.address(set, window) + REACH);
     return reach === 0 ? 0 : reach + WIDEST_ACCESS - 1;
   }
 
-  has(set: number, kind: number, linear: number): boolean {
-    const at = this.address(set, kind);
-    const distance = linear - this.core.address(at + WINDOW_BASE);
-    return distance >= 0 && distance < this.core.address(at + WINDOW_REACH);
+  /** The window that has a linear address, -1: none. */
+  find(set: number, linear: number, writes: boolean): number {
+    const count = writes ? FOR_READING : COUNT;
+    for (let window = 0; window < count; window++) {
+      const at = this.address(set, window);
+      const distance = linear - this.core.address(at + WINDOW_BASE);
+      if (distance >= 0 && distance < this.core.address(at + REACH)) return window;
+    }
+    return -1;
   }
 
   clear(): void {
     for (let set = 0; set < TLB_SET_COUNT; set++)
-      for (const kind of KINDS) this.core.setAddress(this.address(set, kind) + WINDOW_REACH, 0);
+      for (let window = 0; window < COUNT; window++)
+        this.core.setAddress(this.address(set, window) + REACH, 0);
   }
 
   /** INVLPG: forget what a window knows of 4 KiB. */
   forgetPage(linear: number): void {
     const page = Math.floor(linear / 4096) * 4096;
-    for (const kind of KINDS)
-      for (let set = 0; set < TLB_SET_COUNT; set++) {
-        const at = this.address(set, kind);
+    for (let set = 0; set < TLB_SET_COUNT; set++)
+      for (let window = 0; window < COUNT; window++) {
+        const at = this.address(set, window);
         if (!this.isEmpty(at)) this.cut(at, page - this.core.address(at + WINDOW_BASE));
       }
   }
 
   /** A page of RAM now holds decoded code: stores to it must be seen. @param host its first byte in linear memory */
   watchWrites(host: number): void {
-    for (const kind of KINDS)
-      for (let set = 0; kind !== READ_WINDOW && set < TLB_SET_COUNT; set++) {
-        const at = this.address(set, kind);
-        if (!this.isEmpty(at)) this.cut(at, host - this.core.get(at + WINDOW_HOST));
+    for (let set = 0; set < TLB_SET_COUNT; set++)
+      for (let window = 0; window < FOR_READING; window++) {
+        const at = this.address(set, window);
+        if (!this.isEmpty(at)) this.cut(at, host - (this.core.get(at + WINDOW_HOST) >>> 0));
       }
   }
 
@@ -130,25 +148,68 @@ export class Windows {
   }
 
   /**
-   * Let the window be the run around a linear address, if there is one, and it is larger than that
-   * which the window has. Paging structures are only read.
+   * Have a window that has a linear address, if there is a run around it: one that is empty, or has
+   * part of that run, otherwise one for the sake of which another is given up. What is only read may be in
+   * a window for stores, too: the one for loads alone is for what must not be there. Paging structures
+   * are only read.
    *
-   * @returns whether an access there is in the window now
+   * @param isGuess nothing is given up for it
+   * @returns the window, -1: none has the address
    */
-  move(set: number, kind: number, linear: number): boolean {
-    const { core } = this;
-    if (this.has(set, kind, linear)) return true;
+  include(set: number, linear: number, writes: boolean, isGuess = false): number {
+    const known = this.find(set, linear, writes);
+    if (known >= 0 || this.core.watching) return known;
     lastRegion = undefined;
-    const writes = kind !== READ_WINDOW;
-    if (core.watching || !findPage(core, set, linear, writes)) return false;
+    const run = this.runAround(set, linear, true);
+    if (run !== undefined) this.place(set, run, 0, FOR_READING, isGuess);
+    else if (!writes) {
+      const readable = this.runAround(set, linear, false);
+      if (readable !== undefined) this.place(set, readable, FOR_READING, COUNT, isGuess);
+    }
+    return this.find(set, linear, writes);
+  }
+
+  private runAround(set: number, linear: number, writes: boolean): Run | undefined {
+    const { core } = this;
+    if (!findPage(core, set, linear, writes)) return undefined;
     const addend = page.host - page.linear;
     const start = Math.floor(linear / 4096) * 4096;
-    if (writes && holdsCode(core, start + addend)) return false;
+    if (writes && holdsCode(core, start + addend)) return undefined;
     const from = this.extend(set, writes, addend, start, linear - REACH_LIMIT, -1);
     const to = this.extend(set, writes, addend, start + 4096, linear + REACH_LIMIT, 1);
-    if (to - from >= ADVANTAGE * this.bytes(set, kind))
-      this.set(this.address(set, kind), from, to - from, from + addend);
-    return this.has(set, kind, linear);
+    return { from, to, addend };
+  }
+
+  /** Let a run be one of some windows, if any is to be had. */
+  private place(
+    set: number,
+    { from, to, addend }: Run,
+    first: number,
+    end: number,
+    isGuess: boolean,
+  ): void {
+    const { core } = this;
+    let smallest = first;
+    let place = -1;
+    for (let window = first; window < end; window++) {
+      const at = this.address(set, window);
+      const base = core.address(at + WINDOW_BASE);
+      const isPart =
+        base >= from && base < to && core.get(at + WINDOW_HOST) === ((base + addend) | 0);
+      if (isPart || (place < 0 && this.isEmpty(at))) place = window;
+      if (isPart) break;
+      if (this.bytes(set, window) < this.bytes(set, smallest)) smallest = window;
+    }
+    if (place < 0 && !isGuess) {
+      if (to - from >= ADVANTAGE * this.bytes(set, smallest)) place = smallest;
+      else if (++this.refused >= PATIENCE) {
+        place = first + (this.next % (end - first));
+        this.next = (this.next + 1) % COUNT;
+      }
+    }
+    if (place < 0) return;
+    this.refused = 0;
+    this.set(this.address(set, place), from, to - from, from + addend);
   }
 
   /** How far the run goes from a page's edge. @param step 1: upwards, -1: downwards */

@@ -1,5 +1,6 @@
 import { auxOfEffect, type FlagEffect, resultOf } from "../../micro/flags.ts";
 import type { Load, MicroOp, Place, Store, Value } from "../../micro/micro-op.ts";
+import { PURE_OPERATIONS } from "../../micro/operations.ts";
 import type { Decoded } from "../../x86/decoder.ts";
 import { Instruction, type Speculation } from "../../x86/instruction.ts";
 import { packPosition } from "../../x86/position.ts";
@@ -161,7 +162,8 @@ export class BoundInstruction extends Instruction {
   }
 
   override lane(name: string, lane: number, ...args: readonly Value[]): Value {
-    const constant = lane === 0 ? folded(name, args) : undefined;
+    const operation = lane === 0 ? PURE_OPERATIONS.get(name) : undefined;
+    const constant = operation && folded(operation, args.map(constantOf));
     if (constant === undefined)
       return simplified(this, name, lane, args) ?? this.element(name, lane, args);
     const isLong = name.startsWith("i64.") && !/[.](eq|ne|lt|gt|le|ge)/.test(name);

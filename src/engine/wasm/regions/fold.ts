@@ -1,4 +1,5 @@
 import type { Value } from "../../micro/micro-op.ts";
+import { PURE_OPERATIONS, type PureOperation } from "../../micro/operations.ts";
 
 type Fold = (a: bigint, b: bigint) => bigint;
 
@@ -29,7 +30,7 @@ function operations(bits: number): Record<string, Fold> {
   };
 }
 
-const FOLDS = new Map<string, Fold>([
+const BY_NAME: readonly (readonly [string, Fold])[] = [
   ["i32.wrap_i64", (a) => BigInt.asIntN(32, a)],
   ["i64.extend_i32_u", (a) => BigInt.asUintN(32, a)],
   ["i64.extend_i32_s", (a) => a],
@@ -39,7 +40,11 @@ const FOLDS = new Map<string, Fold>([
   ...[32, 64].flatMap((bits) =>
     Object.entries(operations(bits)).map(([name, fold]) => [`i${bits}.${name}`, fold] as const),
   ),
-] as [string, Fold][]);
+];
+
+const FOLDS = new Map(
+  BY_NAME.map(([name, fold]) => [PURE_OPERATIONS.get(name) as PureOperation, fold]),
+);
 
 /** A constant's value as a signed number, or undefined. */
 export function constantOf(value: Value): bigint | undefined {
@@ -48,12 +53,14 @@ export function constantOf(value: Value): bigint | undefined {
     : undefined;
 }
 
-/** The result of a pure operation on constants, or undefined if it is not one that is folded. */
-export function folded(name: string, args: readonly Value[]): bigint | undefined {
-  const fold = FOLDS.get(name);
-  if (fold === undefined) return undefined;
-  const [a, b = 0n] = args.map(constantOf);
-  if (a === undefined || b === undefined) return undefined;
-  if (args.length === 2 && constantOf(args[1] as Value) === undefined) return undefined;
-  return fold(a, b);
+/** The result of a pure operation on integers, or undefined if one is not known, or it is not one that is folded. */
+export function folded(
+  operation: PureOperation,
+  args: readonly (bigint | undefined)[],
+): bigint | undefined {
+  const fold = FOLDS.get(operation);
+  const [a, b] = args;
+  if (fold === undefined || a === undefined) return undefined;
+  if (args.length === 1) return fold(a, 0n);
+  return b === undefined ? undefined : fold(a, b);
 }

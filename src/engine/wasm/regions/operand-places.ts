@@ -1,32 +1,27 @@
 import type { Value } from "../../micro/micro-op.ts";
 import { SLOW_UPDATE, SLOW_WRITE } from "../../x86/access.ts";
 import {
-  DATA_WINDOW,
-  READ_WINDOW,
-  STACK_WINDOW,
   TLB_READ_TAG,
   TLB_SET,
   TLB_WRITE_TAG,
   WINDOW_BASE,
+  WINDOW_BYTES,
   WINDOW_HOST,
   WINDOW_REACH,
   WINDOW_SET_BYTES,
   WINDOWS,
 } from "../../x86/state.ts";
 import type { Block } from "../blocks.ts";
-import { BYTES, CPU, ELSE, IF, LOAD_CODES, type Operation, STORE_CODES } from "../emitter.ts";
+import { BYTES, CPU, ELSE, LOAD_CODES, type Operation, STORE_CODES } from "../emitter.ts";
 import type { Node } from "./graph.ts";
-import { WaysOut, type WindowKind } from "./ways-out.ts";
+import { WaysOut, WINDOW_WAYS, type WindowWay } from "./ways-out.ts";
 
 const I32_WRAP = 0xa7;
 const I64_SUB = 0x7d;
-const I64_LT_U = 0x54;
 const I64_GE_U = 0x5a;
 
 /** Locals with a window's fields. */
 interface Window {
-  /** Of the window, in those of a TLB set. */
-  readonly offset: number;
   readonly base: number;
   readonly reach: number;
   readonly host: number;
@@ -34,24 +29,35 @@ interface Window {
 
 /** How compiled code finds an operand's place in linear memory. */
 export interface AccessPath {
-  /** Where it is looked for first. */
-  readonly window: WindowKind | undefined;
+  /** In which window it is looked for first. */
+  readonly window: number | undefined;
   /** Then by the TLB; otherwise the instruction is left to tier 0. */
   readonly tlb: boolean;
 }
 
-export type PathOf = (block: Block, offset: number, usual: WindowKind) => AccessPath;
+/** An operand in memory. */
+export interface Operand {
+  readonly address: Value;
+  readonly stack: boolean;
+}
+
+export type PathOf = (
+  block: Block,
+  offset: number,
+  operand: Operand,
+  writes: boolean,
+) => AccessPath;
 
 /** Operands in memory: by windows (see x86/windows.ts), by the TLB, or not at all. */
 export abstract class OperandPlaces extends WaysOut {
   protected readonly tlb = this.newLocal("i32");
   /** How the instruction at an offset in a block finds its operands. */
   private readonly pathOf: PathOf;
-  private readonly windows = {
-    data: this.newWindow(DATA_WINDOW),
-    stack: this.newWindow(STACK_WINDOW),
-    read: this.newWindow(READ_WINDOW),
-  };
+  private readonly windows: readonly Window[] = WINDOW_WAYS.map(() => ({
+    base: this.newLocal("i64"),
+    reach: this.newLocal("i64"),
+    host: this.newLocal("i32"),
+  }));
 
   constructor(
     functions: ReadonlyMap<string, number>,
@@ -64,17 +70,8 @@ export abstract class OperandPlaces extends WaysOut {
     this.pathOf = pathOf;
   }
 
-  protected baseOf(window: WindowKind): number {
-    return this.windows[window].base;
-  }
-
-  private newWindow(offset: number): Window {
-    return {
-      offset,
-      base: this.newLocal("i64"),
-      reach: this.newLocal("i64"),
-      host: this.newLocal("i32"),
-    };
+  protected baseOf(window: number): number {
+    return (this.windows[window] as Window).base;
   }
 
   /** The windows that the TLB set in use has. */
@@ -85,14 +82,14 @@ export abstract class OperandPlaces extends WaysOut {
     this.i32(WINDOW_SET_BYTES);
     this.code.byte(0x6c, 0x6a);
     this.set(this.target);
-    for (const { offset, base, reach, host } of Object.values(this.windows))
+    for (const [window, { base, reach, host }] of this.windows.entries())
       for (const [field, local, type] of [
         [WINDOW_BASE, base, "i64"],
         [WINDOW_REACH, reach, "i64"],
         [WINDOW_HOST, host, "i32"],
       ] as const) {
         this.get(this.target);
-        this.access(LOAD_CODES[type], WINDOWS + offset + field);
+        this.access(LOAD_CODES[type], WINDOWS + window * WINDOW_BYTES + field);
         this.set(local);
       }
   }
@@ -102,21 +99,16 @@ export abstract class OperandPlaces extends WaysOut {
   }
 
   /** Push an operand's place in linear memory, or leave the instruction to tier 0. */
-  private locate(
-    value: Value,
-    { address, stack }: { readonly address: Value; readonly stack: boolean },
-    bytes: number,
-    tag: number,
-    kind: number,
-  ): void {
+  private locate(value: Value, operand: Operand, bytes: number, tag: number, kind: number): void {
     const { block, instructions, rip } = this.node.block;
     const offset = Number((instructions[this.instruction] as { rip: bigint }).rip - rip);
-    const path = this.pathOf(block, offset, stack ? "stack" : "data");
+    const { address } = operand;
+    const path = this.pathOf(block, offset, operand, tag === TLB_WRITE_TAG);
     if (path.window === undefined) {
       this.locateByTlb(value, address, bytes, tag, kind);
       return;
     }
-    const window = this.windows[path.window];
+    const window = this.windows[path.window] as Window;
     const distance = this.newLocal("i64");
     if (path.tlb) this.pinned(address);
     this.value(address);
@@ -124,22 +116,21 @@ export abstract class OperandPlaces extends WaysOut {
     this.code.byte(I64_SUB);
     this.tee(distance);
     this.get(window.reach);
+    this.code.byte(I64_GE_U);
     if (path.tlb) {
-      this.code.byte(I64_LT_U);
-      this.open(IF, "i32");
-      this.placeInWindow(window, distance);
-      this.code.byte(ELSE);
+      this.openUnlikely("i32");
       this.locateByTlb(value, address, bytes, tag, kind);
+      this.code.byte(ELSE);
+      this.placeInWindow(window, distance);
       this.close();
       return;
     }
-    this.code.byte(I64_GE_U);
-    this.missedIf(value, distance, bytes | kind, path.window);
+    this.missedIf(value, distance, bytes | kind, WINDOW_WAYS[path.window] as WindowWay);
     this.placeInWindow(window, distance);
   }
 
   /** Leave the instruction to tier 0, by a way that takes what was missed, if a condition on the stack holds. */
-  private missedIf(value: Value, missed: number, kind: number, way: WindowKind | "refill"): void {
+  private missedIf(value: Value, missed: number, kind: number, way: WindowWay | "refill"): void {
     this.openUnlikely();
     this.get(missed);
     this.set(this.missed);

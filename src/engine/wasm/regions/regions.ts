@@ -133,7 +133,8 @@ export class Regions {
     const { module, indices, regions } = this.batch;
     const emitter = new RegionEmitter(indices, module.typeIndex(TEMPLATE), nodes, {
       newLink: () => this.blocks.newLink(),
-      pathOf: (block, offset, usual) => this.sites.pathOf(block, offset, usual),
+      pathOf: (block, offset, operand, writes) =>
+        this.sites.pathOf(core, block, offset, operand, writes),
       notesAt: (block, offset) => this.sites.notesAt(block.start + offset),
       hotAfter: this.hotAfter(entry),
     });
@@ -201,8 +202,7 @@ export class Regions {
     if (consequence === "none") return;
     for (const region of this.regionsAt(address)) {
       this.replace(region, HOT_AGAIN_AFTER);
-      if (consequence === "replaced with caution")
-        for (const one of region.blocks) this.sites.beCautious(one);
+      if (consequence === "replaced for a window") this.sites.moved(region.blocks);
     }
   }
 

@@ -6,7 +6,7 @@ import { MXCSR_FAST, RIP } from "../../x86/state.ts";
 import type { Block, Blocks } from "../blocks.ts";
 import { type Node, newNode, structure } from "./graph.ts";
 import { atBlock, isSameStack, type KnownX87, knownX87 } from "./known-stack.ts";
-import { liftBlock } from "./region-block.ts";
+import { liftBlock, type RegionBlock } from "./region-block.ts";
 import type { Sites } from "./sites.ts";
 import { REACH } from "./ways-out.ts";
 
@@ -50,19 +50,27 @@ export class Selection {
     const nodes = new Map<bigint, Node>();
     const isFast = core.get(MXCSR_FAST) !== 0;
     let instructions = 0;
-    const add = (block: Block, rip: bigint, x87: KnownX87 | undefined): Node | undefined => {
+    const lift = (
+      block: Block,
+      rip: bigint,
+      x87: KnownX87 | undefined,
+      count = this.blocks.instructionsOf(block),
+    ): RegionBlock | undefined => {
       const pageEnd = Math.floor(block.start / 4096) * 4096 + 4096;
-      const lifted = liftBlock(
+      return liftBlock(
         this.decoder,
         block,
         this.memory.u8.subarray(block.start, pageEnd),
         mode,
         rip,
-        this.blocks.instructionsOf(block),
+        count,
         isFast,
         (address) => this.sites.cautionAt(address),
         x87,
       );
+    };
+    const add = (block: Block, rip: bigint, x87: KnownX87 | undefined): Node | undefined => {
+      const lifted = lift(block, rip, x87);
       if (lifted === undefined) return undefined;
       instructions += lifted.instructions.length;
       const node = newNode(lifted);
@@ -70,8 +78,8 @@ export class Selection {
       return node;
     };
     const entryRip = mode & MODE_CODE_64 ? (core.u64[RIP >> 3] as bigint) : BigInt(core.get(RIP));
-    const first = add(entry, BigInt.asIntN(64, entryRip), knownX87(core));
-    if (first === undefined) return undefined;
+    const firstRip = BigInt.asIntN(64, entryRip);
+    if (add(entry, firstRip, knownX87(core)) === undefined) return undefined;
     const rejected = new Set<bigint>();
     /** Functions, by their first addresses, that blocks belong to. */
     const functions = new Map<bigint, bigint>();
@@ -91,7 +99,7 @@ export class Selection {
         const x87 = (isBehind && returned.get(called)) || atBlock(flow.x87);
         if (nodes.size >= MAXIMUM_BLOCKS || instructions >= MAXIMUM_INSTRUCTIONS) break;
         const block = this.blockAt(core, node, rip, mode);
-        const distance = Number(rip - first.block.rip);
+        const distance = Number(rip - firstRip);
         if (
           block === undefined ||
           Math.abs(distance) >= REACH - 4096 ||
@@ -103,6 +111,12 @@ export class Selection {
           if (inside !== undefined) functions.set(rip, inside);
         }
       }
+    }
+    // What is jumped to in the middle of a block would be there twice, and a loop be entered at two places.
+    for (const [rip, { block }] of nodes) {
+      const { instructions, x87 } = block;
+      const count = instructions.findIndex((one, k) => k > 0 && nodes.has(one.rip));
+      if (count > 0) nodes.set(rip, newNode(lift(block.block, rip, x87, count) as RegionBlock));
     }
     const returnSites = [...nodes.values()].flatMap(({ block }) => {
       const site = block.returnSite === undefined ? undefined : nodes.get(block.returnSite);
@@ -119,7 +133,7 @@ export class Selection {
       if (returns) node.successors.push(...new Set(returnSites.filter(fits)));
     }
     this.endAtOthers([...nodes.values()]);
-    return structure(first);
+    return structure(nodes.get(firstRip) as Node);
   }
 
   /** Let a region end where another large one begins, if nothing leads back from there. */

@@ -1,8 +1,9 @@
 import { SLOW_UPDATE, SLOW_WRITE } from "../../x86/access.ts";
 import type { Core } from "../../x86/core.ts";
-import { ADDRESS, DATA_WINDOW, READ_WINDOW, STACK_WINDOW, STATUS } from "../../x86/state.ts";
+import { ADDRESS, GPR, READ_WINDOW, STATUS } from "../../x86/state.ts";
 import type { Block, Blocks } from "../blocks.ts";
-import type { AccessPath } from "./operand-places.ts";
+import type { AccessPath, Operand } from "./operand-places.ts";
+import { presentValue } from "./present-value.ts";
 import type { Caution, RegionBlock } from "./region-block.ts";
 import {
   JUMP_NOTES,
@@ -12,32 +13,39 @@ import {
   KIND_SHIFT,
   WAY_MASK,
   WAYS,
-  type WindowKind,
+  type Way,
+  WINDOW_WAYS,
 } from "./ways-out.ts";
 
 /** An instruction that so often was left to tier 0 takes less for granted of numbers; after as many more times it stays there. */
 const MAXIMUM_RETRIES = 64;
-/** If an operand so often was not in a window, its region is compiled anew. */
+/** If an operand so often was not in a window, its region is compiled anew; each time after twice as often. */
 const MAXIMUM_MISSES = 16;
-/** If so many operands were in no window, none are looked for there any more. */
+/** So many times; then it is looked for in the TLB as well. */
+const MAXIMUM_WINDOWS = 2;
+/** After a region was compiled anew for so many of its operands, it is not for others. */
+const MAXIMUM_MOVED = 4;
+/** If so many operands were in no window, and so large a part of all, none are looked for there any more. */
 const MAXIMUM_WINDOWLESS = 32;
+const WINDOWLESS_PART = 1 / 4;
 /** Most targets of a computed jump that a region has. */
 const MAXIMUM_TARGETS = 128;
 /** How often it is found out where a jump goes, each time after four times as many jumps. */
 const MAXIMUM_LOOKS = 10;
 /** More jumps than there are in the life of a region. */
 const NEVER = 0x7fff_ffff;
-const WINDOW_OF = { data: DATA_WINDOW, stack: STACK_WINDOW, read: READ_WINDOW } as const;
-const WINDOWS_TO_READ = ["data", "stack", "read"] as const;
-const WINDOWS_TO_WRITE = ["data", "stack"] as const;
+/** RSP. */
+const STACK_POINTER = GPR + 4 * 8;
 
 /** An instruction that compiled code has left to tier 0. */
 interface Site {
   /** How often: by itself, and because an operand was not in a window. */
   retries: number;
   misses: number;
-  /** Where the operand was found last, if not in the window of its kind. */
-  window: WindowKind | undefined;
+  /** In which window its operand was found last, -1: in none; undefined: nothing is known. */
+  window: number | undefined;
+  /** How often its region was compiled anew for another window. */
+  moves: number;
   /** Where it was seen to jump to, if that is computed. */
   targets: readonly bigint[];
   /** How often that was found out. */
@@ -45,7 +53,7 @@ interface Site {
 }
 
 /** What follows for the regions with an instruction, when it was left to tier 0: they are compiled anew. */
-export type Consequence = "none" | "replaced" | "replaced with caution";
+export type Consequence = "none" | "replaced" | "replaced for a window";
 
 /** What has been learnt of instructions in compiled code, by their host-physical addresses. */
 export class Sites {
@@ -55,10 +63,15 @@ export class Sites {
   private readonly sites = new Map<number, Site>();
   /** Addresses of jumps by where their targets are noted. */
   private readonly notes = new Map<number, number>();
-  /** Of how many an operand was in no window. */
+  /** Of how many an operand was in no window; how many operands were asked for. */
   private windowless = 0;
+  private operands = 0;
+  /** The window that an operand was found in last. */
+  private usual = 0;
   /** Blocks whose operands are to be looked for in the TLB as well. */
   private readonly cautious = new Set<Block>();
+  /** How often regions that begin with a block were compiled anew for a window. */
+  private readonly moves = new Map<Block, number>();
   private readonly controlChanges = new Map<Block, number>();
 
   constructor(memory: WebAssembly.Memory, blocks: Blocks) {
@@ -69,20 +82,40 @@ export class Sites {
   private at(address: number): Site {
     let site = this.sites.get(address);
     if (site === undefined) {
-      site = { retries: 0, misses: 0, window: undefined, targets: [], lookedAt: 0 };
+      site = { retries: 0, misses: 0, window: undefined, moves: 0, targets: [], lookedAt: 0 };
       this.sites.set(address, site);
     }
     return site;
   }
 
-  /** How the instruction at an offset in a block finds its operands. */
-  pathOf(block: Block, offset: number, usual: WindowKind): AccessPath {
-    const isWindowless = this.windowless >= MAXIMUM_WINDOWLESS;
-    const window = this.sites.get(block.start + offset)?.window ?? usual;
-    return {
-      window: isWindowless ? undefined : window,
-      tlb: isWindowless || this.cautious.has(block),
-    };
+  /** How the instruction at an offset in a block, which is about to be entered, finds an operand. */
+  pathOf(core: Core, block: Block, offset: number, operand: Operand, writes: boolean): AccessPath {
+    this.operands++;
+    const { windowless } = this;
+    const isWindowless =
+      windowless >= MAXIMUM_WINDOWLESS && windowless > this.operands * WINDOWLESS_PART;
+    const site = this.sites.get(block.start + offset);
+    if (isWindowless || (site?.window === -1 && site.moves > 0))
+      return { window: undefined, tlb: true };
+    const known = site?.window ?? -1;
+    const window = known >= 0 ? known : this.presentWindow(core, operand, writes);
+    return { window, tlb: this.cautious.has(block) || (site?.moves ?? 0) >= MAXIMUM_WINDOWS };
+  }
+
+  /** The window that an operand is probably in. */
+  private presentWindow(core: Core, { address, stack }: Operand, writes: boolean): number {
+    const { windows, tlb, tlbSet } = core;
+    const value = stack ? BigInt(core.address(STACK_POINTER)) : presentValue(core, address);
+    if (value === undefined) return this.usual;
+    const linear = Number(BigInt.asIntN(64, value));
+    // what was accessed lately is no leftover in a register
+    const isAddress = (writes ? tlb.writeData(linear, tlbSet) : tlb.read(linear, tlbSet)) >= 0;
+    const window = isAddress
+      ? windows.include(tlbSet, linear, writes, true)
+      : windows.find(tlbSet, linear, writes);
+    if (window < 0) return this.usual;
+    if (!stack && window < READ_WINDOW) this.usual = window;
+    return window;
   }
 
   /** Where the computed jump at a block's end is known to go. */
@@ -144,14 +177,18 @@ export class Sites {
     return times;
   }
 
-  /** Operands of a block's instructions are looked for in the TLB as well, from now on. */
-  beCautious(block: Block): void {
-    this.cautious.add(block);
+  /** A region is compiled anew for a window: if that has happened to it too often, it is not to again. */
+  moved([entry, ...others]: readonly Block[]): void {
+    if (entry === undefined) return;
+    const times = (this.moves.get(entry) ?? 0) + 1;
+    this.moves.set(entry, times);
+    if (times > MAXIMUM_MOVED) for (const block of [entry, ...others]) this.cautious.add(block);
   }
 
   /** The block is no more. */
   forget(block: Block): void {
     this.cautious.delete(block);
+    this.moves.delete(block);
     this.controlChanges.delete(block);
   }
 
@@ -159,41 +196,40 @@ export class Sites {
   left(core: Core, address: number): Consequence {
     const site = this.at(address);
     const status = core.get(STATUS);
-    if (WAYS[status & WAY_MASK] !== "retry" && !isModerated(core, status))
-      return this.missed(core, site, status);
+    const way = WAYS[status & WAY_MASK] as Way;
+    if (isWindow(way) && !isModerated(core, status)) return this.missed(core, site, status);
     return ++site.retries % MAXIMUM_RETRIES === 0 ? "replaced" : "none";
   }
 
   /** An operand was not in its window. */
   private missed(core: Core, site: Site, status: number): Consequence {
-    const { windows, tlbSet } = core;
-    const linear = core.address(ADDRESS);
-    const usual = WAYS[status & WAY_MASK] as WindowKind;
-    const writes = ((status >> KIND_SHIFT) & (SLOW_WRITE | SLOW_UPDATE)) !== 0;
-    const kinds: readonly WindowKind[] = writes ? WINDOWS_TO_WRITE : WINDOWS_TO_READ;
-    const has = (kind: WindowKind): boolean => windows.has(tlbSet, WINDOW_OF[kind], linear);
     // each time it is tried there is more behind it that speaks against it
-    if ((++site.misses & (site.misses - 1)) === 0) {
-      if (!kinds.some(has)) windows.move(tlbSet, WINDOW_OF[usual], linear);
-      if (!kinds.some(has) && !writes) windows.move(tlbSet, READ_WINDOW, linear);
-      site.window = kinds.find(has);
-    }
-    if (site.misses !== MAXIMUM_MISSES) return "none";
-    if (site.window === undefined) this.windowless++;
-    return "replaced with caution";
+    if ((++site.misses & (site.misses - 1)) === 0)
+      site.window = core.windows.include(core.tlbSet, core.address(ADDRESS), isForWriting(status));
+    if (site.misses < MAXIMUM_MISSES * 2 ** site.moves) return "none";
+    site.moves++;
+    if (site.window === -1) this.windowless++;
+    return "replaced for a window";
   }
 
   clear(): void {
     this.sites.clear();
-    this.windowless = 0;
+    this.windowless = this.operands = 0;
     this.cautious.clear();
+    this.moves.clear();
     this.controlChanges.clear();
     this.notes.clear();
   }
 }
 
+const isWindow = (way: Way): boolean => (WINDOW_WAYS as readonly Way[]).includes(way);
+
+/** Of an access that was not done. */
+function isForWriting(status: number): boolean {
+  return ((status >> KIND_SHIFT) & (SLOW_WRITE | SLOW_UPDATE)) !== 0;
+}
+
 /** Whether an access that was not done is known to be the moderator's: no window will ever have it. */
 function isModerated(core: Core, status: number): boolean {
-  const writes = ((status >> KIND_SHIFT) & (SLOW_WRITE | SLOW_UPDATE)) !== 0;
-  return core.tlb.device(core.address(ADDRESS), writes, core.tlbSet) >= 0;
+  return core.tlb.device(core.address(ADDRESS), isForWriting(status), core.tlbSet) >= 0;
 }

@@ -23,9 +23,10 @@ export const WAYS = [
   /** To tier 0 at an instruction that $packed tells. */
   "retry",
   /** The same because an access, $missed bytes from its start, is not in a window. */
-  "data",
-  "stack",
-  "read",
+  "window 0",
+  "window 1",
+  "window 2",
+  "window 3",
   /** The same because the TLB knows nothing of $missed, an access of $kind; or it is a page fault. */
   "refill",
   /** To tier 0's header at $packed for the block at $rip: the budget does not reach to the next check. */
@@ -42,8 +43,9 @@ export const WAY_MASK = (1 << KIND_SHIFT) - 1;
 /** Those that leave an instruction to tier 0. */
 const RETRYING = WAYS.indexOf("refill");
 
-const WINDOW_WAYS = ["data", "stack", "read"] as const;
-export type WindowKind = (typeof WINDOW_WAYS)[number];
+/** By windows. */
+export const WINDOW_WAYS = ["window 0", "window 1", "window 2", "window 3"] as const;
+export type WindowWay = (typeof WINDOW_WAYS)[number];
 
 /** Where an indirect jump went to: how many are yet to be noted, and the last of them by that number. */
 export const JUMPS_LEFT = 0;
@@ -77,7 +79,7 @@ export abstract class WaysOut extends NarrowArithmetic {
   }
 
   /** Local with the first address of a window. */
-  protected abstract baseOf(window: WindowKind): number;
+  protected abstract baseOf(window: number): number;
 
   /** Emit code that leaves by {@link leaveBy}, and the ways behind it. */
   protected withWaysOut(entryRip: bigint, code: () => void): void {
@@ -135,11 +137,11 @@ export abstract class WaysOut extends NarrowArithmetic {
       this.code.byte(RETURN_CALL).u32(this.function("resume"));
       this.close();
     });
-    for (const way of WINDOW_WAYS)
+    for (const [window, way] of WINDOW_WAYS.entries())
       this.ifWay(way, () => {
         this.get(CPU);
         this.get(this.missed);
-        this.get(this.baseOf(way));
+        this.get(this.baseOf(window));
         this.code.byte(0x7c);
         this.access(STORE_CODES.i64, ADDRESS);
       });
