@@ -3,6 +3,7 @@ import type { Bytes } from "./bytes.ts";
 import { ModuleBuilder, type Signature, type ValueType } from "./module-builder.ts";
 import { PAGE_WALK } from "./page-walk/index.ts";
 import { stringRuns } from "./string-runs.ts";
+import { stringsAtOnce } from "./strings-at-once.ts";
 
 /** A function that generated code may call, written only when it does; it may call the page walk. */
 interface RareFunction {
@@ -11,10 +12,10 @@ interface RareFunction {
   readonly write: () => { readonly locals: readonly ValueType[]; readonly code: Bytes };
 }
 
-const RARE_FUNCTIONS: readonly RareFunction[] = stringRuns().map((run) => ({
-  ...run,
-  signature: TEMPLATE,
-}));
+const RARE_FUNCTIONS: readonly RareFunction[] = [
+  ...stringRuns().map((run) => ({ ...run, signature: TEMPLATE })),
+  ...stringsAtOnce(),
+];
 
 type Functions = Record<string, WebAssembly.ExportValue>;
 

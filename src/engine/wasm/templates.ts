@@ -49,6 +49,7 @@ interface Pending {
  */
 export class Templates {
   private readonly slots = new Map<number, { slot: number; words: number }>();
+  private readonly functionSlots = new Map<string, number>();
   private pending: Pending[] = [];
   private nextSlot = FIRST_FREE_SLOT;
   private readonly memory: WebAssembly.Memory;
@@ -79,6 +80,17 @@ export class Templates {
     const instruction = new Instruction(decoded);
     liftChecked(instruction);
     return this.add(key, instruction);
+  }
+
+  /** A table slot where a base function or helper is, for code that does not import it. */
+  slotOfFunction(name: string): number {
+    let slot = this.functionSlots.get(name);
+    if (slot === undefined) {
+      slot = this.takeSlot();
+      this.table.set(slot, this.functions[name]);
+      this.functionSlots.set(name, slot);
+    }
+    return slot;
   }
 
   /** A table slot for something else than a template. */

@@ -112,6 +112,14 @@ export class Instruction extends Lift {
     return false;
   }
 
+  /**
+   * In compiled code, what a function of wasm/strings-at-once.ts returns, which does a repeated string
+   * instruction; if it does not, tier 0 does. Undefined: this is tier 0.
+   */
+  repeatAtOnce(_name: string, _from: Value, _to: Value, _count: Value): Value | undefined {
+    return undefined;
+  }
+
   /** undefined: everything has to be proved. */
   get speculation(): Speculation | undefined {
     return undefined;
@@ -353,6 +361,11 @@ export class Instruction extends Lift {
   unspent(): Value {
     const inBlock = this.op("i32.shr_u", this.word(1, "i32"), this.i32(20));
     return this.op("i32.add", this.loadState(BUDGET, "i32"), inBlock);
+  }
+
+  /** Take from the budget what the instruction costs beyond itself (i32). */
+  spend(instructions: Value): void {
+    this.storeState(BUDGET, "i32", this.op("i32.sub", this.loadState(BUDGET, "i32"), instructions));
   }
 
   /** Raise an exception; nothing after it is executed. */

@@ -3,7 +3,7 @@
  * generated code and helpers/string.ts share, the number of its elements that are done, or
  * {@link STRING_ENDED}.
  */
-import { VALUE } from "./state.ts";
+import { SSE_FIRST, VALUE } from "./state.ts";
 
 export const STRING_PROGRESS = VALUE + 8;
 /** A comparison came out so that there are no further ones. */
@@ -21,3 +21,8 @@ export type StringRunKind = (typeof STRING_RUN_KINDS)[number];
 
 /** Name of its function. @param bytes of an element */
 export const stringRunName = (kind: StringRunKind, bytes: number): string => `${kind}_${bytes}`;
+/** The same of wasm/strings-at-once.ts. */
+export const stringAtOnceName = (kind: StringRunKind, bytes: number): string =>
+  `${stringRunName(kind, bytes)}_at_once`;
+/** Where that leaves the elements that were compared last, zero-extended to 8 bytes. */
+export const [STRING_LAST_SOURCE, STRING_LAST_TARGET] = [SSE_FIRST, SSE_FIRST + 8] as const;

@@ -19,7 +19,7 @@ import {
 import { SUPERVISOR_SMAP, USER } from "./tlb.ts";
 
 /** An access of so many bytes must end in the window that it begins in. */
-const WIDEST_ACCESS = 16;
+export const WIDEST_ACCESS = 16;
 /** A window does not reach farther than that to either side of where it was wanted. */
 const REACH_LIMIT = 256 * 1024 ** 2;
 /** A window is given up for another run if that is so much larger, or if so many others had no place. */

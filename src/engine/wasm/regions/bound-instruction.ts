@@ -29,6 +29,7 @@ import {
 import { QUICK_FUNCTIONS } from "../../x87/quick/index.ts";
 import { DONE } from "../../x87/quick/stack.ts";
 import { constantOf, folded } from "./fold.ts";
+import { CHECK_DISTANCE } from "./graph.ts";
 import { KnownStack, type KnownX87, withoutField } from "./known-stack.ts";
 import { NotCompiled } from "./not-compiled.ts";
 import { composed, simplified } from "./vector-folding.ts";
@@ -105,6 +106,10 @@ export const isSelector = (offset: number): boolean =>
   within(offset, SEGMENTS, 8 * SEGMENT_BYTES) &&
   (offset - SEGMENTS) % SEGMENT_BYTES === SEGMENT_SELECTOR;
 export const isFlags = (offset: number): boolean => offset === FLAGS_RESULT || offset === FLAGS_AUX;
+
+/** Other fields that compiled code may change. */
+const isOther = (offset: number): boolean =>
+  offset === EFLAGS || offset === MXCSR || offset === BUDGET;
 
 /** Fields through which operands are passed to TypeScript, which compiled code never does. */
 const isScratch = (offset: number): boolean =>
@@ -243,7 +248,7 @@ export class BoundInstruction extends Instruction {
     if (isFlags(offset)) {
       this.materialise();
       this.changedFlags(offset === FLAGS_AUX);
-    } else if (!isGeneral(offset) && !isVector(offset) && offset !== EFLAGS && offset !== MXCSR)
+    } else if (!isGeneral(offset) && !isVector(offset) && !isOther(offset))
       throw new NotCompiled(`state field ${offset}`);
     this.wrote = true;
     if (isVector(offset)) {
@@ -378,6 +383,14 @@ export class BoundInstruction extends Instruction {
     quick.build(stack, ...args);
     this.flow.x87 = stack.finish();
     return this.i32(DONE);
+  }
+
+  override repeatAtOnce(name: string, from: Value, to: Value, count: Value): Value {
+    // what may run before the next check is spent already
+    const spare = this.op("i32.sub", this.unspent(), this.i32(1 + CHECK_DISTANCE));
+    const result = super.call(name, "i64", [spare, from, to, count]);
+    this.if(this.eqz(result), () => super.run("resume", [], true));
+    return result;
   }
 
   override waitForX87(): void {

@@ -104,8 +104,13 @@ export abstract class CachedState extends VectorRegisters {
   /** Push what the present instruction and those behind it may use of the budget; the block has been paid for. */
   private unspent(): void {
     this.get(this.budget);
-    this.i32(this.node.block.instructions.length - this.instruction);
+    this.behind();
     this.code.byte(0x6a);
+  }
+
+  /** Push the number of instructions left in the block, the present one included. */
+  private behind(): void {
+    this.i32(this.node.block.instructions.length - this.instruction);
   }
 
   private generalLoad(offset: number, load: Load): void {
@@ -148,6 +153,11 @@ export abstract class CachedState extends VectorRegisters {
         this.i32(0);
         this.set(this.effect);
       }
+    } else if (offset === BUDGET) {
+      this.value(value);
+      this.behind();
+      this.code.byte(0x6b);
+      this.set(this.budget);
     } else {
       this.get(CPU);
       this.value(value);

@@ -23,7 +23,7 @@ export interface Node {
 }
 
 /** Most instructions between two checks of the budget. */
-const CHECK_DISTANCE = 64;
+export const CHECK_DISTANCE = 64;
 
 export function newNode(block: RegionBlock): Node {
   return {

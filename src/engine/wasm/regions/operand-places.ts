@@ -181,11 +181,6 @@ export abstract class OperandPlaces extends WaysOut {
     this.access(STORE_CODES[op.store], 0);
   }
 
-  /** What TypeScript does, tier 0 does. */
-  protected call(value: Value): void {
-    this.retry(value);
-  }
-
   protected leave(value: Value): void {
     this.retry(value);
   }

@@ -3,7 +3,16 @@ import type { Value } from "../../micro/micro-op.ts";
 import { JUMP_CACHE_RECORD, JUMP_CACHE_RIP, jumpCacheEntry } from "../../x86/jump-cache.ts";
 import { BUDGET, Leave, MXCSR_FAST, RECORD, RIP, TLB } from "../../x86/state.ts";
 import type { Block } from "../blocks.ts";
-import { BLOCK, CPU, IF, LOAD_CODES, LOOP, RECORD_LOCAL, STORE_CODES } from "../emitter.ts";
+import {
+  BLOCK,
+  CPU,
+  IF,
+  LOAD_CODES,
+  LOOP,
+  type Operation,
+  RECORD_LOCAL,
+  STORE_CODES,
+} from "../emitter.ts";
 import { constantOf } from "./fold.ts";
 import type { Node } from "./graph.ts";
 import { type JumpTable, jumpTable } from "./jump-table.ts";
@@ -13,6 +22,7 @@ import { wantedValues } from "./wanted.ts";
 
 const UNREACHABLE = 0x00;
 const BR_TABLE = 0x0e;
+const CALL_INDIRECT = 0x11;
 const RETURN_CALL = 0x12;
 const I32_MUL = 0x6c;
 const I32_SHR_U = 0x76;
@@ -31,6 +41,8 @@ export interface Surroundings {
   readonly pathOf: PathOf;
   /** Where the targets of the jump at an offset in a block are noted; 0: nowhere. */
   readonly notesAt: (block: Block, offset: number) => number;
+  /** Table slot and type index of a function that is called by name. */
+  readonly callee: (name: string) => { readonly slot: number; readonly type: number };
   /** Entries with another x87 stack until the region is compiled anew. */
   readonly hotAfter: number;
 }
@@ -43,6 +55,7 @@ export class RegionEmitter extends OperandPlaces {
   private readonly byRip: ReadonlyMap<bigint, Node>;
   private readonly notesAt: Surroundings["notesAt"];
   private readonly hotAfter: number;
+  private readonly callee: Surroundings["callee"];
   private readonly loops = new Map<Node, number>();
   private readonly merges = new Map<Node, number>();
 
@@ -55,10 +68,11 @@ export class RegionEmitter extends OperandPlaces {
     functions: ReadonlyMap<string, number>,
     templateType: number,
     nodes: readonly Node[],
-    { newLink, pathOf, notesAt, hotAfter }: Surroundings,
+    { newLink, pathOf, notesAt, callee, hotAfter }: Surroundings,
   ) {
     super(functions, templateType, nodes, newLink, pathOf);
     this.notesAt = notesAt;
+    this.callee = callee;
     this.hotAfter = hotAfter;
     this.byRip = new Map(nodes.map((node) => [node.block.rip, node]));
   }
@@ -254,6 +268,21 @@ export class RegionEmitter extends OperandPlaces {
     this.setRip(rip);
     this.leaveIndirect(effect);
     this.close();
+  }
+
+  /** What TypeScript does, tier 0 does. */
+  protected call(value: Value, { name, args, type, fallible }: Operation<"call">): void {
+    if (fallible || type === undefined) {
+      this.retry(value, name === "resume" ? name : "retry");
+      return;
+    }
+    const { slot, type: signature } = this.callee(name);
+    this.get(CPU);
+    for (const arg of args) this.value(arg);
+    this.i32(slot);
+    this.code.byte(CALL_INDIRECT).u32(signature).byte(0x00);
+    value.local = this.newLocal(type);
+    this.set(value.local);
   }
 
   protected jump(value: Value): void {

@@ -6,6 +6,7 @@ import { CS, MODE, MXCSR_FAST, SEGMENT_BASE, segmentField } from "../../x86/stat
 import { HEADER_SLOT, REGION_IMPORTS, TEMPLATE } from "../base-module.ts";
 import type { Block, Blocks } from "../blocks.ts";
 import { ModuleBuilder } from "../module-builder.ts";
+import { STRING_AT_ONCE } from "../strings-at-once.ts";
 import type { Templates } from "../templates.ts";
 import { affordableBytes, type Jit, Thresholds } from "./jit.ts";
 import { RegionEmitter } from "./region-emitter.ts";
@@ -136,6 +137,10 @@ export class Regions {
       pathOf: (block, offset, operand, writes) =>
         this.sites.pathOf(core, block, offset, operand, writes),
       notesAt: (block, offset) => this.sites.notesAt(block.start + offset),
+      callee: (name) => ({
+        slot: this.templates.slotOfFunction(name),
+        type: module.typeIndex(STRING_AT_ONCE),
+      }),
       hotAfter: this.hotAfter(entry),
     });
     emitter.body();

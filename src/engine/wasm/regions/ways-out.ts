@@ -22,6 +22,8 @@ const I32_SHL = 0x74;
 export const WAYS = [
   /** To tier 0 at an instruction that $packed tells. */
   "retry",
+  /** The same, without anything to be learnt from it. */
+  "resume",
   /** The same because an access, $missed bytes from its start, is not in a window. */
   "window 0",
   "window 1",
@@ -119,6 +121,11 @@ export abstract class WaysOut extends NarrowArithmetic {
     this.set(this.budget);
     this.close();
     this.spill();
+    const resume = (): void => {
+      this.get(CPU);
+      this.code.byte(RETURN_CALL).u32(this.function("resume"));
+    };
+    this.ifWay("resume", resume);
     this.ifWay("refill", () => {
       this.get(CPU);
       this.get(this.kind);
@@ -133,8 +140,7 @@ export abstract class WaysOut extends NarrowArithmetic {
       this.i32(Leave.exception);
       this.code.byte(RETURN);
       this.close();
-      this.get(CPU);
-      this.code.byte(RETURN_CALL).u32(this.function("resume"));
+      resume();
       this.close();
     });
     for (const [window, way] of WINDOW_WAYS.entries())

@@ -9,7 +9,7 @@ import type { Value } from "../../micro/micro-op.ts";
 import type { Instruction } from "../instruction.ts";
 import { levelOf } from "../mode.ts";
 import { CONDITION_NAMES, row, type Semantics } from "../row.ts";
-import { BUDGET, STALLED } from "../state.ts";
+import { STALLED } from "../state.ts";
 
 /** Moving data: MOV and its relatives, exchange, compare-and-exchange, conversion of widths. */
 
@@ -196,7 +196,7 @@ row(
   "PAUSE",
   (i) => {
     const cost = i.i32(PAUSE_INSTRUCTIONS);
-    i.storeState(BUDGET, "i32", i.op("i32.sub", i.loadState(BUDGET, "i32"), cost));
+    i.spend(cost);
     i.storeState(STALLED, "i32", i.op("i32.add", i.loadState(STALLED, "i32"), cost));
     i.jumpTo(i.nextRip());
   },

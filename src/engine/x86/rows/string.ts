@@ -5,16 +5,27 @@ import type { Instruction } from "../instruction.ts";
 import type { Operand } from "../operand.ts";
 import { isSegmented } from "../record.ts";
 import { row, type Semantics } from "../row.ts";
-import { EFLAGS, VALUE } from "../state.ts";
-import { STRING_PROGRESS, stringRunName } from "../string-progress.ts";
+import { EFLAGS, RIP, VALUE } from "../state.ts";
+import {
+  STRING_ELEMENTS,
+  STRING_LAST_SOURCE,
+  STRING_LAST_TARGET,
+  STRING_PROGRESS,
+  type StringRunKind,
+  stringAtOnceName,
+  stringRunName,
+} from "../string-progress.ts";
 
 /**
  * String instructions. A single step is done here; with a repeat prefix they are done many elements
- * at a time, in WebAssembly (wasm/string-runs.ts) and TypeScript (helpers/string.ts).
+ * at a time, in WebAssembly (wasm/string-runs.ts) and TypeScript (helpers/string.ts), or from compiled code all of
+ * them (wasm/strings-at-once.ts).
  */
 
 type StringHelper = "rep_movs" | "rep_stos" | "rep_lods" | "rep_cmps" | "rep_scas";
 
+const RAX = 0;
+const RCX = 1;
 const RSI = 6;
 const RDI = 7;
 
@@ -48,27 +59,53 @@ function describe(i: Instruction, bytes: number, source: number, run: string | u
   i.storeState(STRING_PROGRESS, "i32", i.i32(0));
 }
 
-/** Name of the function of wasm/string-runs.ts for it, if there is one. */
-function runOf(
+/** What WebAssembly has functions for. */
+function kindOf(
   { decoded: { mode, addressBits, operands, repeat } }: Instruction,
   helper: StringHelper,
-  bytes: number,
-): string | undefined {
+): StringRunKind | undefined {
   if (addressBits !== 64) return undefined;
   const segmented = (operand: Operand) => operand.kind === "memory" && isSegmented(operand, mode);
   if (operands.some(segmented)) return undefined;
   switch (helper) {
     case "rep_movs":
-      return stringRunName("movs", bytes);
+      return "movs";
     case "rep_stos":
-      return stringRunName("stos", bytes);
+      return "stos";
     case "rep_scas":
-      return stringRunName(repeat === "repe" ? "scas-equal" : "scas-other", bytes);
+      return repeat === "repe" ? "scas-equal" : "scas-other";
     case "rep_cmps":
-      return repeat === "repe" ? stringRunName("cmps-equal", bytes) : undefined;
+      return repeat === "repe" ? "cmps-equal" : undefined;
     case "rep_lods":
       return undefined;
   }
+}
+
+/** In compiled code, all at once. @returns false in tier 0 */
+function allAtOnce(i: Instruction, kind: StringRunKind, bytes: number): boolean {
+  const hasSource = kind === "movs" || kind === "cmps-equal";
+  const count = i.general(RCX, 64);
+  const to = i.general(RDI, 64);
+  const from = i.general(hasSource ? RSI : RAX, 64);
+  const result = i.repeatAtOnce(stringAtOnceName(kind, bytes), from, to, count);
+  if (result === undefined) return false;
+  const compares = kind !== "movs" && kind !== "stos";
+  const shift = i.i64(Math.log2(bytes));
+  const size = i.shl(compares ? result : count, shift);
+  i.setGeneral(RCX, 64, compares ? i.sub(count, result) : i.i64(0));
+  if (hasSource) i.setGeneral(RSI, 64, i.add(from, size));
+  i.setGeneral(RDI, 64, i.add(to, size));
+  const more = i.sub(result, i.i64(1));
+  i.spend(i.wrap(compares ? i.shrU(more, i.i64(Math.log2(STRING_ELEMENTS))) : more));
+  if (compares) {
+    const bits = bytes * 8;
+    const b = i.loadState(STRING_LAST_TARGET, "i64");
+    const a = hasSource ? i.loadState(STRING_LAST_SOURCE, "i64") : i.truncate(from, bits);
+    setSubtraction(i, bits, a, b, i.truncate(i.sub(a, b), bits));
+  }
+  i.storeState(RIP, "i64", i.nextRip());
+  i.jump(0);
+  return true;
 }
 
 /**
@@ -86,7 +123,9 @@ function string(
       once(i, bytes);
       return;
     }
-    const run = runOf(i, helper, bytes);
+    const kind = kindOf(i, helper);
+    if (kind !== undefined && allAtOnce(i, kind, bytes)) return;
+    const run = kind && stringRunName(kind, bytes);
     describe(i, bytes, source, run);
     if (run === undefined) i.helper(helper);
     else
