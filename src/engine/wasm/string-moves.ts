@@ -29,6 +29,8 @@ const TURN = 64;
 const FEW = 2 * TURN;
 /** From so many bytes on WebAssembly's own instructions are faster than a loop. */
 const MANY = 512;
+/** Bytes of a pattern that are copied as often as it takes: copies are of wider vectors than WebAssembly has. */
+const REPEATED = 2048;
 
 /**
  * Up to FEW bytes, from both ends: what is in the middle may be done twice. All is loaded before
@@ -64,18 +66,23 @@ function fromEnds(code: Assembler, value: (what: Load, load: () => void) => void
   });
 }
 
+/** TURN bytes, and on by so many. @param value pushes a vector for the target, `offset` bytes on */
+function turn(code: Assembler, moving: readonly number[], value: (offset: number) => void): void {
+  const offsets = Array.from({ length: TURN / 16 }, (_, k) => k * 16);
+  for (const offset of offsets) {
+    code.get(TARGET);
+    value(offset);
+  }
+  for (const offset of offsets.reverse()) code.store("v128", offset);
+  for (const pointer of moving) code.get(pointer).i32(TURN).op("i32.add").set(pointer);
+}
+
 /** Turns until FEW bytes are left. */
 function turns(code: Assembler, moving: readonly number[], value: (offset: number) => void): void {
   code.loop(() => {
     code.get(SIZE).i32(FEW).op("i32.gt_u");
     code.if(() => {
-      const offsets = Array.from({ length: TURN / 16 }, (_, k) => k * 16);
-      for (const offset of offsets) {
-        code.get(TARGET);
-        value(offset);
-      }
-      for (const offset of offsets.reverse()) code.store("v128", offset);
-      for (const pointer of moving) code.get(pointer).i32(TURN).op("i32.add").set(pointer);
+      turn(code, moving, value);
       code.get(SIZE).i32(TURN).op("i32.sub").set(SIZE).branch(1);
     });
   });
@@ -94,15 +101,16 @@ function copyDisjoint(code: Assembler): void {
 }
 
 /**
- * A target that begins inside the source repeats what is between, which is twice as much after each
- * copy.
+ * A target that begins inside the source repeats what is between. After each copy there is twice as
+ * much of it, which is made use of up to what the host's fastest cache holds with ease.
  */
 function repeatBetween(code: Assembler): void {
   code.loop(() => {
     code.get(DISTANCE).get(SIZE).get(DISTANCE).get(SIZE).op("i32.lt_u").select().set(MORE);
     code.get(TARGET).get(SOURCE).get(MORE).memoryCopy();
     code.get(TARGET).get(MORE).op("i32.add").set(TARGET);
-    code.get(DISTANCE).get(MORE).op("i32.add").set(DISTANCE);
+    code.get(DISTANCE).i32(REPEATED).op("i32.lt_u");
+    code.if(() => code.get(DISTANCE).get(MORE).op("i32.add").set(DISTANCE));
     code.get(SIZE).get(MORE).op("i32.sub").tee(SIZE).branchIf(0);
   });
 }
@@ -134,18 +142,34 @@ export function copyDown(code: Assembler, giveUp: GiveUp): void {
 
 /** Fill with PATTERN, whose first byte comes first. */
 export function fill(code: Assembler): void {
-  code.get(PATTERN).get(PATTERN).i64(8n).op("i64.rotr").op("i64.eq");
-  code.get(SIZE).i32(MANY).op("i32.ge_u").op("i32.and");
-  code.if(
-    () => code.get(TARGET).get(PATTERN).op("i32.wrap_i64").get(SIZE).memoryFill(),
-    () => {
-      code.get(PATTERN).op("i64x2.splat").set(WIDE);
-      turns(code, [TARGET], () => code.get(WIDE));
-      fromEnds(code, (what) => {
-        if (what === "v128") code.get(WIDE);
-        else if (what === "i64") code.get(PATTERN);
-        else code.get(PATTERN).op("i32.wrap_i64");
+  code.block(() => {
+    code.get(SIZE).i32(MANY).op("i32.ge_u");
+    code.if(() => {
+      code.get(PATTERN).get(PATTERN).i64(8n).op("i64.rotr").op("i64.eq");
+      code.if(() =>
+        code.get(TARGET).get(PATTERN).op("i32.wrap_i64").get(SIZE).memoryFill().branch(2),
+      );
+    });
+    code.get(PATTERN).op("i64x2.splat").set(WIDE);
+    code
+      .get(SIZE)
+      .i32(2 * REPEATED)
+      .op("i32.ge_u");
+    code.if(() => {
+      code.get(TARGET).set(SOURCE).i32(0).set(DISTANCE);
+      code.loop(() => {
+        turn(code, [TARGET, DISTANCE], () => code.get(WIDE));
+        code.get(DISTANCE).i32(REPEATED).op("i32.lt_u").branchIf(0);
       });
-    },
-  );
+      code.get(SIZE).i32(REPEATED).op("i32.sub").set(SIZE);
+      repeatBetween(code);
+      code.branch(1);
+    });
+    turns(code, [TARGET], () => code.get(WIDE));
+    fromEnds(code, (what) => {
+      if (what === "v128") code.get(WIDE);
+      else if (what === "i64") code.get(PATTERN);
+      else code.get(PATTERN).op("i32.wrap_i64");
+    });
+  });
 }
