@@ -219,7 +219,7 @@ export class WasmVcpu implements Vcpu {
 
   nmi(): void {
     this.core.nmiPending = true;
-    this.attend();
+    this.core.set(LOOK, 1);
   }
 
   ignoreNumericError(): void {
@@ -227,8 +227,11 @@ export class WasmVcpu implements Vcpu {
     if (core.x87.pendingException()) core.set(IGNORING_NUMERIC_ERROR, 1);
   }
 
+  /** What waits for IF anyway needs no look: the instruction that sets it is told to ask. */
   attend(): void {
-    this.core.set(LOOK, 1);
+    const { core } = this;
+    if (core.get(SYSTEM_FLAGS) & INTERRUPTS) core.set(LOOK, 1);
+    else core.set(WAITING, core.get(WAITING) | INTERRUPTS);
   }
 
   yield(): void {
@@ -276,7 +279,10 @@ export class WasmVcpu implements Vcpu {
     this.yielding = false;
     this.running = true;
     try {
-      return this.loop();
+      for (;;) {
+        const stop = this.pass();
+        if (stop !== undefined) return stop;
+      }
     } finally {
       core.inGuest = false;
       this.stalledBefore += core.get(STALL);
@@ -285,38 +291,43 @@ export class WasmVcpu implements Vcpu {
     }
   }
 
-  private loop(): Stop {
+  /**
+   * What is pending, then guest code until it leaves for a reason that concerns the run loop. A function
+   * of its own, as V8 is slow to optimise a loop that is not left.
+   *
+   * @returns undefined: go on with another one
+   */
+  private pass(): Stop | undefined {
     const { core } = this;
-    for (;;) {
-      core.set(LOOK, 0);
-      if (this.yielding || core.budget <= 0) return BUDGET_STOP;
-      const { shadow } = this;
-      this.shadow = NO_SHADOW;
-      try {
-        if (!this.takeEvents(shadow)) return this.undelivered;
-        if (core.halted) return HALTED;
-        if (core.budget <= 0) return BUDGET_STOP; // the delivery took the last of it
-        const eflags = core.get(SYSTEM_FLAGS);
-        core.singleStep = (eflags & TRAP) !== 0;
-        const breakpoints = hasBreakpoints(core);
-        if (breakpoints && shadow !== STACK_SHADOW && !(eflags & RESUME)) this.breakAtInstruction();
-        // RF is for one instruction; what faults saves it as set anyway
-        if (eflags & RESUME) core.set(SYSTEM_FLAGS, eflags & ~RESUME);
-        const waits = !(eflags & INTERRUPTS) && core.interrupts.pending() >= 0;
-        core.set(WAITING, (waits ? INTERRUPTS : 0) | (core.nmiBlocked ? NMI_WAITS : 0));
-        const single = core.singleStep || breakpoints || (shadow !== NO_SHADOW && this.hasEvents());
-        const leave = single ? this.runAtMost(1) : this.enter();
-        const stop = this.handle(leave);
-        if (stop !== undefined) return stop;
-        // the trap of an instruction that loads SS is lost
-        if (core.singleStep && leave !== LEAVE_EXCEPTION && leave !== LEAVE_STACK_SHADOW)
-          core.debugPending |= SINGLE_STEP;
-      } catch (problem) {
-        // Raised outside guest code: by fetching or decoding at RIP.
-        if (problem !== ABANDON) throw problem;
-        if (core.abandoned() === LEAVE_STOPPED) return STOPPED;
-        if (!this.exception()) return this.undelivered;
-      }
+    core.set(LOOK, 0);
+    if (this.yielding || core.budget <= 0) return BUDGET_STOP;
+    const { shadow } = this;
+    this.shadow = NO_SHADOW;
+    try {
+      if (!this.takeEvents(shadow)) return this.undelivered;
+      if (core.halted) return HALTED;
+      if (core.budget <= 0) return BUDGET_STOP; // the delivery took the last of it
+      const eflags = core.get(SYSTEM_FLAGS);
+      core.singleStep = (eflags & TRAP) !== 0;
+      const breakpoints = hasBreakpoints(core);
+      if (breakpoints && shadow !== STACK_SHADOW && !(eflags & RESUME)) this.breakAtInstruction();
+      // RF is for one instruction; what faults saves it as set anyway
+      if (eflags & RESUME) core.set(SYSTEM_FLAGS, eflags & ~RESUME);
+      const waits = !(eflags & INTERRUPTS) && core.interrupts.pending() >= 0;
+      core.set(WAITING, (waits ? INTERRUPTS : 0) | (core.nmiBlocked ? NMI_WAITS : 0));
+      const single = core.singleStep || breakpoints || (shadow !== NO_SHADOW && this.hasEvents());
+      const leave = single ? this.runAtMost(1) : this.enter();
+      const stop = this.handle(leave);
+      if (stop !== undefined) return stop;
+      // the trap of an instruction that loads SS is lost
+      if (core.singleStep && leave !== LEAVE_EXCEPTION && leave !== LEAVE_STACK_SHADOW)
+        core.debugPending |= SINGLE_STEP;
+      return undefined;
+    } catch (problem) {
+      // Raised outside guest code: by fetching or decoding at RIP.
+      if (problem !== ABANDON) throw problem;
+      if (core.abandoned() === LEAVE_STOPPED) return STOPPED;
+      return this.exception() ? undefined : this.undelivered;
     }
   }
 

@@ -6,6 +6,12 @@ import { CR0, DR, GPR, SEGMENT_BYTES, SEGMENTS, SS, X87, XMM } from "./state.ts"
 /** Words of a record before its operands: template slot, then position and length. */
 export const RECORD_HEADER_WORDS = 2;
 
+/** There is no CR1. */
+const controlOffset = (index: number): number => (index === 0 ? CR0 : CR0 + (index - 1) * 8);
+
+/** What a record has for CR8, which does not stand in the state. */
+export const CR8_PLACE = controlOffset(8);
+
 /** Byte offset of a register operand in the state. */
 export function registerOffset(operand: RegisterOperand): number {
   switch (operand.file) {
@@ -18,7 +24,7 @@ export function registerOffset(operand: RegisterOperand): number {
     case "segment":
       return SEGMENTS + operand.index * SEGMENT_BYTES;
     case "control":
-      return CR0 + operand.index * 8;
+      return controlOffset(operand.index);
     case "debug":
       return DR + operand.index * 8;
   }

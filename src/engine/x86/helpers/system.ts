@@ -33,8 +33,6 @@ import type { Helpers } from "./helpers.ts";
 const RAX = 0;
 const RCX = 1;
 const RDX = 2;
-/** State offsets by number. */
-const CONTROL_REGISTERS = [CR0, -1, CR2, CR3, CR4];
 
 const msrRead = exitObject("msr-read");
 const msrWrite = exitObject("msr-write");
@@ -45,9 +43,9 @@ const vmmcall = exitObject("hypercall", { instruction: "vmmcall" });
 const invd = exitObject("special-instruction", { name: "invd" });
 const wbinvd = exitObject("special-instruction", { name: "wbinvd" });
 
-/** Byte offset of a register operand, as the record has it, to its number in a file of 8-byte registers. */
-function registerNumber(core: Core, record: number, operand: number, file: number): number {
-  return (core.linearView.getInt32(record + 8 + 4 * operand, true) - file) / 8;
+/** Number of a debug register, whose byte offset the record has for an operand. */
+function debugNumber(core: Core, record: number, operand: number): number {
+  return (core.linearView.getInt32(record + 8 + 4 * operand, true) - DR) / 8;
 }
 
 function result(core: Core, lo: number, hi: number): number {
@@ -127,26 +125,21 @@ export const SYSTEM_HELPERS: Helpers = {
     core.modeChanged();
     return Leave.none;
   },
-  read_control: (core, record) => {
-    const number = registerNumber(core, record, 1, CR0);
-    if (number === 8) return result(core, core.interrupts.taskPriority, 0);
-    const offset = CONTROL_REGISTERS[number];
-    return result(core, core.get(offset), core.get(offset + 4));
-  },
+  read_task_priority: (core) => result(core, core.interrupts.taskPriority, 0),
   write_control: (core, record) => {
     const lo = core.get(VALUE);
     const hi = core.get(VALUE + 4);
-    switch (registerNumber(core, record, 0, CR0)) {
-      case 0:
+    switch (core.linearView.getInt32(record + 8, true)) {
+      case CR0:
         writeCr0(core, lo, hi);
         break;
-      case 2:
+      case CR2:
         writeCr2(core, lo, hi);
         break;
-      case 3:
+      case CR3:
         writeCr3(core, lo, hi);
         break;
-      case 4:
+      case CR4:
         writeCr4(core, lo, hi);
         break;
       default:
@@ -155,16 +148,11 @@ export const SYSTEM_HELPERS: Helpers = {
     return Leave.none;
   },
   read_debug: (core, record) => {
-    const offset = debugRegister(core, registerNumber(core, record, 1, DR));
+    const offset = debugRegister(core, debugNumber(core, record, 1));
     return result(core, core.get(offset), core.get(offset + 4));
   },
   write_debug: (core, record) => {
-    writeDebugRegister(
-      core,
-      registerNumber(core, record, 0, DR),
-      core.get(VALUE),
-      core.get(VALUE + 4),
-    );
+    writeDebugRegister(core, debugNumber(core, record, 0), core.get(VALUE), core.get(VALUE + 4));
     return Leave.none;
   },
 

@@ -21,6 +21,7 @@ import {
 import type { Instruction } from "../instruction.ts";
 import { MODE_CPL_0, MODE_V86 } from "../mode.ts";
 import { IA32_KERNEL_GS_BASE, IA32_TSC_AUX, msrOffset } from "../msr.ts";
+import { CR8_PLACE } from "../record.ts";
 import { row, type Semantics } from "../row.ts";
 import {
   ADDRESS,
@@ -222,6 +223,18 @@ row(
   PRIVILEGED_ENDS,
 );
 
+/** They stand in the state, all but CR8. */
+const readControl: Semantics = (i) => {
+  const place = i.place(1);
+  if (!("word" in place)) throw new Error("the operand is no register by number");
+  const value = i.variable(i.loadState(place, i.width(0) === 64 ? "i64" : "i64.32u"));
+  i.if(i.op("i32.eq", i.word(place.word, "i32"), i.i32(CR8_PLACE)), () => {
+    i.helper("read_task_priority");
+    i.set(value, i.loadState(VALUE, "i64.32u"));
+  });
+  i.write(0, i.get(value));
+};
+
 function readRegister(helper: string): Semantics {
   return (i) => {
     i.helper(helper);
@@ -237,7 +250,7 @@ function writeRegister(helper: string, end = (i: Instruction) => i.finish()): Se
 }
 const FROM_SPECIAL = { cpl0: true, force64: true };
 const TO_SPECIAL = { cpl0: true, force64: true, ends: true };
-row("0f 20", "MOV Ry,Cy", readRegister("read_control"), FROM_SPECIAL);
+row("0f 20", "MOV Ry,Cy", readControl, FROM_SPECIAL);
 row(
   "0f 22",
   "MOV Cy,Ry",
