@@ -1,5 +1,6 @@
 import type { Value } from "../micro/micro-op.ts";
 import { deliverQuickly } from "../x86/interrupt-quick.ts";
+import { invalidateQuickly } from "../x86/invalidate-quick.ts";
 import { BUDGET, JUMP_CACHE, JUMP_CACHE_ENTRIES, Leave, MODE, RECORD, RIP } from "../x86/state.ts";
 import { QUICK_FUNCTIONS } from "../x87/quick/index.ts";
 import { StateStack } from "../x87/quick/stack.ts";
@@ -30,6 +31,25 @@ export const DELIVERY: MicroFunction = {
   parameters: ["i32", "i32", "i32"],
   build: (l, ...parameters) => deliverQuickly(l, ...(parameters as [Value, Value, Value])),
 };
+
+/** INVLPG: (vCPU, record, linear address) -> whether it did. */
+const INVALIDATION: MicroFunction = {
+  name: "invalidate_quickly",
+  parameters: ["i64"],
+  build: (l, linear) => invalidateQuickly(l, linear as Value),
+};
+
+/** Functions that templates call, written in micro-operations. */
+export const MICRO_FUNCTIONS: readonly MicroFunction[] = [
+  ...[...QUICK_FUNCTIONS.values()].map(
+    (quick): MicroFunction => ({
+      ...quick,
+      build: (l, ...parameters) => quick.build(new StateStack(l), ...parameters),
+    }),
+  ),
+  DELIVERY,
+  INVALIDATION,
+];
 
 /** Functions that compiled regions call. */
 export const REGION_IMPORTS: Readonly<Record<string, Signature>> = {
@@ -139,17 +159,13 @@ export function buildBaseModule(
   const fillIndex = module.addFunction(FILL_TLB, filling.locals, filling.code);
   module.exportFunction("fill_tlb", fillIndex);
   const fillSystem = module.addFunction(FILL_TLB, [], fillSystemTlb(fillIndex));
-  const delivery = new FunctionEmitter(DELIVERY, fillSystem);
-  const deliver = module.addFunction(signatureOf(DELIVERY), delivery.locals, delivery.code);
-  module.exportFunction(DELIVERY.name, deliver);
 
-  for (const quick of QUICK_FUNCTIONS.values()) {
-    const f: MicroFunction = {
-      ...quick,
-      build: (l, ...parameters) => quick.build(new StateStack(l), ...parameters),
-    };
-    const { locals, code } = new FunctionEmitter(f);
-    module.exportFunction(f.name, module.addFunction(signatureOf(f), locals, code));
+  const functions = new Map<MicroFunction, number>();
+  for (const f of MICRO_FUNCTIONS) {
+    const { locals, code } = new FunctionEmitter(f, fillSystem);
+    const index = module.addFunction(signatureOf(f), locals, code);
+    functions.set(f, index);
+    module.exportFunction(f.name, index);
   }
 
   const enter = get(get(new Bytes(), 0), 1);
@@ -159,7 +175,11 @@ export function buildBaseModule(
   module.exportFunction("header", headerFunction);
   module.exportFunction("resume", resumeFunction);
 
-  const going = module.addFunction(GO_ON, GO_ON_LOCALS, goOn(deliver, jumpFunction));
+  const going = module.addFunction(
+    GO_ON,
+    GO_ON_LOCALS,
+    goOn(functions.get(DELIVERY) as number, jumpFunction),
+  );
   module.exportFunction("run_single", enterFunction);
   for (const [name, signature, func] of [
     ["run_record", TEMPLATE, enterFunction],

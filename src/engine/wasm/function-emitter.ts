@@ -25,10 +25,10 @@ export const signatureOf = ({ parameters }: Pick<MicroFunction, "parameters">): 
  */
 export class FunctionEmitter extends Emitter {
   private readonly parameterCount: number;
-  private readonly fillTlb: number | undefined;
+  private readonly fillTlb: number;
 
-  /** @param fillTlb index of `fill_system_tlb`, for functions that access guest memory */
-  constructor({ parameters, build }: MicroFunction, fillTlb?: number) {
+  /** @param fillTlb index of the function that fills the TLB for accesses of the system's */
+  constructor({ parameters, build }: MicroFunction, fillTlb: number) {
     super(new Map());
     this.parameterCount = 2 + parameters.length;
     this.fillTlb = fillTlb;
@@ -72,7 +72,6 @@ export class FunctionEmitter extends Emitter {
 
   /** Push where an access is in linear memory, or end the function. */
   private locate(linear: Value, bytes: number, tag: number, kind: number): void {
-    if (this.fillTlb === undefined) throw new Error("a function has no guest memory");
     const address = this.pinned(linear);
     const entry = this.lookUp(address, bytes, tag);
     this.code.byte(0x45);

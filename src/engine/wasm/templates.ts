@@ -4,8 +4,7 @@ import { type Decoded, endsBlock } from "../x86/decoder.ts";
 import { Instruction } from "../x86/instruction.ts";
 import { MODE_COUNT } from "../x86/mode.ts";
 import { memoryShape } from "../x86/record.ts";
-import { QUICK_FUNCTIONS } from "../x87/quick/index.ts";
-import { DELIVERY, FIRST_FREE_SLOT, JUMP, TEMPLATE } from "./base-module.ts";
+import { FIRST_FREE_SLOT, JUMP, MICRO_FUNCTIONS, TEMPLATE } from "./base-module.ts";
 import { SLOW_ACCESS } from "./data-access.ts";
 import { signatureOf } from "./function-emitter.ts";
 import { ModuleBuilder, type Signature } from "./module-builder.ts";
@@ -20,9 +19,7 @@ const BASE_FUNCTIONS: Record<string, Signature> = {
 };
 
 /** Signatures of the others that are not those of helpers. */
-const SIGNATURES = new Map(
-  [...QUICK_FUNCTIONS.values(), DELIVERY].map((f) => [f.name, signatureOf(f)] as const),
-);
+const SIGNATURES = new Map(MICRO_FUNCTIONS.map((f) => [f.name, signatureOf(f)] as const));
 
 /** Everything a template depends on, as one number: equal keys, equal code. */
 export function templateKey(decoded: Decoded): number {

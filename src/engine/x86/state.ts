@@ -200,6 +200,10 @@ export const PDE_OFFSETS = 24;
 /** What the entries above have in common, bits 7:0; those that the page's entry must have, 15:8. */
 export const PDE_RIGHTS = 28;
 
+/** Pages whose code may be known by linear address: a bit for each, by the low bits of its number. */
+export const CODE_PAGES = PDE_CACHE + PDE_COUNT * PDE_BYTES;
+export const CODE_PAGES_BITS = 10;
+
 /** Distance between two vCPUs. */
 export const VCPU_BYTES = 256 * 1024;
 export const MAXIMUM_VCPUS = 64;

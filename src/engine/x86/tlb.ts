@@ -1,4 +1,6 @@
 import {
+  CODE_PAGES,
+  CODE_PAGES_BITS,
   LARGE_PAGES,
   LARGE_PAGES_BITS,
   PDE_BYTES,
@@ -30,8 +32,10 @@ const USED_WORDS = TLB_USED_BYTES >> WORD;
 const LARGE = LARGE_PAGES >> WORD;
 const LARGE_WORDS = 2 ** (LARGE_PAGES_BITS - 5);
 const LARGE_SHIFT = 32 - LARGE_PAGES_BITS;
+const CODE = CODE_PAGES >> WORD;
+const CODE_WORDS = 2 ** (CODE_PAGES_BITS - 5);
 const GENERATION = PDE_GENERATION >> WORD;
-const LAST_GENERATION = 0x1f_ffff;
+export const LAST_GENERATION = 0x1f_ffff;
 const DIRECTORY = PDE_CACHE >> WORD;
 const DIRECTORY_END = (PDE_CACHE + PDE_COUNT * PDE_BYTES) >> WORD;
 const ENTRY_MASK = (TLB_ENTRIES - 1) * ENTRY_WORDS;
@@ -55,8 +59,6 @@ const DEVICE_WRITE = 2;
 
 /** Fetches of so many pages are remembered; a power of two. */
 const FETCH_ENTRIES = 256;
-/** Pages whose code may be known by linear address, by the low bits of their number. */
-const CODE_PAGE_BITS = 1024;
 /**
  * Larger pages are known by hashes of what they lie in: 4 MiB, or for those of 1 GiB that, with a bit
  * that no number of 4 MiB has. The multiplier is 2^32 by the golden ratio.
@@ -87,7 +89,6 @@ export class Tlb {
   /** Linear page number * 4 + set, and the page's address in linear memory. */
   readonly #fetchTags = new Float64Array(FETCH_ENTRIES).fill(-1);
   readonly #fetchPages = new Float64Array(FETCH_ENTRIES);
-  readonly #codePages = new BitSet(CODE_PAGE_BITS);
 
   constructor(i32: Int32Array, u32: Uint32Array) {
     this.#i32 = i32;
@@ -237,7 +238,8 @@ export class Tlb {
     const at = page & (FETCH_ENTRIES - 1);
     this.#fetchTags[at] = page * 4 + set;
     this.#fetchPages[at] = host - (linear & 0xfff);
-    this.#codePages.add(page);
+    const word = codePageWord(page);
+    this.#i32[word] = (this.#i32[word] as number) | (1 << (page & 31));
   }
 
   /** What is remembered next is part of a page of `bytes`, more than 4096. */
@@ -284,7 +286,7 @@ export class Tlb {
     const page = Math.floor(linear / 4096);
     const at = page & (FETCH_ENTRIES - 1);
     if (Math.floor((this.#fetchTags[at] as number) / 4) === page) this.#fetchTags[at] = -1;
-    return this.#codePages.has(page);
+    return (((this.#i32[codePageWord(page)] as number) >>> (page & 31)) & 1) !== 0;
   }
 
   /** A page of RAM now holds decoded code: stores to it must be seen. @param host its first byte in linear memory */
@@ -307,7 +309,7 @@ export class Tlb {
     this.#forgetDirectory();
     this.#i32.fill(0, LARGE, LARGE + LARGE_WORDS);
     this.#fetchTags.fill(-1);
-    this.#codePages.clear();
+    this.#i32.fill(0, CODE, CODE + CODE_WORDS);
   }
 
   /** A cleared entry is all ones. */
@@ -334,28 +336,7 @@ function giantPageBit(linear: number): number {
   return Math.imul((Math.floor(linear / GIANT_PAGE_BYTES) & NUMBERS) | GIANT, HASH) >>> LARGE_SHIFT;
 }
 
-/** Numbers by their low bits: it may have more than were added. */
-class BitSet {
-  readonly #words: Uint32Array;
-  readonly #mask: number;
-
-  /** @param bits a power of two */
-  constructor(bits: number) {
-    this.#words = new Uint32Array(bits / 32);
-    this.#mask = bits - 1;
-  }
-
-  add(number: number): void {
-    const bit = number & this.#mask;
-    this.#words[bit >> 5] = (this.#words[bit >> 5] as number) | (1 << (bit & 31));
-  }
-
-  has(number: number): boolean {
-    const bit = number & this.#mask;
-    return (((this.#words[bit >> 5] as number) >>> (bit & 31)) & 1) !== 0;
-  }
-
-  clear(): void {
-    this.#words.fill(0);
-  }
+/** Where a page's bit is among those of pages with code. */
+function codePageWord(page: number): number {
+  return CODE + ((page >>> 5) & (CODE_WORDS - 1));
 }

@@ -366,8 +366,11 @@ row(
   "0f 01 /7 mem",
   "INVLPG M",
   (i) => {
-    i.passAddress(0, 1, "read");
-    i.helper("invlpg");
+    const address = i.linear(0, 1, "read");
+    i.if(i.op("i32.eqz", i.call("invalidate_quickly", "i32", [address])), () => {
+      i.storeState(ADDRESS, "i64", address);
+      i.helper("invlpg");
+    });
     i.proceed();
   },
   PRIVILEGED_ENDS,
