@@ -17,6 +17,7 @@ import { Random } from "../src/engine/testing/random.ts";
 import { shrink } from "../src/engine/testing/shrink.ts";
 import { Silicon } from "../src/engine/testing/silicon.ts";
 import { decodeCase, formatCase, formatOutcome, parseCase } from "../src/engine/testing/text.ts";
+import { JITS } from "../src/engine/wasm/regions/jit.ts";
 import { disassembleBytes } from "../src/engine/x86/disassemble.ts";
 import type { Row } from "../src/engine/x86/row.ts";
 import { TABLE } from "../src/engine/x86/table.ts";
@@ -45,11 +46,12 @@ if (!(opened instanceof Silicon)) {
   process.exit();
 }
 const silicon = opened;
-if (values.jit !== "off" && values.jit !== "on" && values.jit !== "always") {
-  console.error("--jit is off, on or always");
+const jit = JITS.find((mode) => mode === values.jit);
+if (jit === undefined) {
+  console.error(`--jit ${values.jit}: must be one of ${JITS.join(", ")}`);
   process.exit(2);
 }
-const cpu = new EngineCpu(values.jit);
+const cpu = new EngineCpu(jit);
 process.exitCode = values.case === undefined ? campaign() : single(values.case);
 silicon.close();
 
