@@ -52,7 +52,6 @@ export interface Surroundings {
  * that keeps registers, flags and budget in locals until it leaves.
  */
 export class RegionEmitter extends OperandPlaces {
-  private readonly byRip: ReadonlyMap<bigint, Node>;
   private readonly notesAt: Surroundings["notesAt"];
   private readonly hotAfter: number;
   private readonly callee: Surroundings["callee"];
@@ -74,7 +73,6 @@ export class RegionEmitter extends OperandPlaces {
     this.notesAt = notesAt;
     this.callee = callee;
     this.hotAfter = hotAfter;
-    this.byRip = new Map(nodes.map((node) => [node.block.rip, node]));
   }
 
   body(): void {
@@ -211,8 +209,8 @@ export class RegionEmitter extends OperandPlaces {
   /** Go on at an address, in the region if it is there. */
   private edge(rip: bigint, effect: FlagEffect | undefined): void {
     const { node } = this;
-    const target = this.byRip.get(rip);
-    if (target === undefined || !node.successors.includes(target)) {
+    const target = node.successors.find(({ block }) => block.rip === rip);
+    if (target === undefined) {
       this.setRip(rip);
       if (this.isSamePage(rip)) {
         this.i32(this.newLink());

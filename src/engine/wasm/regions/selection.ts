@@ -4,6 +4,7 @@ import { Decoder } from "../../x86/decoder.ts";
 import { MODE_CODE_64 } from "../../x86/mode.ts";
 import { MXCSR_FAST, RIP } from "../../x86/state.ts";
 import type { Block, Blocks } from "../blocks.ts";
+import { type Frame, Frames } from "./frames.ts";
 import { type Node, newNode, structure } from "./graph.ts";
 import { atBlock, isSameStack, type KnownX87, knownX87 } from "./known-stack.ts";
 import { liftBlock, type RegionBlock } from "./region-block.ts";
@@ -15,6 +16,30 @@ const MAXIMUM_BLOCKS = 64;
 const MAXIMUM_INSTRUCTIONS = 600;
 /** A region of so many blocks may become part of others as well; at larger ones they end, unless they lead back. */
 const SMALL_REGION_BLOCKS = 12;
+
+/** Nothing is there more than once. */
+const NONE: ReadonlySet<bigint> = new Set();
+
+/** A place in a function. */
+interface Place {
+  readonly rip: bigint;
+  readonly frame: Frame;
+}
+
+/** A block of a region, and where it goes on. */
+interface Member {
+  node: Node;
+  readonly frame: Frame;
+  ways: readonly Place[];
+}
+
+interface Reached {
+  readonly frames: Frames;
+  readonly members: readonly Member[];
+  readonly instructions: number;
+  /** There was no room for all. */
+  readonly isCut: boolean;
+}
 
 /** Chooses what becomes a region: code that has run already, as far as it can be told where it goes. */
 export class Selection {
@@ -37,19 +62,34 @@ export class Selection {
     this.blocksBehind = blocksBehind;
   }
 
+  /** Blocks that are reached from the entry, those found first first. Undefined: the entry stays with tier 0. */
+  select(core: Core, entry: Block, mode: number): readonly Node[] | undefined {
+    const found = this.reach(core, entry, mode, NONE);
+    if (found === undefined) return undefined;
+    const { frames, members, instructions } = found;
+    const inlined = frames.inlinable(
+      MAXIMUM_INSTRUCTIONS - instructions,
+      MAXIMUM_BLOCKS - members.length,
+    );
+    const copied = inlined.size === 0 ? undefined : this.reach(core, entry, mode, inlined);
+    return this.connected(copied === undefined || copied.isCut ? found : copied);
+  }
+
   /**
-   * Blocks that are reached from the entry, those found first first. Undefined: the entry stays with tier 0.
+   * @param inlined functions that are there once for each call
    * @param returned what is known of the x87 unit behind functions that leave another stack than they find
    */
-  select(
+  private reach(
     core: Core,
     entry: Block,
     mode: number,
+    inlined: ReadonlySet<bigint>,
     returned: ReadonlyMap<bigint, KnownX87> = new Map(),
-  ): readonly Node[] | undefined {
-    const nodes = new Map<bigint, Node>();
+  ): Reached | undefined {
+    const members: Member[] = [];
     const isFast = core.get(MXCSR_FAST) !== 0;
     let instructions = 0;
+    let isCut = false;
     const lift = (
       block: Block,
       rip: bigint,
@@ -69,71 +109,86 @@ export class Selection {
         x87,
       );
     };
-    const add = (block: Block, rip: bigint, x87: KnownX87 | undefined): Node | undefined => {
+    const add = (block: Block, { rip, frame }: Place, x87: KnownX87 | undefined): boolean => {
       const lifted = lift(block, rip, x87);
-      if (lifted === undefined) return undefined;
+      if (lifted === undefined) return false;
       instructions += lifted.instructions.length;
       const node = newNode(lifted);
-      nodes.set(rip, node);
-      return node;
+      frame.nodes.set(rip, node);
+      members.push({ node, frame, ways: [] });
+      return true;
     };
     const entryRip = mode & MODE_CODE_64 ? (core.u64[RIP >> 3] as bigint) : BigInt(core.get(RIP));
-    const firstRip = BigInt.asIntN(64, entryRip);
-    if (add(entry, firstRip, knownX87(core)) === undefined) return undefined;
+    const first = BigInt.asIntN(64, entryRip);
+    const frames = new Frames(first, inlined);
+    if (!add(entry, { rip: first, frame: frames.root }, knownX87(core))) return undefined;
     const rejected = new Set<bigint>();
-    /** Functions, by their first addresses, that blocks belong to. */
-    const functions = new Map<bigint, bigint>();
-    for (const node of nodes.values()) {
-      const { falls, jumps, returnSite, flow } = node.block;
-      const called = calledBy(node);
-      const within = functions.get(node.block.rip);
-      if (within !== undefined && !returned.has(within)) {
-        const stack = stackReturned(node, within, nodes.values());
+    for (const member of members) {
+      const { node, frame } = member;
+      const { flow, returnSite } = node.block;
+      const function_ = frame.entry;
+      if (frame !== frames.root && !returned.has(function_)) {
+        const stack = stackReturned(node, function_, members);
         if (stack !== undefined)
-          return this.select(core, entry, mode, new Map([...returned, [within, stack]]));
+          return this.reach(core, entry, mode, inlined, new Map([...returned, [function_, stack]]));
       }
-      const known = this.sites.targetsOf(node.block);
-      for (const rip of [...jumps, ...(falls === undefined ? [] : [falls]), returnSite, ...known]) {
-        if (rip === undefined || nodes.has(rip) || rejected.has(rip)) continue;
-        const isBehind = rip === returnSite && called !== undefined;
-        const x87 = (isBehind && returned.get(called)) || atBlock(flow.x87);
-        if (nodes.size >= MAXIMUM_BLOCKS || instructions >= MAXIMUM_INSTRUCTIONS) break;
-        const block = this.blockAt(core, node, rip, mode);
-        const distance = Number(rip - firstRip);
-        if (
-          block === undefined ||
-          Math.abs(distance) >= REACH - 4096 ||
-          add(block, rip, x87) === undefined
-        )
-          rejected.add(rip);
-        else {
-          const inside = isBehind ? within : (called ?? within);
-          if (inside !== undefined) functions.set(rip, inside);
+      member.ways = this.waysFrom(node.block, frame, frames);
+      const behind = returnSite === undefined ? [] : [{ rip: returnSite, frame }];
+      for (const place of [...member.ways, ...behind]) {
+        const { rip } = place;
+        if (place.frame.nodes.has(rip) || rejected.has(rip)) continue;
+        if (members.length >= MAXIMUM_BLOCKS || instructions >= MAXIMUM_INSTRUCTIONS) {
+          isCut = true;
+          break;
         }
+        const called = rip === returnSite && place.frame === frame ? calledBy(node) : undefined;
+        const x87 = (called !== undefined && returned.get(called)) || atBlock(flow.x87);
+        const block = this.blockAt(core, node, rip, mode);
+        const isNear = Math.abs(Number(rip - first)) < REACH - 4096;
+        if (block === undefined || !isNear || !add(block, place, x87)) rejected.add(rip);
       }
     }
     // What is jumped to in the middle of a block would be there twice, and a loop be entered at two places.
-    for (const [rip, { block }] of nodes) {
-      const { instructions, x87 } = block;
-      const count = instructions.findIndex((one, k) => k > 0 && nodes.has(one.rip));
-      if (count > 0) nodes.set(rip, newNode(lift(block.block, rip, x87, count) as RegionBlock));
+    for (const member of members) {
+      const { block } = member.node;
+      const { nodes } = member.frame;
+      const count = block.instructions.findIndex((one, k) => k > 0 && nodes.has(one.rip));
+      if (count <= 0) continue;
+      const shorter = lift(block.block, block.rip, block.x87, count) as RegionBlock;
+      member.node = newNode(shorter);
+      member.ways = this.waysFrom(shorter, member.frame, frames);
+      nodes.set(block.rip, member.node);
     }
-    const returnSites = [...nodes.values()].flatMap(({ block }) => {
-      const site = block.returnSite === undefined ? undefined : nodes.get(block.returnSite);
-      return site === undefined ? [] : [site];
-    });
-    for (const node of nodes.values()) {
-      const { falls, jumps, returns, flow } = node.block;
-      const fits = ({ block }: Node): boolean => isSameStack(block.x87, flow.x87);
-      const direct = falls === undefined ? jumps : [...jumps, falls];
-      for (const rip of [...direct, ...this.sites.targetsOf(node.block)]) {
-        const successor = nodes.get(rip);
-        if (successor !== undefined && fits(successor)) node.successors.push(successor);
+    return { frames, members, instructions, isCut };
+  }
+
+  /** Where a block goes on, as far as it is known; not where it returns to. */
+  private waysFrom(block: RegionBlock, frame: Frame, frames: Frames): readonly Place[] {
+    const { falls, jumps, returnSite } = block;
+    const targets = [...jumps, ...this.sites.targetsOf(block)];
+    if (returnSite === undefined)
+      return [...targets, ...(falls === undefined ? [] : [falls])].map((rip) => ({ rip, frame }));
+    return targets.map((rip) => ({ rip, frame: frames.called(rip, returnSite, frame) }));
+  }
+
+  /** Let blocks know which come behind them, in order. */
+  private connected({ members }: Reached): readonly Node[] {
+    for (const { node, frame, ways } of members) {
+      const { returns, flow } = node.block;
+      const places = returns
+        ? frame.returns.map((one) => ({ rip: one.site, frame: one.frame }))
+        : ways;
+      const successors = new Map<bigint, Node>();
+      for (const { rip, frame } of places) {
+        const successor = frame.nodes.get(rip);
+        if (successor === undefined || !isSameStack(successor.block.x87, flow.x87)) continue;
+        if (!successors.has(rip)) successors.set(rip, successor);
       }
-      if (returns) node.successors.push(...new Set(returnSites.filter(fits)));
+      node.successors = [...successors.values()];
     }
-    this.endAtOthers([...nodes.values()]);
-    return structure(nodes.get(firstRip) as Node);
+    const nodes = members.map(({ node }) => node);
+    this.endAtOthers(nodes);
+    return structure(nodes[0] as Node);
   }
 
   /** Let a region end where another large one begins, if nothing leads back from there. */
@@ -170,11 +225,11 @@ function calledBy({ block }: Node): bigint | undefined {
 function stackReturned(
   { block: { returns, flow } }: Node,
   within: bigint,
-  nodes: Iterable<Node>,
+  members: readonly Member[],
 ): KnownX87 | undefined {
   if (!returns) return undefined;
-  const differs = [...nodes].some(
-    (node) => calledBy(node) === within && !isSameStack(node.block.flow.x87, flow.x87),
+  const differs = members.some(
+    ({ node }) => calledBy(node) === within && !isSameStack(node.block.flow.x87, flow.x87),
   );
   return differs ? atBlock(flow.x87) : undefined;
 }
