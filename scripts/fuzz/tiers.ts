@@ -2,11 +2,16 @@
 import { deepStrictEqual } from "node:assert/strict";
 import { Random } from "../../src/engine/testing/random.ts";
 import { numberProgram } from "../../src/engine/wasm/regions/testing/numbers.ts";
-import { program } from "../../src/engine/wasm/regions/testing/program.ts";
+import { program, tangledProgram } from "../../src/engine/wasm/regions/testing/program.ts";
 import { ProgramMachine } from "../../src/engine/wasm/regions/testing/run-program.ts";
 import type { Target } from "./worker.ts";
 
-const TURNS = 150;
+/** Programs, how they are run, and how often they go round. */
+const KINDS = [
+  [program, "run", 150],
+  [tangledProgram, "run", 2000],
+  [numberProgram, "runNumbers", 150],
+] as const;
 
 const reference = new ProgramMachine("off");
 const compiled = new ProgramMachine("always");
@@ -14,12 +19,11 @@ const compiled = new ProgramMachine("always");
 export const target: Target = {
   run(seed, number) {
     const values = () => new Random(Math.imul(seed, 0x9e37_79b1) ^ number);
-    const [make, run] =
-      number % 2 === 0 ? ([program, "run"] as const) : ([numberProgram, "runNumbers"] as const);
+    const [make, run, turns] = KINDS[number % KINDS.length] as (typeof KINDS)[number];
     const code = make(values());
-    const expected = reference[run](code, TURNS, values());
-    deepStrictEqual(compiled[run](code, TURNS, values()), expected);
-    deepStrictEqual(compiled[run](code, TURNS, values(), values()), expected);
+    const expected = reference[run](code, turns, values());
+    deepStrictEqual(compiled[run](code, turns, values()), expected);
+    deepStrictEqual(compiled[run](code, turns, values(), values()), expected);
     return expected.stop;
   },
 };

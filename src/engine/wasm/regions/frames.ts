@@ -1,4 +1,4 @@
-import type { Node } from "./graph.ts";
+import type { Node } from "./node.ts";
 
 /**
  * A function as a region has it: its code, and where that returns to. What is called from several

@@ -1,64 +1,25 @@
-import type { RegionBlock } from "./region-block.ts";
+import { addDispatcher, entranceOf, linksOf } from "./dispatcher.ts";
+import type { Node } from "./node.ts";
 
-/** A block as a node of its region's control flow. */
-export interface Node {
-  readonly block: RegionBlock;
-  /** Ways on from here, and those of them that stay in the region. */
-  readonly ways: number;
-  successors: Node[];
-  /** Position in reverse postorder. */
-  order: number;
-  dominator: Node | undefined;
-  /** Nodes it dominates immediately. */
-  children: Node[];
-  /** More than one forward edge comes here. */
-  isMerge: boolean;
-  isLoopHead: boolean;
-  /** The budget is checked here for so many instructions, up to the next check; 0: no check. */
-  check: number;
-  /** The flags that hold before it are looked at, in it or behind it. */
-  flagsRead: boolean;
-  /** They are what the flags are when the region is left, somewhere in it or behind it. */
-  flagsLeft: boolean;
-}
-
+/** Dispatchers of a region. */
+const MAXIMUM_DISPATCHERS = 8;
 /** Most instructions between two checks of the budget. */
 export const CHECK_DISTANCE = 64;
-
-export function newNode(block: RegionBlock): Node {
-  return {
-    block,
-    ways: waysOf(block),
-    successors: [],
-    order: -1,
-    dominator: undefined,
-    children: [],
-    isMerge: false,
-    isLoopHead: false,
-    check: 0,
-    flagsRead: true,
-    flagsLeft: true,
-  };
-}
-
-/** An indirect jump may go anywhere, so one way of it is not counted on. */
-function waysOf({ jumps, falls, flow }: RegionBlock): number {
-  const indirect = [...flow.targets.keys()].some(({ op }) => op.kind === "jump-indirect");
-  return jumps.length + (falls === undefined ? 0 : 1) + (indirect ? 1000 : 0);
-}
 
 /** Nodes that can be reached, in reverse postorder. */
 function reversePostorder(entry: Node): Node[] {
   const seen = new Set<Node>([entry]);
+  entry.links = linksOf(entry);
   const postorder: Node[] = [];
   const stack: { node: Node; next: number }[] = [{ node: entry, next: 0 }];
   for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
-    const successor = top.node.successors[top.next++];
+    const successor = top.node.links[top.next++];
     if (successor === undefined) {
       postorder.push(top.node);
       stack.pop();
     } else if (!seen.has(successor)) {
       seen.add(successor);
+      successor.links = linksOf(successor);
       stack.push({ node: successor, next: 0 });
     }
   }
@@ -73,7 +34,7 @@ function reversePostorder(entry: Node): Node[] {
 function setDominators(nodes: readonly Node[]): void {
   const predecessors = new Map<Node, Node[]>(nodes.map((node) => [node, []]));
   for (const node of nodes)
-    for (const successor of node.successors) predecessors.get(successor)?.push(node);
+    for (const successor of node.links) predecessors.get(successor)?.push(node);
   const entry = nodes[0] as Node;
   for (const node of nodes) node.dominator = undefined;
   entry.dominator = entry;
@@ -109,33 +70,35 @@ function dominates(a: Node, b: Node): boolean {
 }
 
 /**
- * Order the nodes and find out how they nest. Edges that enter a loop not at
- * its head become ways out of the region, so that what remains is reducible.
+ * Order the nodes and find out how they nest. A loop that can be entered at several places gets a
+ * dispatcher in front of them, so that all loops have one head; of too many, such edges become ways
+ * out of the region.
  *
  * @returns the nodes in reverse postorder
  */
 export function structure(entry: Node): Node[] {
   let nodes: Node[];
-  for (;;) {
+  for (let dispatchers = 0; ; dispatchers++) {
     nodes = reversePostorder(entry);
     setDominators(nodes);
-    let reducible = true;
-    for (const node of nodes) {
-      const kept = node.successors.filter(
-        (successor) => successor.order > node.order || dominates(successor, node),
+    const isProper = (node: Node, link: Node): boolean =>
+      link.order > node.order || dominates(link, node);
+    const bad = nodes.filter((node) => !node.links.every((link) => isProper(node, link)));
+    const [first] = bad;
+    if (first === undefined) break;
+    const head = first.links.find((link) => !isProper(first, link)) as Node;
+    if (dispatchers < MAXIMUM_DISPATCHERS && addDispatcher(nodes, head)) continue;
+    for (const node of bad)
+      node.successors = node.successors.filter((successor) =>
+        isProper(node, entranceOf(node, successor)),
       );
-      if (kept.length === node.successors.length) continue;
-      node.successors = kept;
-      reducible = false;
-    }
-    if (reducible) break;
   }
   const forward = new Map<Node, number>();
   for (const node of nodes) {
     if (node !== entry) node.dominator?.children.push(node);
-    for (const successor of node.successors)
-      if (successor.order <= node.order) successor.isLoopHead = true;
-      else forward.set(successor, (forward.get(successor) ?? 0) + 1);
+    for (const link of node.links)
+      if (link.order <= node.order) link.isLoopHead = true;
+      else forward.set(link, (forward.get(link) ?? 0) + 1);
   }
   for (const [node, edges] of forward) node.isMerge = edges > 1;
   setChecks(nodes);
@@ -152,7 +115,7 @@ function setChecks(nodes: readonly Node[]): void {
     const node = nodes[k] as Node;
     const own = node.block.instructions.length;
     let rest = 0;
-    for (const successor of node.successors) {
+    for (const successor of node.links) {
       if (checked.has(successor)) continue;
       const path = ahead.get(successor) as number;
       if (own + path > CHECK_DISTANCE) checked.add(successor);
@@ -167,7 +130,9 @@ function setLiveFlags(nodes: readonly Node[]): void {
   for (const node of nodes) {
     const { readsFlags, leavesFlags, killsFlags } = node.block.flow;
     node.flagsRead = readsFlags;
-    node.flagsLeft = leavesFlags || (!killsFlags && node.successors.length < node.ways);
+    // a dispatcher may leave the region in front of what it leads to
+    node.flagsLeft =
+      leavesFlags || (!killsFlags && node.successors.length < node.ways) || node.via !== undefined;
   }
   for (let changed = true; changed; ) {
     changed = false;

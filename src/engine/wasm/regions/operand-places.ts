@@ -13,7 +13,7 @@ import {
 } from "../../x86/state.ts";
 import type { Block } from "../blocks.ts";
 import { BYTES, CPU, ELSE, LOAD_CODES, type Operation, STORE_CODES } from "../emitter.ts";
-import type { Node } from "./graph.ts";
+import type { Node } from "./node.ts";
 import { WaysOut, WINDOW_WAYS, type WindowWay } from "./ways-out.ts";
 
 const I32_WRAP = 0xa7;

@@ -1,7 +1,7 @@
 import type { Value, Variable } from "../../micro/micro-op.ts";
 import { Emitter } from "../emitter.ts";
 import type { ValueType } from "../module-builder.ts";
-import type { Node } from "./graph.ts";
+import type { Node } from "./node.ts";
 
 const BR = 0x0c;
 

@@ -13,10 +13,11 @@ import {
   RECORD_LOCAL,
   STORE_CODES,
 } from "../emitter.ts";
+import { entranceOf, isDispatcher } from "./dispatcher.ts";
 import { constantOf } from "./fold.ts";
-import type { Node } from "./graph.ts";
 import { type JumpTable, jumpTable } from "./jump-table.ts";
 import { conditions } from "./known-stack.ts";
+import type { Node } from "./node.ts";
 import { OperandPlaces, type PathOf } from "./operand-places.ts";
 import { wantedValues } from "./wanted.ts";
 
@@ -57,6 +58,7 @@ export class RegionEmitter extends OperandPlaces {
   private readonly callee: Surroundings["callee"];
   private readonly loops = new Map<Node, number>();
   private readonly merges = new Map<Node, number>();
+  private readonly choices: ReadonlyMap<Node, number>;
 
   /**
    * @param functions indices of the imported functions by name
@@ -70,6 +72,9 @@ export class RegionEmitter extends OperandPlaces {
     { newLink, pathOf, notesAt, callee, hotAfter }: Surroundings,
   ) {
     super(functions, templateType, nodes, newLink, pathOf);
+    this.choices = new Map(
+      nodes.filter(isDispatcher).map((node) => [node, this.newLocal("i32")] as const),
+    );
     this.notesAt = notesAt;
     this.callee = callee;
     this.hotAfter = hotAfter;
@@ -99,7 +104,7 @@ export class RegionEmitter extends OperandPlaces {
     this.fetchState();
     this.pooling = true;
     this.withWaysOut(entry.block.rip, () => {
-      this.checkBudget(entry, undefined);
+      this.checkBudget(entry, entry.check, undefined);
       this.tree(entry);
       this.code.byte(UNREACHABLE);
     });
@@ -193,6 +198,10 @@ export class RegionEmitter extends OperandPlaces {
     this.node = node;
     const { block } = node;
     const { instructions, falls, flow } = block;
+    if (isDispatcher(node)) {
+      this.dispatch(node);
+      return;
+    }
     this.wanted = wantedValues(block);
     this.get(this.budget);
     this.i32(instructions.length);
@@ -223,17 +232,47 @@ export class RegionEmitter extends OperandPlaces {
     else if (target.flagsLeft) this.postpone(effect);
     const rest = target.flagsRead || target.flagsLeft ? undefined : effect;
     if (!this.isSamePage(rip)) this.guardMapping(target, rest);
-    this.checkBudget(target, rest);
-    const loop = target.order <= node.order ? this.loops.get(target) : this.merges.get(target);
+    this.enter(target, rest);
+  }
+
+  /** Go to what comes behind the present node, through dispatchers if need be. */
+  private enter(target: Node, effect: FlagEffect | undefined): void {
+    const { node } = this;
+    const entrance = entranceOf(node, target);
+    this.checkBudget(target, entrance.check, effect);
+    for (let to = target; to !== entrance; to = to.via as Node) {
+      const via = to.via as Node;
+      this.i32(via.successors.indexOf(to));
+      this.set(this.choiceOf(via));
+    }
+    const loop =
+      entrance.order <= node.order ? this.loops.get(entrance) : this.merges.get(entrance);
     if (loop !== undefined) this.branch(loop);
     else {
-      this.tree(target);
+      this.tree(entrance);
       this.node = node;
     }
   }
 
+  /** Local with the number of the place that a dispatcher is to lead to. */
+  private choiceOf(dispatcher: Node): number {
+    return this.choices.get(dispatcher) as number;
+  }
+
+  private dispatch(dispatcher: Node): void {
+    const { successors } = dispatcher;
+    for (const _ of successors) this.open(BLOCK);
+    this.get(this.choiceOf(dispatcher));
+    this.code.byte(BR_TABLE).u32(successors.length - 1);
+    for (const k of successors.keys()) this.code.u32(k);
+    for (const successor of successors) {
+      this.close();
+      this.enter(successor, undefined);
+    }
+  }
+
   /** Leave to tier 0 unless the budget reaches from a node to the next check. */
-  private checkBudget({ block, check }: Node, effect: FlagEffect | undefined): void {
+  private checkBudget({ block }: Node, check: number, effect: FlagEffect | undefined): void {
     if (check === 0) return;
     this.get(this.budget);
     this.i32(check);

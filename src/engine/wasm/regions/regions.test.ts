@@ -1,13 +1,17 @@
 import { describe, expect, it } from "vitest";
 import { Random } from "../../testing/random.ts";
 import { bare, enterLongMode, load } from "../../testing/run-code.ts";
+import { dword } from "./testing/dword.ts";
 import { numberProgram } from "./testing/numbers.ts";
-import { program } from "./testing/program.ts";
+import { program, tangledProgram } from "./testing/program.ts";
 import { ProgramMachine } from "./testing/run-program.ts";
 
 const SEED = 20_261_122;
 const PROGRAMS = 24;
 const TURNS = 150;
+const TANGLED_PROGRAMS = 24;
+/** As many as there is stack for, if all call. */
+const BLOCKS = 400;
 const NUMBER_PROGRAMS = 60;
 
 describe("compiled code", () => {
@@ -22,6 +26,19 @@ describe("compiled code", () => {
       const where = `program of seed ${seed}: ${Buffer.from(code).toString("hex")}`;
       expect(compiled.run(code, TURNS, new Random(seed)), where).toEqual(expected);
       expect(compiled.run(code, TURNS, new Random(seed), new Random(seed)), where).toEqual(
+        expected,
+      );
+    }
+  });
+
+  it(`goes wherever tier 0 goes, through loops of many entries and calls of itself (seed ${SEED})`, () => {
+    for (let number = 0; number < TANGLED_PROGRAMS; number++) {
+      const seed = SEED + number;
+      const code = tangledProgram(new Random(seed));
+      const expected = reference.run(code, BLOCKS, new Random(seed));
+      const where = `program of seed ${seed}: ${Buffer.from(code).toString("hex")}`;
+      expect(compiled.run(code, BLOCKS, new Random(seed)), where).toEqual(expected);
+      expect(compiled.run(code, BLOCKS, new Random(seed), new Random(seed)), where).toEqual(
         expected,
       );
     }
@@ -48,7 +65,6 @@ describe("more functions than regions there may be", () => {
     const machine = bare({ jit: "always" });
     machine.engine.regions.maximum = MAXIMUM;
     enterLongMode(machine);
-    const dword = (value: number): number[] => [...new Uint8Array(Int32Array.of(value).buffer)];
     const code: number[] = [];
     // mov ecx, ROUNDS; then a call of each function; dec ecx; jnz; hlt
     code.push(0xb9, ...dword(ROUNDS));

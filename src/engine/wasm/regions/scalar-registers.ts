@@ -2,7 +2,7 @@ import type { Value } from "../../micro/micro-op.ts";
 import { PURE_OPERATIONS } from "../../micro/operations.ts";
 import { visit } from "../../micro/visit.ts";
 import { isVector } from "./bound-instruction.ts";
-import type { Node } from "./graph.ts";
+import type { Node } from "./node.ts";
 
 /**
  * Vector registers that code uses for scalars. A region keeps the low element of each

@@ -3,9 +3,9 @@ import { Lift } from "../../micro/lift.ts";
 import type { Value } from "../../micro/micro-op.ts";
 import { ADDRESS, FLAGS_AUX, FLAGS_RESULT, Leave, RECORD, STATUS } from "../../x86/state.ts";
 import { BLOCK, CPU, IF, LOAD_CODES, STORE_CODES } from "../emitter.ts";
-import type { Node } from "./graph.ts";
 import { LateFlags } from "./late-flags.ts";
 import { NarrowArithmetic } from "./narrow-arithmetic.ts";
+import type { Node } from "./node.ts";
 import type { Cached } from "./vector-registers.ts";
 
 const RETURN = 0x0f;

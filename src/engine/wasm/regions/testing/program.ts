@@ -3,6 +3,8 @@ import type { Random } from "../../../testing/random.ts";
 import { Decoder } from "../../../x86/decoder.ts";
 import { MODE_AVX, MODE_CODE_64, MODE_OSFXSR, MODE_PROTECTED } from "../../../x86/mode.ts";
 import { TABLE } from "../../../x86/table.ts";
+import { dword } from "./dword.ts";
+import { tangle } from "./tangle.ts";
 import { x87Piece } from "./x87-program.ts";
 
 const MODE = MODE_CODE_64 | MODE_PROTECTED | MODE_OSFXSR | MODE_AVX;
@@ -86,19 +88,16 @@ function some(random: Random): readonly number[] {
   return random.oneIn(4) ? onMemory(random) : onRegisters(random);
 }
 
-const rel32 = (value: number): number[] => [
-  value & 255,
-  (value >> 8) & 255,
-  (value >> 16) & 255,
-  (value >> 24) & 255,
-];
+const FNINIT = [0xdb, 0xe3];
+/** fxsave [rbx+...]; hlt. */
+const EPILOGUE = [0x0f, 0xae, 0x83, ...dword(X87_IMAGE), 0xf4];
 
 const SLOTS = 8;
 const SLOT_BYTES = 64;
 
 /** A jump to one of eight pieces of code, by the number of the turn. */
 function switchOf(random: Random): number[] {
-  const code = [0x48, 0x8d, 0x0d, ...rel32(15)]; // lea rcx, [behind the jump]
+  const code = [0x48, 0x8d, 0x0d, ...dword(15)]; // lea rcx, [behind the jump]
   code.push(0x44, 0x89, 0xf8, 0x83, 0xe0, SLOTS - 1); // mov eax, r15d; and eax, 7
   code.push(0xc1, 0xe0, Math.log2(SLOT_BYTES), 0x48, 0x01, 0xc1, 0xff, 0xe1); // shl; add rcx, rax; jmp rcx
   code.push(0xcc);
@@ -108,7 +107,7 @@ function switchOf(random: Random): number[] {
     while (piece.length > SLOT_BYTES - 5) piece.splice(0, piece.length);
     const padding = SLOT_BYTES - 5 - piece.length;
     code.push(...piece, ...new Array<number>(padding).fill(0x90));
-    code.push(0xe9, ...rel32((SLOTS - 1 - slot) * SLOT_BYTES));
+    code.push(0xe9, ...dword((SLOTS - 1 - slot) * SLOT_BYTES));
   }
   return code;
 }
@@ -126,7 +125,7 @@ export function program(random: Random): number[] {
   const returnsNumber = usesX87 && random.oneIn(2);
   if (returnsNumber) callee.push(0xdd, 0x43, 8 * random.below(8)); // fld qword [rbx+d]
   callee.push(0xc3);
-  const code: number[] = [0xdb, 0xe3, 0xe9, ...rel32(callee.length)]; // fninit; jmp over the function
+  const code: number[] = [...FNINIT, 0xe9, ...dword(callee.length)]; // jmp over the function
   const functionAt = code.length;
   code.push(...callee);
   const loop = code.length;
@@ -143,14 +142,14 @@ export function program(random: Random): number[] {
         code.push(...switchOf(random));
         break;
       case 0: // jcc over it
-        code.push(0x0f, 0x80 | random.below(16), ...rel32(body.length), ...body);
+        code.push(0x0f, 0x80 | random.below(16), ...dword(body.length), ...body);
         break;
       case 1: // an inner loop: push 3; body; dec qword [rsp]; jnz; pop
         code.push(0x6a, 0x03, ...body, 0x48, 0xff, 0x0c, 0x24);
-        code.push(0x0f, 0x85, ...rel32(-(body.length + 4 + 6)), 0x58);
+        code.push(0x0f, 0x85, ...dword(-(body.length + 4 + 6)), 0x58);
         break;
       case 2:
-        code.push(0xe8, ...rel32(functionAt - (code.length + 5)));
+        code.push(0xe8, ...dword(functionAt - (code.length + 5)));
         if (returnsNumber) code.push(0xdd, 0x5b, 8 * random.below(8)); // fstp qword [rbx+d]
         code.push(...body);
         break;
@@ -159,8 +158,11 @@ export function program(random: Random): number[] {
     }
   }
   code.push(0x49, 0xff, 0xcf); // dec r15
-  code.push(0x0f, 0x85, ...rel32(loop - (code.length + 6)));
-  code.push(0x0f, 0xae, 0x83, ...rel32(X87_IMAGE)); // fxsave [rbx+...]
-  code.push(0xf4);
-  return code;
+  code.push(0x0f, 0x85, ...dword(loop - (code.length + 6)));
+  return [...code, ...EPILOGUE];
+}
+
+/** A program of functions that are {@link tangle}d: R15 blocks of it. */
+export function tangledProgram(random: Random): number[] {
+  return [...FNINIT, ...tangle(random, () => some(random)), ...EPILOGUE];
 }
