@@ -175,6 +175,14 @@ function limitRun(code: Assembler, shift: number): void {
   code.if(() => code.get(ROOM).set(RUN));
 }
 
+/** From the first elements of strings that go down to the lowest bytes of the run. */
+export function toLowest(code: Assembler, sides: readonly Side[], shift: number): void {
+  for (const { host } of sides) {
+    code.get(host).get(RUN).op("i32.wrap_i64").i32(1).op("i32.sub");
+    code.i32(shift).op("i32.shl").op("i32.sub").set(host);
+  }
+}
+
 /** Sets SIZE to RUN in bytes. */
 export function sizeOfRun(code: Assembler, shift: number): void {
   code.get(RUN).op("i32.wrap_i64").i32(shift).op("i32.shl").set(SIZE);

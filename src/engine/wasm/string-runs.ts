@@ -31,6 +31,7 @@ import {
   STRING_LOCALS,
   sidesOf,
   sizeOfRun,
+  toLowest,
 } from "./string-places.ts";
 
 /**
@@ -114,11 +115,7 @@ function pieces(code: Assembler, kind: StringRunKind, shift: number, down: boole
       const giveUp: GiveUp = (depth) => code.branchIf(depth + 1);
       code.get(LEFT).tee(RUN).op("i64.eqz").branchIf(1);
       for (const side of sides) locate(code, side, shift, down, giveUp, () => walk(code, side));
-      if (down)
-        for (const { host } of sides) {
-          code.get(host).get(RUN).op("i32.wrap_i64").i32(1).op("i32.sub");
-          code.i32(shift).op("i32.shl").op("i32.sub").set(host);
-        }
+      if (down) toLowest(code, sides, shift);
       sizeOfRun(code, shift);
       if (kind === "stos") fill(code);
       else if (kind === "movs") {

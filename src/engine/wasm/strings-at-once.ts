@@ -11,7 +11,7 @@ import {
 import { Assembler } from "./assembler.ts";
 import type { Signature } from "./module-builder.ts";
 import { comparePair, compareWithPattern, elementLoad } from "./string-comparisons.ts";
-import { copyUp, fill } from "./string-moves.ts";
+import { copyDown, copyUp, fill } from "./string-moves.ts";
 import {
   ACCUMULATOR,
   AT,
@@ -29,11 +29,12 @@ import {
   STRING_LOCALS,
   sidesOf,
   sizeOfRun,
+  toLowest,
 } from "./string-places.ts";
 
 /**
- * Repeated string instructions of compiled code in 64-bit mode, all at once or not at all: upwards,
- * where either string lies in a window, or in one page that the TLB knows.
+ * Repeated string instructions of compiled code in 64-bit mode, all at once or not at all:
+ * where either string lies in a window, or in one page that the TLB knows. Comparisons only upwards.
  *
  * (vCPU base, executions that the budget has beyond this one, source or accumulator, target, RCX) ->
  * 0: nothing was done. MOVS and STOS: executions that it would have taken. Others: elements that were
@@ -59,30 +60,55 @@ export const stringsAtOnce = () =>
 function stringAtOnce(kind: StringRunKind, shift: number): Assembler {
   const code = new Assembler();
   const giveUp: GiveUp = () => code.if(() => code.i64(0n).return());
-  code.get(CPU).load("i32", EFLAGS).i32(EFLAGS_DF).op("i32.and");
-  giveUp(0);
   code.get(COUNT).set(LEFT);
   // most are short
   code.get(COUNT).i64(BigInt(STRING_ELEMENTS)).op("i64.gt_u");
   code.if(() => limitByBudget(code, kind, giveUp));
-  code.get(LEFT).set(RUN);
   findWindows(code);
-  for (const side of sidesOf(kind))
-    locate(code, side, shift, false, giveUp, () => code.i64(0n).return());
-  if (!compares(kind)) {
-    code.get(RUN).get(COUNT).op("i64.ne");
-    giveUp(0);
-  }
-  sizeOfRun(code, shift);
   if (kind === "stos" || kind.startsWith("scas")) {
     code.get(ACCUMULATOR);
     repeatElement(code, shift);
   }
-  if (kind === "movs") copyUp(code, shift, giveUp);
-  else if (kind === "stos") fill(code);
-  else return comparison(code, kind, shift, giveUp);
+  code.get(CPU).load("i32", EFLAGS).i32(EFLAGS_DF).op("i32.and");
+  if (compares(kind)) {
+    giveUp(0);
+    return comparison(code, kind, shift, giveUp);
+  }
+  code.if(
+    () => move(code, kind, shift, true, giveUp),
+    () => move(code, kind, shift, false, giveUp),
+  );
   code.get(COUNT).get(COUNT).i64(0n).op("i64.ne").op("i64.extend_i32_u").op("i64.sub");
   return code.i64(ELEMENTS_SHIFT).op("i64.shr_u").i64(1n).op("i64.add");
+}
+
+function locateAll(
+  code: Assembler,
+  kind: StringRunKind,
+  shift: number,
+  down: boolean,
+  giveUp: GiveUp,
+): void {
+  code.get(LEFT).set(RUN);
+  for (const side of sidesOf(kind))
+    locate(code, side, shift, down, giveUp, () => code.i64(0n).return());
+}
+
+function move(
+  code: Assembler,
+  kind: StringRunKind,
+  shift: number,
+  down: boolean,
+  giveUp: GiveUp,
+): void {
+  locateAll(code, kind, shift, down, giveUp);
+  code.get(RUN).get(COUNT).op("i64.ne");
+  giveUp(0);
+  if (down) toLowest(code, sidesOf(kind), shift);
+  sizeOfRun(code, shift);
+  if (kind === "stos") fill(code);
+  else if (down) copyDown(code, giveUp);
+  else copyUp(code, shift, giveUp);
 }
 
 /** Comparisons may end sooner than their count. */
@@ -107,6 +133,8 @@ function comparison(
   shift: number,
   giveUp: GiveUp,
 ): Assembler {
+  locateAll(code, kind, shift, false, giveUp);
+  sizeOfRun(code, shift);
   if (kind === "cmps-equal") comparePair(code);
   else compareWithPattern(code, shift, kind === "scas-equal");
   code.get(AT).get(SIZE).op("i32.eq");

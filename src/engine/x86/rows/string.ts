@@ -29,10 +29,13 @@ const RCX = 1;
 const RSI = 6;
 const RDI = 7;
 
+function goesDown(i: Instruction): Value {
+  return i.op("i32.and", i.loadState(EFLAGS, "i32"), i.i32(EFLAGS_DF));
+}
+
 /** Plus or minus the element's size, by DF. */
 function step(i: Instruction, bytes: number): Value {
-  const down = i.op("i32.and", i.loadState(EFLAGS, "i32"), i.i32(EFLAGS_DF));
-  return i.select(down, i.i64(-bytes), i.i64(bytes));
+  return i.select(goesDown(i), i.i64(-bytes), i.i64(bytes));
 }
 
 function advance(i: Instruction, register: number, by: Value): void {
@@ -92,9 +95,11 @@ function allAtOnce(i: Instruction, kind: StringRunKind, bytes: number): boolean 
   const compares = kind !== "movs" && kind !== "stos";
   const shift = i.i64(Math.log2(bytes));
   const size = i.shl(compares ? result : count, shift);
+  // comparisons go up here
+  const by = compares ? size : i.select(goesDown(i), i.sub(i.i64(0), size), size);
   i.setGeneral(RCX, 64, compares ? i.sub(count, result) : i.i64(0));
-  if (hasSource) i.setGeneral(RSI, 64, i.add(from, size));
-  i.setGeneral(RDI, 64, i.add(to, size));
+  if (hasSource) i.setGeneral(RSI, 64, i.add(from, by));
+  i.setGeneral(RDI, 64, i.add(to, by));
   const more = i.sub(result, i.i64(1));
   i.spend(i.wrap(compares ? i.shrU(more, i.i64(Math.log2(STRING_ELEMENTS))) : more));
   if (compares) {
