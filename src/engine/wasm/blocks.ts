@@ -153,7 +153,7 @@ export class Blocks {
 
   /** The block with this header record, unless it is forgotten; -1: none. */
   ofRecord(record: number): Block | undefined {
-    return record < 0 || this.words[record >> 2] === STALE_SLOT ? undefined : this.object(record);
+    return record < 0 || this.isForgotten(record) ? undefined : this.object(record);
   }
 
   private object(record: number): Block {
@@ -169,6 +169,11 @@ export class Blocks {
       this.objects.set(record, block);
     }
     return block;
+  }
+
+  /** Whether a header record's block is no more. */
+  isForgotten(record: number): boolean {
+    return this.words[record >> 2] === STALE_SLOT;
   }
 
   /** Host-physical address of a block's code. */

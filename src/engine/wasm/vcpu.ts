@@ -442,6 +442,20 @@ export class WasmVcpu implements Vcpu {
     return record;
   }
 
+  /** The block of one instruction at RIP, by its header record. */
+  private findSingle(): number {
+    const { core } = this;
+    const { blocks } = this.engine;
+    const low = core.get(RIP);
+    const high = core.get(RIP + 4);
+    const mode = core.get(MODE);
+    const known = core.jumpCache.single(low, high, mode);
+    if (known >= 0 && !blocks.isForgotten(known)) return known;
+    const record = blocks.find(core, 1);
+    core.jumpCache.addSingle(low, high, mode, record);
+    return record;
+  }
+
   private enterAtRip(): Leave {
     this.core.inGuest = true;
     const leave = this.engine.code.jump(this.core.base);
@@ -477,7 +491,7 @@ export class WasmVcpu implements Vcpu {
   /** Run at most `count` instructions, no more than the budget, to the end of their block. */
   private runAtMost(count: number): Leave {
     const { core } = this;
-    const record = this.engine.blocks.find(core, count);
+    const record = count === 1 ? this.findSingle() : this.engine.blocks.find(core, count);
     this.withheld = core.budget - count;
     this.end -= this.withheld;
     core.budget = count;

@@ -13,6 +13,11 @@ export function jumpCacheEntry(ripLow: number): number {
   return JUMP_CACHE + ((ripLow ^ (ripLow >>> 12)) & (JUMP_CACHE_ENTRIES - 1)) * 4 * ENTRY_WORDS;
 }
 
+/** Stands in the mode of entries for blocks of one instruction; no mode has it. */
+const SINGLE = 0x8000;
+/** Those have an entry of their own. */
+const SINGLE_PLACE = 0x800;
+
 /**
  * Recently entered blocks by RIP, in the vCPU's state, where generated code looks them up. An entry
  * is as good as the translation of the page that RIP lies in.
@@ -27,8 +32,28 @@ export class JumpCache {
 
   /** @param record address of the block's header record */
   add(ripLow: number, ripHigh: number, mode: number, record: number): void {
+    this.#fill(jumpCacheEntry(ripLow) >> 2, ripLow, ripHigh, mode, record);
+  }
+
+  /** As {@link add}, for {@link single}; generated code does not find it. */
+  addSingle(ripLow: number, ripHigh: number, mode: number, record: number): void {
+    const entry = jumpCacheEntry(ripLow ^ SINGLE_PLACE) >> 2;
+    this.#fill(entry, ripLow, ripHigh, mode | SINGLE, record);
+  }
+
+  /** The header record of the block of one instruction at an address, or -1. */
+  single(ripLow: number, ripHigh: number, mode: number): number {
     const i32 = this.#i32;
-    const entry = jumpCacheEntry(ripLow) >> 2;
+    const entry = jumpCacheEntry(ripLow ^ SINGLE_PLACE) >> 2;
+    return i32[entry] === (ripLow | 0) &&
+      i32[entry + 1] === (ripHigh | 0) &&
+      i32[entry + 2] === (mode | SINGLE)
+      ? (i32[entry + 3] as number)
+      : -1;
+  }
+
+  #fill(entry: number, ripLow: number, ripHigh: number, mode: number, record: number): void {
+    const i32 = this.#i32;
     this.#filled.add(entry);
     i32[entry] = ripLow;
     i32[entry + 1] = ripHigh;
