@@ -12,6 +12,7 @@ import type {
   Variable,
 } from "./micro-op.ts";
 import { PURE_OPERATIONS } from "./operations.ts";
+import { widthOf } from "./width.ts";
 
 const LOADS: Record<Load, ValueType> = {
   i32: "i32",
@@ -294,7 +295,8 @@ export class Lift {
 
   /** The low `bits` of a 64-bit value, zero-extended. */
   truncate(value: Value, bits: number): Value {
-    return bits === 64 ? value : this.and(value, this.i64((1n << BigInt(bits)) - 1n));
+    if (bits === 64 || widthOf(value) <= bits) return value;
+    return this.and(value, this.i64((1n << BigInt(bits)) - 1n));
   }
 
   /** The low `bits` of a 64-bit value, sign-extended. */

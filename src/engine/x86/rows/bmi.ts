@@ -9,6 +9,7 @@ import type { Value } from "../../micro/micro-op.ts";
 import type { Instruction } from "../instruction.ts";
 import { row, type Semantics } from "../row.ts";
 import { multiplyHigh } from "./arithmetic.ts";
+import { rotated } from "./shift.ts";
 
 /** BMI1, BMI2 and ADX: bit manipulation on general registers, most of it VEX-encoded. */
 
@@ -129,8 +130,7 @@ row("VEX L0 F2 0f 3a f0", "RORX Gy,Ey,Ib", (i) => {
   const bits = i.width(0);
   const a = i.read(1);
   const count = i.and(i.read(2), i.i64(bits - 1));
-  if (bits === 64) i.write(0, i.op("i64.rotr", a, count));
-  else i.write(0, i.or(i.shrU(a, count), i.shl(a, i.sub(i.i64(32), count))));
+  i.write(0, rotated(i, "rotr", bits, a, count) as Value);
 });
 
 /** Shifts by a register that leave the flags alone. */

@@ -34,13 +34,14 @@ function shiftLeft(i: Instruction, bits: number, a: Value, count: Value): Shifte
 
 function shiftRight(i: Instruction, bits: number, a: Value, count: Value): Shifted {
   const before = i.shrU(a, i.sub(count, i.i64(1)));
-  const result = i.shrU(before, i.i64(1));
+  const result = i.shrU(a, count);
   return { result, carry: bit(i, before, i.i64(0)), overflow: top(i, before, bits) };
 }
 
 function shiftArithmetic(i: Instruction, bits: number, a: Value, count: Value): Shifted {
-  const before = i.shrS(i.signExtend(a, bits), i.sub(count, i.i64(1)));
-  const result = i.truncate(i.shrS(before, i.i64(1)), bits);
+  const signed = i.signExtend(a, bits);
+  const before = i.shrS(signed, i.sub(count, i.i64(1)));
+  const result = i.truncate(i.shrS(signed, count), bits);
   return { result, carry: bit(i, before, i.i64(0)), overflow: i.i32(0) };
 }
 
@@ -52,9 +53,8 @@ function shift(
     const a = i.update(0);
     const count = maskedCount(i, 1, bits);
     const { result, carry, overflow } = operation(i, bits, a, count);
-    const isZero = i.eqz(count);
-    i.write(0, i.select(isZero, a, result));
-    i.if(i.op("i32.eqz", isZero), () => setResultCarryOverflow(i, bits, result, carry, overflow));
+    i.write(0, result);
+    i.if(i.ne(count, i.i64(0)), () => setResultCarryOverflow(i, bits, result, carry, overflow));
   };
 }
 
@@ -72,25 +72,35 @@ function rotate(
     const count =
       modulus >= 64 || modulus === 33 ? masked : i.op("i64.rem_u", masked, i.i64(modulus));
     const { result, carry, overflow } = operation(i, bits, a, count);
-    i.write(0, i.select(i.eqz(count), a, result));
+    i.write(0, modulus === bits ? result : i.select(i.eqz(count), a, result));
     i.if(i.ne(flagsIfZero ? masked : count, i.i64(0)), () => setCarryOverflow(i, carry, overflow));
   };
 }
 
+/** A rotated value of 32 or 64 bits, as WebAssembly has them. */
+export function rotated(
+  i: Instruction,
+  direction: "rotl" | "rotr",
+  bits: number,
+  a: Value,
+  count: Value,
+): Value | undefined {
+  if (bits === 64) return i.op(`i64.${direction}`, a, count);
+  return bits === 32 ? i.extend(i.op(`i32.${direction}`, i.wrap(a), i.wrap(count))) : undefined;
+}
+
 function rotateLeft(i: Instruction, bits: number, a: Value, count: Value): Shifted {
   const result =
-    bits === 64
-      ? i.op("i64.rotl", a, count)
-      : i.truncate(i.or(i.shl(a, count), i.shrU(a, i.sub(i.i64(bits), count))), bits);
+    rotated(i, "rotl", bits, a, count) ??
+    i.truncate(i.or(i.shl(a, count), i.shrU(a, i.sub(i.i64(bits), count))), bits);
   const carry = bit(i, result, i.i64(0));
   return { result, carry, overflow: i.op("i32.xor", carry, top(i, result, bits)) };
 }
 
 function rotateRight(i: Instruction, bits: number, a: Value, count: Value): Shifted {
   const result =
-    bits === 64
-      ? i.op("i64.rotr", a, count)
-      : i.truncate(i.or(i.shrU(a, count), i.shl(a, i.sub(i.i64(bits), count))), bits);
+    rotated(i, "rotr", bits, a, count) ??
+    i.truncate(i.or(i.shrU(a, count), i.shl(a, i.sub(i.i64(bits), count))), bits);
   const carry = top(i, result, bits);
   return { result, carry, overflow: i.op("i32.xor", carry, bit(i, result, i.i64(bits - 2))) };
 }
