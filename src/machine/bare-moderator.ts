@@ -1,6 +1,15 @@
 /** Answers every exit as the bare board would: no hypervisor, no limits. */
 
-import type { Exit, MemoryRead, MemoryWrite, Moderator, Vcpu, Verdict } from "../engine/vcpu.ts";
+import type {
+  Exit,
+  MemoryRead,
+  MemoryWrite,
+  Moderator,
+  PortRead,
+  PortWrite,
+  Vcpu,
+  Verdict,
+} from "../engine/vcpu.ts";
 import { ApicPage, isApicMsr, readApicMsr, writeApicMsr } from "./apic-window.ts";
 import type { Board } from "./board.ts";
 
@@ -9,6 +18,8 @@ const IA32_TSC_ADJUST = 0x3b;
 /** Leaf 1, EDX. */
 const CPUID_APIC = 1 << 9;
 const PAGE = 4096;
+
+type Access = PortRead | PortWrite | MemoryRead | MemoryWrite;
 
 export class BareModerator implements Moderator {
   readonly #board: Board;
@@ -20,27 +31,32 @@ export class BareModerator implements Moderator {
   }
 
   exit(vcpu: Vcpu, exit: Exit): Verdict {
-    const verdict = this.#answer(vcpu, exit);
+    let verdict: Verdict = "done";
+    // most of all, and short: V8 makes one function of it and what leads here
+    switch (exit.kind) {
+      case "memory-read":
+        this.#read(vcpu.index, exit);
+        break;
+      case "memory-write":
+        this.#write(vcpu.index, exit);
+        break;
+      case "port-read":
+        this.#board.portAccess();
+        exit.value = this.#board.portBus.read(exit.port, exit.width);
+        break;
+      case "port-write":
+        this.#board.portAccess();
+        this.#board.portBus.write(exit.port, exit.width, exit.value);
+        break;
+      default:
+        verdict = this.#answer(vcpu, exit);
+    }
     return this.#board.bareCpus.mustStop(vcpu.index) ? "stop" : verdict;
   }
 
-  #answer(vcpu: Vcpu, exit: Exit): Verdict {
-    const { portBus, localApics } = this.#board;
+  #answer(vcpu: Vcpu, exit: Exclude<Exit, Access>): Verdict {
+    const { localApics } = this.#board;
     switch (exit.kind) {
-      case "port-read":
-        this.#board.portAccess();
-        exit.value = portBus.read(exit.port, exit.width);
-        return "done";
-      case "port-write":
-        this.#board.portAccess();
-        portBus.write(exit.port, exit.width, exit.value);
-        return "done";
-      case "memory-read":
-        this.#read(vcpu.index, exit);
-        return "done";
-      case "memory-write":
-        this.#write(vcpu.index, exit);
-        return "done";
       case "memory-fetch":
         // nobody answers: all ones, and ff ff is no instruction
         return "undefined";

@@ -5,6 +5,7 @@ import {
   type MemoryMap,
   type Moderator,
   READ,
+  type Vcpu,
   type Verdict,
   WRITE,
 } from "../vcpu.ts";
@@ -25,7 +26,7 @@ export interface BareOptions {
   ramBytes?: number;
   jit?: Jit;
   /** Decides exits that are not recorded and granted by default. */
-  exit?: (exit: Exit) => Verdict;
+  exit?: (exit: Exit, vcpu: Vcpu) => Verdict;
 }
 
 /** A vCPU after reset in `ramBytes` (default 4 MiB) of RAM; every exit is `native` or reads as zero. */
@@ -36,9 +37,9 @@ export function bare(options: BareOptions = {}): Bare {
   const map: MemoryMap = { find: (address) => (address < memory.ramBytes ? region : undefined) };
   const exits: Exit[] = [];
   const moderator: Moderator = {
-    exit(_vcpu, exit) {
+    exit(vcpu, exit) {
       if (exits.length < 10_000) exits.push({ ...exit });
-      if (options.exit !== undefined) return options.exit(exit);
+      if (options.exit !== undefined) return options.exit(exit, vcpu);
       switch (exit.kind) {
         case "msr-read":
         case "msr-write":

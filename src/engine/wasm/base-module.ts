@@ -6,10 +6,13 @@ import { QUICK_FUNCTIONS } from "../x87/quick/index.ts";
 import { StateStack } from "../x87/quick/stack.ts";
 import { Bytes } from "./bytes.ts";
 import {
+  DEVICE_ACCESS,
   FILL_TLB,
   FILL_TLB_IN_TYPESCRIPT,
   fillSystemTlb,
   fillTlb,
+  PORT_IN,
+  PORT_OUT,
   SLOW_ACCESS,
   slowAccess,
 } from "./data-access.ts";
@@ -57,6 +60,10 @@ export const REGION_IMPORTS: Readonly<Record<string, Signature>> = {
   jump: JUMP,
   resume: JUMP,
   fill_tlb: FILL_TLB,
+  slow_access: SLOW_ACCESS,
+  device_access: DEVICE_ACCESS,
+  port_in: PORT_IN,
+  port_out: PORT_OUT,
 };
 /** Table slots of the base module's own templates. */
 export const HEADER_SLOT = 0;
@@ -90,6 +97,7 @@ export function buildBaseModule(
 ): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
   const moderate = module.importFunction("access_in_typescript", SLOW_ACCESS);
+  const device = module.importFunction("device_access", DEVICE_ACCESS);
   const fill = module.importFunction("fill_tlb_in_typescript", FILL_TLB_IN_TYPESCRIPT);
   const template = module.typeIndex(TEMPLATE);
 
@@ -153,7 +161,7 @@ export function buildBaseModule(
   const find = module.addFunction(FIND_REGION, FIND_REGION_LOCALS, findRegion());
   const walk = module.addFunction(PAGE_WALK, PAGE_WALK_LOCALS, pageWalk(find, find + 1, ramOffset));
   module.exportFunction("page_walk", walk);
-  const slow = slowAccess({ pageWalk: walk, typescript: moderate }, ramOffset);
+  const slow = slowAccess({ pageWalk: walk, typescript: moderate }, device, ramOffset);
   module.exportFunction("slow_access", module.addFunction(SLOW_ACCESS, slow.locals, slow.code));
   const filling = fillTlb({ pageWalk: walk, typescript: fill }, ramOffset);
   const fillIndex = module.addFunction(FILL_TLB, filling.locals, filling.code);

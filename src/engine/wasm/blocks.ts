@@ -206,6 +206,13 @@ export class Blocks {
     return this.newArea(4);
   }
 
+  /** A record of nothing but an instruction's position (see x86/position.ts). */
+  newRecord(position: number): number {
+    const record = this.newArea(8);
+    this.words[(record >> 2) + 1] = position;
+    return record;
+  }
+
   /** Bytes of linear memory, zeros, that live as long as the blocks do. */
   newArea(bytes: number): number {
     const area = Math.ceil(this.next / 8) * 8;

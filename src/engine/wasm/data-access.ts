@@ -19,7 +19,7 @@ import {
   VALUE,
   VECTOR,
 } from "../x86/state.ts";
-import { USER } from "../x86/tlb.ts";
+import { DEVICE_READ, DEVICE_WRITE, USER } from "../x86/tlb.ts";
 import { Assembler } from "./assembler.ts";
 import type { Signature, ValueType } from "./module-builder.ts";
 import { PAGE_FAULT, PAGE_FAULT_SHIFT } from "./page-walk/walk.ts";
@@ -27,6 +27,14 @@ import { isCode, tlbEntry } from "./tlb-code.ts";
 
 /** A slow access: (vCPU base, record address, kind) -> 0 or the reason to leave. */
 export const SLOW_ACCESS: Signature = { parameters: ["i32", "i32", "i32"], results: ["i32"] };
+/** One that is the moderator's: (vCPU base, record address, kind, TLB entry) -> 0 or the reason to leave. */
+export const DEVICE_ACCESS: Signature = {
+  parameters: ["i32", "i32", "i32", "i32"],
+  results: ["i32"],
+};
+/** IN and OUT: (vCPU base, record address, port and width, value) -> 0 or the reason to leave. */
+export const PORT_IN: Signature = { parameters: ["i32", "i32", "i32"], results: ["i32"] };
+export const PORT_OUT: Signature = { parameters: ["i32", "i32", "i32", "i32"], results: ["i32"] };
 /**
  * As a slow access, but only makes the TLB grant it: (vCPU base, kind, linear address) -> {@link GRANTED};
  * Leave.exception: it is a page fault of what is at RIP; or 0: it cannot.
@@ -82,6 +90,31 @@ class DataAccess {
 
   size(): Assembler {
     return this.code.get(this.kind).i32(0xff).op("i32.and");
+  }
+
+  /** @param then what to do if the access is known to be the moderator's, and needs one exit; `entry` says so */
+  ifDevice(then: () => void): void {
+    const { code, linear, kind, entry, last: bit } = this;
+    code
+      .get(kind)
+      .i32(SLOW_UPDATE | 16)
+      .op("i32.and")
+      .op("i32.eqz");
+    code.if(() => {
+      code.i32(DEVICE_WRITE).i32(DEVICE_READ).get(kind).i32(SLOW_WRITE).op("i32.and").select();
+      code.set(bit);
+      tlbEntry(code, linear).get(CPU).load("i32", TLB).op("i32.add").tee(entry);
+      code.load("i64", TLB_DEVICE_TAG);
+      code
+        .get(bit)
+        .op("i64.extend_i32_u")
+        .i64(~BigInt(DEVICE_READ | DEVICE_WRITE));
+      code.op("i64.or").op("i64.and");
+      // no sum if the address is not a multiple of the size
+      this.size().i32(1).op("i32.sub").op("i64.extend_i32_u").i64(-4096n).op("i64.or");
+      code.get(linear).op("i64.and").get(bit).op("i64.extend_i32_u").op("i64.add");
+      code.op("i64.eq").if(then);
+    });
   }
 
   /**
@@ -153,12 +186,16 @@ class DataAccess {
   }
 }
 
-/** What a template calls for an access that the TLB does not grant at once. */
-export function slowAccess({ pageWalk, typescript }: Callees, ramOffset: number) {
+/**
+ * What a template calls for an access that the TLB does not grant at once.
+ * @param device index of the function for those that are the moderator's
+ */
+export function slowAccess({ pageWalk, typescript }: Callees, device: number, ramOffset: number) {
   const [record, kind, linear] = [1, 2, 3];
   const access = new DataAccess({ kind, linear, scratch: 4 }, pageWalk, ramOffset);
-  const { code, host } = access;
+  const { code, entry, host } = access;
   code.get(CPU).load("i64", ADDRESS).set(linear);
+  access.ifDevice(() => code.get(CPU).get(record).get(kind).get(entry).returnCall(device));
   code.block(() => {
     access.grant(() => access.raise(() => code.get(record)));
     for (const [bytes, load, store] of MOVES) {

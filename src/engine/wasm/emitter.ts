@@ -317,15 +317,22 @@ export abstract class Emitter {
     this.access(LOAD_CODES.i32, TLB);
   }
 
-  /** Push whether the TLB grants the access; leaves the entry's address in the returned local. */
-  protected lookUp(address: number, bytes: number, tag: number): number {
+  /** The address of an address's entry in the TLB, in a local. */
+  protected lookUpEntry(address: number): number {
     const entry = this.newLocal("i32");
     this.tlbSet();
     this.get(address);
     this.code.byte(0x42).s64(7n).byte(0x88, 0xa7); // (linear >> 12) * 32 = linear >> 7, less the low bits
     this.i32((TLB_ENTRIES - 1) << 5);
     this.code.byte(0x71, 0x6a);
-    this.tee(entry);
+    this.set(entry);
+    return entry;
+  }
+
+  /** Push whether the TLB grants the access; leaves the entry's address in the returned local. */
+  protected lookUp(address: number, bytes: number, tag: number): number {
+    const entry = this.lookUpEntry(address);
+    this.get(entry);
     this.access(LOAD_CODES.i64, tag);
     this.get(address);
     if (bytes > 1)

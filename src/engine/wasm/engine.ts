@@ -1,8 +1,9 @@
 import type { GuestMemory } from "../guest-memory.ts";
 import type { InterruptController, MemoryMap, Moderator } from "../vcpu.ts";
-import { fillTlb, slowAccess } from "../x86/access.ts";
+import { deviceAccess, fillTlb, slowAccess } from "../x86/access.ts";
 import { ABANDON, type Core } from "../x86/core.ts";
 import { HELPERS } from "../x86/helpers/index.ts";
+import { portIn, portOut } from "../x86/helpers/io.ts";
 import { instructionsLeft, nextRip } from "../x86/position.ts";
 import { segmentViolation } from "../x86/segments.ts";
 import {
@@ -29,6 +30,12 @@ const RECORD_WORD = RECORD >> 2;
 
 /** Table slots to begin with; it grows. */
 const TABLE_SLOTS = 8192;
+
+/** The reason to leave for an instruction that threw. */
+function abandoned(core: Core, problem: unknown): Leave {
+  if (problem !== ABANDON) throw problem;
+  return core.abandoned();
+}
 
 /** What a vCPU starts from; everything can be replaced later. */
 export interface VcpuSurroundings {
@@ -75,12 +82,13 @@ export class WasmEngine {
       buildBaseModule(memory.memory.buffer.byteLength / 65536, 1, memory.ramOffset),
     );
     const functions = this.functions();
-    const { access_in_typescript, fill_tlb_in_typescript } = functions;
+    const { access_in_typescript, device_access, fill_tlb_in_typescript } = functions;
     const base = new WebAssembly.Instance(module, {
       env: {
         memory: memory.memory,
         table,
         access_in_typescript: access_in_typescript as WebAssembly.ImportValue,
+        device_access: device_access as WebAssembly.ImportValue,
         fill_tlb_in_typescript: fill_tlb_in_typescript as WebAssembly.ImportValue,
       },
     });
@@ -99,14 +107,7 @@ export class WasmEngine {
     addRareFunctions(functions, memory.memory, table);
     this.templates = new Templates(memory.memory, table, functions);
     this.blocks = new Blocks(memory, this.templates, this.cores);
-    this.regions = new Regions(
-      memory,
-      table,
-      exports as Record<string, WebAssembly.ExportValue>,
-      this.blocks,
-      this.templates,
-      jit,
-    );
+    this.regions = new Regions(memory, table, functions, this.blocks, this.templates, jit);
   }
 
   /** @throws RangeError if the index is taken or out of range */
@@ -128,20 +129,48 @@ export class WasmEngine {
   ): (cpu: number, record: number, first: number, second: number) => number {
     return (cpu, record, first, second) => {
       const core = this.cores[(cpu - FIRST_VCPU) >> VCPU_SHIFT] as Core;
-      core.u32[RECORD_WORD] = record;
+      core.i32[RECORD_WORD] = record;
       try {
         return action(core, record, first, second);
       } catch (problem) {
-        if (problem !== ABANDON) throw problem;
-        return core.abandoned();
+        return abandoned(core, problem);
       }
     };
   }
 
   /** The TypeScript functions that guest code calls, by name. */
   private functions(): Record<string, WebAssembly.ExportValue> {
+    const { cores } = this;
     const functions: Record<string, WebAssembly.ExportValue> = {
       access_in_typescript: this.callable((core, _record, kind) => slowAccess(core, kind)),
+      // not by `callable`: V8 compiles a function for all that are made there, and inlines nothing
+      device_access: (cpu: number, record: number, kind: number, entry: number) => {
+        const core = cores[(cpu - FIRST_VCPU) >> VCPU_SHIFT] as Core;
+        core.i32[RECORD_WORD] = record;
+        try {
+          return deviceAccess(core, kind, entry);
+        } catch (problem) {
+          return abandoned(core, problem);
+        }
+      },
+      port_in: (cpu: number, record: number, access: number) => {
+        const core = cores[(cpu - FIRST_VCPU) >> VCPU_SHIFT] as Core;
+        core.i32[RECORD_WORD] = record;
+        try {
+          return portIn(core, access);
+        } catch (problem) {
+          return abandoned(core, problem);
+        }
+      },
+      port_out: (cpu: number, record: number, access: number, value: number) => {
+        const core = cores[(cpu - FIRST_VCPU) >> VCPU_SHIFT] as Core;
+        core.i32[RECORD_WORD] = record;
+        try {
+          return portOut(core, access, value);
+        } catch (problem) {
+          return abandoned(core, problem);
+        }
+      },
       fill_tlb_in_typescript: (cpu: number, kind: number) =>
         fillTlb(this.cores[(cpu - VCPUS_START) / VCPU_BYTES] as Core, kind) ? 1 : 0,
       segment_violation: this.callable((core, _record, segment, kind) =>
@@ -158,9 +187,10 @@ export class WasmEngine {
     return functions;
   }
 
-  /** Forget code decoded from bytes that were changed. */
+  /** Forget code decoded from bytes that were changed, by a vCPU or from outside: then any may be running it. */
   codeChanged(core: Core | undefined, hostAddress: number, size: number): void {
     this.blocks.invalidate(hostAddress, size);
-    core?.set(ATTENTION, 1);
+    if (core !== undefined) core.set(ATTENTION, 1);
+    else for (const each of this.cores) each?.set(ATTENTION, 1);
   }
 }

@@ -5,7 +5,7 @@ import { Instruction } from "../x86/instruction.ts";
 import { MODE_COUNT } from "../x86/mode.ts";
 import { memoryShape } from "../x86/record.ts";
 import { FIRST_FREE_SLOT, JUMP, MICRO_FUNCTIONS, TEMPLATE } from "./base-module.ts";
-import { SLOW_ACCESS } from "./data-access.ts";
+import { PORT_IN, PORT_OUT, SLOW_ACCESS } from "./data-access.ts";
 import { signatureOf } from "./function-emitter.ts";
 import { ModuleBuilder, type Signature } from "./module-builder.ts";
 import { TemplateEmitter } from "./template-emitter.ts";
@@ -19,7 +19,11 @@ const BASE_FUNCTIONS: Record<string, Signature> = {
 };
 
 /** Signatures of the others that are not those of helpers. */
-const SIGNATURES = new Map(MICRO_FUNCTIONS.map((f) => [f.name, signatureOf(f)] as const));
+const SIGNATURES = new Map<string, Signature>([
+  ...MICRO_FUNCTIONS.map((f) => [f.name, signatureOf(f)] as const),
+  ["port_in", PORT_IN],
+  ["port_out", PORT_OUT],
+]);
 
 /** Everything a template depends on, as one number: equal keys, equal code. */
 export function templateKey(decoded: Decoded): number {

@@ -4,7 +4,7 @@ import type { Core } from "./core.ts";
 import { hitDataBreakpoint } from "./debug.ts";
 import { exitObject } from "./exit-objects.ts";
 import { FAULTED, moderated, translate, tryTranslate, writeNotice } from "./paging.ts";
-import { ADDRESS, ATTENTION, CR0, EFLAGS, Leave, VALUE } from "./state.ts";
+import { ADDRESS, ATTENTION, CR0, EFLAGS, Leave, TLB_DEVICE_PAGE, VALUE } from "./state.ts";
 
 /**
  * Accesses to linear addresses from TypeScript: those that guest code could
@@ -28,7 +28,8 @@ export const SLOW_UNALIGNED = 0x800;
 const WRITES = SLOW_WRITE;
 const UPDATES = SLOW_UPDATE;
 const ADDRESS_WORD = ADDRESS >> 2;
-const VALUES = VALUE;
+const VALUE_WORD = VALUE >> 2;
+const PAGE_FIELD = TLB_DEVICE_PAGE;
 const { none: DONE, exception: EXCEPTION } = Leave;
 
 /** Scratch for accesses in pieces: what is being moved, and where each page of it is. */
@@ -267,20 +268,38 @@ function copy(view: DataView, to: number, from: number, size: number): void {
   if (size > done) view.setInt8(to + done, view.getInt8(from + done));
 }
 
+/**
+ * The `device_access` function of generated code: a slow access, no load of a read-modify-write, of 1, 2,
+ * 4 or 8 bytes at a multiple of that, of which the TLB knows that it is the moderator's.
+ *
+ * @param entry where the TLB does, as an address in linear memory
+ */
+export function deviceAccess(core: Core, kind: number, entry: number): number {
+  const { u32 } = core;
+  const page = u32[(entry - core.base + PAGE_FIELD) >> 2] as number;
+  const physical = page * 4096 + ((u32[ADDRESS_WORD] as number) & 0xfff);
+  const width = (kind & 0xff) as Width;
+  if (kind & WRITES) {
+    const value = u32[VALUE_WORD] as number;
+    write.address = physical;
+    write.width = width;
+    write.lo = width >= 4 ? value : value & (width === 2 ? 0xffff : 0xff);
+    write.hi = width === 8 ? (u32[VALUE_WORD + 1] as number) : 0;
+    core.exit(write);
+    return DONE;
+  }
+  read.address = physical;
+  read.width = width;
+  read.lo = read.hi = 0;
+  core.exit(read);
+  u32[VALUE_WORD] = read.lo;
+  if (width === 8) u32[VALUE_WORD + 1] = read.hi;
+  return DONE;
+}
+
 /** The `slow_access` function of templates: returns 0 or the reason to leave. */
 export function slowAccess(core: Core, kind: number): number {
   const size = kind & 0xff;
-  if (size <= 8 && !(kind & UPDATES) && !core.watching) {
-    // most of all: registers of devices
-    const low = core.i32[ADDRESS_WORD] as number;
-    const writes = (kind & WRITES) !== 0;
-    const { tlb, tlbSet } = core;
-    const physical = tlb.deviceHalves(low, core.i32[ADDRESS_WORD + 1] as number, writes, tlbSet);
-    if (physical >= 0 && (low & (size - 1)) === 0) {
-      moderatePiece(core, physical, size as Width, writes, core.linearView, core.base + VALUES);
-      return DONE;
-    }
-  }
   const linear = core.address(ADDRESS);
   const value = core.base + VALUE;
   const memory = core.linearMemory;

@@ -7,7 +7,10 @@ const MAP_BASE = 0x66;
 
 /** Whether the program may use `width` ports from `port` on: by IOPL or by the TSS's bit map; else #GP(0) (Intel SDM vol. 1, 19.5). */
 export function checkIoPermission(core: Core, port: number, width: number): void {
-  if (core.isProtected ? core.cpl <= core.iopl : !core.isVirtual8086) return;
+  if (core.isProtected ? core.cpl > core.iopl : core.isVirtual8086) checkMap(core, port, width);
+}
+
+function checkMap(core: Core, port: number, width: number): void {
   const limit = core.get(segmentField(TR, SEGMENT_LIMIT));
   const is32 = (core.get(segmentField(TR, SEGMENT_ATTRIBUTES)) & 8) !== 0;
   if (!is32 || limit < MAP_BASE + 1) core.generalProtection();

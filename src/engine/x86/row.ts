@@ -69,6 +69,8 @@ export interface RowOptions {
   readonly cpl0?: boolean;
   /** The block ends behind it even if it falls through. */
   readonly ends?: boolean;
+  /** What it does it asks the moderator for: compiled code calls the function that does. */
+  readonly exits?: boolean;
   /** Needs the x87 unit (CR0.EM and TS clear), MMX (also), SSE (CR4.OSFXSR) or AVX (CR4.OSXSAVE, XCR0). */
   readonly unit?: "x87" | "mmx" | "sse" | "avx";
   /** See {@link Row.level}; 1 by default. */
@@ -96,6 +98,7 @@ export function allOptions(options: RowOptions): AllOptions {
     protectedOnly: options.protectedOnly,
     cpl0: options.cpl0,
     ends: options.ends,
+    exits: options.exits,
     unit: options.unit,
     level: options.level,
     notRexB: options.notRexB,

@@ -135,7 +135,7 @@ export const TLB_READ_TAG = 0;
 export const TLB_WRITE_TAG = 8;
 /** Add to the low 32 bits of the linear address to get the byte in linear memory. */
 export const TLB_ADDEND = 16;
-/** A page whose accesses the moderator decides, for TypeScript only (see tlb.ts): guest-physical page number and tag. */
+/** A page whose accesses the moderator decides (see tlb.ts): guest-physical page number and tag. */
 export const TLB_DEVICE_PAGE = 20;
 export const TLB_DEVICE_TAG = 24;
 

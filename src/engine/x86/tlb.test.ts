@@ -141,7 +141,6 @@ describe("the table", () => {
     for (const linear of [-4096, -128, -1])
       for (const writes of [false, true]) {
         expect(tlb.device(linear, writes, 0)).toBe(-1);
-        expect(tlb.deviceHalves(linear, -1, writes, 0)).toBe(-1);
         expect(writes ? tlb.write(linear, 0) : tlb.read(linear, 0)).toBe(-1);
       }
   });

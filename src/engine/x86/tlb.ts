@@ -54,8 +54,8 @@ export const SUPERVISOR_SMAP = 2;
 /** Bit 0 of a write tag: the page holds code as well, stores to it must be looked at. */
 const HOLDS_CODE = 1;
 /** Bits 0 and 1 of a device tag: which accesses the moderator decides. */
-const DEVICE_READ = 1;
-const DEVICE_WRITE = 2;
+export const DEVICE_READ = 1;
+export const DEVICE_WRITE = 2;
 
 /** Fetches of so many pages are remembered; a power of two. */
 const FETCH_ENTRIES = 256;
@@ -167,17 +167,6 @@ export class Tlb {
     return (this.#i32[tag] as number) & (writes ? DEVICE_WRITE : DEVICE_READ) &&
       this.#matches(tag, linear, DEVICE_READ | DEVICE_WRITE)
       ? (this.#u32[entry + DEVICE_PAGE] as number) * 4096 + (linear & 0xfff)
-      : -1;
-  }
-
-  /** As {@link device}, of an address in signed halves. */
-  deviceHalves(low: number, high: number, writes: boolean, set: number): number {
-    const entry = this.#entry(low, set);
-    const tag = this.#i32[entry + DEVICE_TAG] as number;
-    return tag & (writes ? DEVICE_WRITE : DEVICE_READ) &&
-      (tag & ~(DEVICE_READ | DEVICE_WRITE)) === (low & 0xffff_f000) &&
-      this.#i32[entry + DEVICE_TAG + 1] === high
-      ? (this.#u32[entry + DEVICE_PAGE] as number) * 4096 + (low & 0xfff)
       : -1;
   }
 

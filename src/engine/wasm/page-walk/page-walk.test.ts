@@ -40,6 +40,7 @@ const { exports } = new WebAssembly.Instance(
       memory: memory.memory,
       table: new WebAssembly.Table({ element: "anyfunc", initial: 8 }),
       access_in_typescript: () => 0,
+      device_access: () => 0,
       fill_tlb_in_typescript: () => 0,
     },
   },
@@ -265,7 +266,7 @@ describe("walks in WebAssembly", () => {
         ),
         { numRuns: 15 },
       );
-      expect(granted).toBeGreaterThan(50);
+      expect(granted).toBeGreaterThan(10);
       expect(unanswered).toBeLessThanOrEqual(faults);
     },
   );

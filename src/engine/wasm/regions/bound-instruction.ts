@@ -1,13 +1,14 @@
 import { auxOfEffect, type FlagEffect, resultOf } from "../../micro/flags.ts";
 import type { Load, MicroOp, Place, Store, Value } from "../../micro/micro-op.ts";
 import { PURE_OPERATIONS } from "../../micro/operations.ts";
-import type { Decoded } from "../../x86/decoder.ts";
+import { type Decoded, endsBlock } from "../../x86/decoder.ts";
 import { Instruction, type Speculation } from "../../x86/instruction.ts";
 import { packPosition } from "../../x86/position.ts";
 import { keepsModrm, operandWords } from "../../x86/record.ts";
 import { Ranges } from "../../x86/sse/range.ts";
 import {
   ADDRESS,
+  ATTENTION,
   BUDGET,
   EFLAGS,
   FLAGS_AUX,
@@ -32,6 +33,7 @@ import { constantOf, folded } from "./fold.ts";
 import { CHECK_DISTANCE } from "./graph.ts";
 import { KnownStack, type KnownX87, withoutField } from "./known-stack.ts";
 import { NotCompiled } from "./not-compiled.ts";
+import type { Caution } from "./region-block.ts";
 import { composed, simplified } from "./vector-folding.ts";
 import { x87Field } from "./x87-fields.ts";
 
@@ -119,7 +121,8 @@ const isScratch = (offset: number): boolean =>
  * An instruction lifted at a known place with known operands, as part of a
  * block. Whatever can leave it does so before it changes anything, so that
  * tier 0 can do the instruction over: what does not fit that is
- * {@link NotCompiled}.
+ * {@link NotCompiled}. One that calls out is done here for good: its accesses
+ * have effects elsewhere, and before them all of the state is put back.
  */
 export class BoundInstruction extends Instruction {
   private readonly boundWords: readonly number[];
@@ -131,14 +134,16 @@ export class BoundInstruction extends Instruction {
   /** An `if` or `while` body changed the flags. */
   private nestedFlags = false;
   private readonly speculates: boolean;
+  /** It calls functions that may ask the moderator: for what it does, or for its accesses to memory. */
+  readonly callsOut: boolean;
+  private readonly exits: boolean;
 
-  /**
-   * @param offset of the instruction from the block's first byte
-   * @param careful nothing is taken for granted of numbers
-   */
-  constructor(decoded: Decoded, offset: number, flow: BlockFlow, careful: boolean) {
+  /** @param offset of the instruction from the block's first byte */
+  constructor(decoded: Decoded, offset: number, flow: BlockFlow, caution: Caution) {
     super(decoded);
-    this.speculates = flow.assumesFast && !careful;
+    this.exits = decoded.row.options.exits === true;
+    this.callsOut = caution === "moderated" || this.exits;
+    this.speculates = flow.assumesFast && caution !== "careful" && !this.callsOut;
     const words = [0, packPosition(offset, decoded.length, 0)];
     for (const operand of decoded.operands)
       operandWords(operand, decoded, offset, words, words.length);
@@ -146,6 +151,16 @@ export class BoundInstruction extends Instruction {
     this.boundWords = words;
     this.flow = flow;
     this.isX87 = decoded.row.options.unit === "x87";
+    if (!this.callsOut) return;
+    if (caution === "moderated" && endsBlock(decoded)) throw new NotCompiled("a branch calls out");
+    this.materialise();
+    if (!flow.killsFlags) flow.readsFlags = true;
+  }
+
+  /** Behind all that it does: the moderator may have asked to be looked at, and have changed registers. */
+  calledOut(): void {
+    if (!endsBlock(this.decoded)) this.proceedAtRip();
+    this.flow.vectors.clear();
   }
 
   override word(word: number, load: Load): Value {
@@ -372,7 +387,8 @@ export class BoundInstruction extends Instruction {
   }
 
   override run(name: string, args: readonly Value[], fallible = false): void {
-    if (this.nesting === 0 || !fallible) throw new NotCompiled(name);
+    const isRetried = this.nesting > 0 && !this.callsOut;
+    if (!fallible || !(isRetried || this.exits)) throw new NotCompiled(name);
     super.run(name, args, fallible);
   }
 
@@ -405,8 +421,14 @@ export class BoundInstruction extends Instruction {
   }
 
   override leave(reason: number): void {
-    if (reason !== Leave.exception) throw new NotCompiled(`leaves for ${reason}`);
+    if (reason !== Leave.exception && !(this.callsOut && reason === Leave.dispatch))
+      throw new NotCompiled(`leaves for ${reason}`);
     super.leave(reason);
+  }
+
+  override proceedAtRip(): void {
+    if (!this.callsOut) throw new NotCompiled("goes on at RIP");
+    this.if(this.loadState(ATTENTION, "i32"), () => this.leave(Leave.dispatch));
   }
 
   override next(): void {}
@@ -421,8 +443,12 @@ export class BoundInstruction extends Instruction {
         break;
       case "guest-load":
       case "call":
-      case "leave":
         this.exit(value);
+        if (this.callsOut && op.kind === "guest-load") this.wrote = true;
+        break;
+      case "leave":
+        if (op.reason === Leave.dispatch) this.noteFlags(value);
+        else this.exit(value);
         break;
       case "jump":
       case "jump-indirect": {
@@ -440,7 +466,8 @@ export class BoundInstruction extends Instruction {
   private exit(value: Value): void {
     const { op } = value;
     const certain = op.kind === "guest-store" && op.cell !== undefined;
-    if (this.wrote && !certain) throw new NotCompiled("leaves after a change");
+    const isDone = op.kind === "call" ? this.exits : this.callsOut && op.kind !== "leave";
+    if (this.wrote && !certain && !isDone) throw new NotCompiled("leaves after a change");
     this.noteFlags(value);
   }
 

@@ -106,10 +106,13 @@ export function structure(entry: Node): Node[] {
   return nodes;
 }
 
-/** Where the budget is checked: at the entry, at loop heads, and often enough on long ways. */
+/** Where the budget is checked: at the entry, at loop heads, behind what may change it, and often enough on long ways. */
 function setChecks(nodes: readonly Node[]): void {
   const checked = new Set<Node>(nodes.filter((node) => node.isLoopHead));
   checked.add(nodes[0] as Node);
+  for (const { block, links } of nodes)
+    if (block.instructions.some(({ callsOut }) => callsOut))
+      for (const link of links) checked.add(link);
   const ahead = new Map<Node, number>();
   for (let k = nodes.length - 1; k >= 0; k--) {
     const node = nodes[k] as Node;

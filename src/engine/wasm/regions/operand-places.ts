@@ -1,9 +1,13 @@
 import type { Value } from "../../micro/micro-op.ts";
-import { SLOW_UPDATE, SLOW_WRITE } from "../../x86/access.ts";
+import { SLOW_STACK, SLOW_UNALIGNED, SLOW_UPDATE, SLOW_WRITE } from "../../x86/access.ts";
 import {
+  ADDRESS,
+  Leave,
+  TLB_DEVICE_TAG,
   TLB_READ_TAG,
   TLB_SET,
   TLB_WRITE_TAG,
+  VALUE,
   WINDOW_BASE,
   WINDOW_BYTES,
   WINDOW_HOST,
@@ -11,14 +15,22 @@ import {
   WINDOW_SET_BYTES,
   WINDOWS,
 } from "../../x86/state.ts";
+import { DEVICE_READ, DEVICE_WRITE } from "../../x86/tlb.ts";
 import type { Block } from "../blocks.ts";
-import { BYTES, CPU, ELSE, LOAD_CODES, type Operation, STORE_CODES } from "../emitter.ts";
+import { BYTES, CPU, ELSE, IF, LOAD_CODES, type Operation, STORE_CODES } from "../emitter.ts";
+import type { ValueType } from "../module-builder.ts";
+import { CallsOut } from "./calls-out.ts";
 import type { Node } from "./node.ts";
-import { WaysOut, WINDOW_WAYS, type WindowWay } from "./ways-out.ts";
+import type { Records } from "./region-code.ts";
+import { WINDOW_WAYS, type WindowWay } from "./ways-out.ts";
 
 const I32_WRAP = 0xa7;
 const I64_SUB = 0x7d;
+const I64_LT_U = 0x54;
 const I64_GE_U = 0x5a;
+const I64_EQ = 0x51;
+const I64_ADD = 0x7c;
+const I64_AND = 0x83;
 
 /** Locals with a window's fields. */
 interface Window {
@@ -49,8 +61,7 @@ export type PathOf = (
 ) => AccessPath;
 
 /** Operands in memory: by windows (see x86/windows.ts), by the TLB, or not at all. */
-export abstract class OperandPlaces extends WaysOut {
-  protected readonly tlb = this.newLocal("i32");
+export abstract class OperandPlaces extends CallsOut {
   /** How the instruction at an offset in a block finds its operands. */
   private readonly pathOf: PathOf;
   private readonly windows: readonly Window[] = WINDOW_WAYS.map(() => ({
@@ -63,10 +74,10 @@ export abstract class OperandPlaces extends WaysOut {
     functions: ReadonlyMap<string, number>,
     templateType: number,
     nodes: readonly Node[],
-    newLink: () => number,
+    records: Records,
     pathOf: PathOf,
   ) {
-    super(functions, templateType, nodes, newLink);
+    super(functions, templateType, nodes, records);
     this.pathOf = pathOf;
   }
 
@@ -98,12 +109,15 @@ export abstract class OperandPlaces extends WaysOut {
     this.get(this.tlb);
   }
 
+  private pathOfOperand(operand: Operand, writes: boolean): AccessPath {
+    const { block, rip } = this.node.block;
+    return this.pathOf(block, Number(this.present.rip - rip), operand, writes);
+  }
+
   /** Push an operand's place in linear memory, or leave the instruction to tier 0. */
   private locate(value: Value, operand: Operand, bytes: number, tag: number, kind: number): void {
-    const { block, instructions, rip } = this.node.block;
-    const offset = Number((instructions[this.instruction] as { rip: bigint }).rip - rip);
     const { address } = operand;
-    const path = this.pathOf(block, offset, operand, tag === TLB_WRITE_TAG);
+    const path = this.pathOfOperand(operand, tag === TLB_WRITE_TAG);
     if (path.window === undefined) {
       this.locateByTlb(value, address, bytes, tag, kind);
       return;
@@ -161,27 +175,141 @@ export abstract class OperandPlaces extends WaysOut {
     this.hostAddress(linear, entry);
   }
 
+  /**
+   * Do an access of an instruction that calls out: in the window, or by the function that does all.
+   *
+   * @param inWindow does it where the address is that has been pushed
+   * @param calling what is done before the call and behind it
+   */
+  private callOutUnless(
+    operand: Operand,
+    kind: number,
+    type: ValueType | undefined,
+    inWindow: () => void,
+    calling: { readonly before: () => void; readonly behind: () => void },
+  ): void {
+    const linear = this.pinned(operand.address);
+    const { window } = this.pathOfOperand(operand, (kind & (SLOW_WRITE | SLOW_UPDATE)) !== 0);
+    if (window !== undefined) {
+      const { base, reach } = this.windows[window] as Window;
+      const distance = this.newLocal("i64");
+      this.get(linear);
+      this.get(base);
+      this.code.byte(I64_SUB);
+      this.tee(distance);
+      this.get(reach);
+      this.code.byte(I64_LT_U);
+      this.open(IF, type);
+      this.placeInWindow(this.windows[window] as Window, distance);
+      inWindow();
+      this.code.byte(ELSE);
+    }
+    this.get(CPU);
+    this.get(linear);
+    this.access(STORE_CODES.i64, ADDRESS);
+    calling.before();
+    this.callOut((vcpuAndRecord) => {
+      const entry = this.lookUpDevice(linear, kind);
+      this.open(IF, "i32");
+      vcpuAndRecord();
+      this.i32(kind);
+      this.get(entry);
+      this.callFunction("device_access");
+      this.code.byte(ELSE);
+      vcpuAndRecord();
+      this.i32(kind | (operand.stack ? SLOW_STACK : 0));
+      this.callFunction("slow_access");
+      this.close();
+    });
+    calling.behind();
+    if (window !== undefined) this.close();
+  }
+
+  /**
+   * Push whether the TLB says that an access is the moderator's, and it needs one exit only; leaves the
+   * entry's address in the returned local.
+   */
+  private lookUpDevice(linear: number, kind: number): number {
+    const entry = this.lookUpEntry(linear);
+    const bytes = kind & 0xff;
+    const bit = BigInt(kind & SLOW_WRITE ? DEVICE_WRITE : DEVICE_READ);
+    if (kind & SLOW_UPDATE || bytes > 8) {
+      this.i32(0);
+      return entry;
+    }
+    this.get(entry);
+    this.access(LOAD_CODES.i64, TLB_DEVICE_TAG);
+    this.i64(~BigInt(DEVICE_READ | DEVICE_WRITE) | bit);
+    this.code.byte(I64_AND);
+    this.get(linear);
+    this.i64(-4096n | BigInt(bytes - 1));
+    this.code.byte(I64_AND);
+    this.i64(bit);
+    // no sum if the address is not a multiple of the size
+    this.code.byte(I64_ADD, I64_EQ);
+    return entry;
+  }
+
   protected guestLoad(value: Value, op: Operation<"guest-load">): void {
     const update = op.intent !== "read";
-    const tag = update ? TLB_WRITE_TAG : TLB_READ_TAG;
-    this.locate(value, op, BYTES[op.load], tag, update ? SLOW_UPDATE : 0);
-    if (op.cell !== undefined) {
-      op.cell.local = this.newLocal("i32");
-      this.tee(op.cell.local);
+    if (this.present.callsOut) {
+      const kind = (update ? SLOW_UPDATE : 0) | (op.unaligned ? SLOW_UNALIGNED : 0);
+      this.callOutUnless(
+        op,
+        BYTES[op.load] | kind,
+        value.type,
+        () => this.access(LOAD_CODES[op.load], 0),
+        {
+          before() {},
+          behind: () => {
+            this.get(CPU);
+            this.access(LOAD_CODES[op.load], VALUE);
+          },
+        },
+      );
+    } else {
+      const tag = update ? TLB_WRITE_TAG : TLB_READ_TAG;
+      this.locate(value, op, BYTES[op.load], tag, update ? SLOW_UPDATE : 0);
+      if (op.cell !== undefined) {
+        op.cell.local = this.newLocal("i32");
+        this.tee(op.cell.local);
+      }
+      this.access(LOAD_CODES[op.load], 0);
     }
-    this.access(LOAD_CODES[op.load], 0);
     value.local = this.newLocal(value.type);
     this.set(value.local);
   }
 
-  protected guestStore(value: Value, op: Operation<"guest-store">): void {
+  protected guestStore(_value: Value, op: Operation<"guest-store">): void {
+    if (this.present.callsOut) {
+      const stored = this.pinned(op.value);
+      this.callOutUnless(
+        op,
+        BYTES[op.store] | SLOW_WRITE,
+        undefined,
+        () => {
+          this.get(stored);
+          this.access(STORE_CODES[op.store], 0);
+        },
+        {
+          before: () => {
+            this.get(CPU);
+            this.get(stored);
+            this.access(STORE_CODES[op.store], VALUE);
+          },
+          behind() {},
+        },
+      );
+      return;
+    }
     if (op.cell !== undefined) this.get(op.cell.local);
-    else this.locate(value, op, BYTES[op.store], TLB_WRITE_TAG, SLOW_WRITE);
+    else this.locate(_value, op, BYTES[op.store], TLB_WRITE_TAG, SLOW_WRITE);
     this.value(op.value);
     this.access(STORE_CODES[op.store], 0);
   }
 
-  protected leave(value: Value): void {
-    this.retry(value);
+  protected leave(value: Value, { reason }: Operation<"leave">): void {
+    if (reason === Leave.dispatch) this.leaveBehind(value);
+    else this.retry(value);
   }
 }

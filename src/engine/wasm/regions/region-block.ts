@@ -6,13 +6,20 @@ import { constantOf } from "./fold.ts";
 import type { KnownX87 } from "./known-stack.ts";
 import { NotCompiled } from "./not-compiled.ts";
 
-/** What experience says of an instruction: `careful`: numbers in it are not of ordinary sizes. */
-export type Caution = "none" | "careful" | "excluded";
+/**
+ * What experience says of an instruction. `careful`: numbers in it are not of ordinary sizes;
+ * `moderated`: it accesses what is the moderator's.
+ */
+export type Caution = "none" | "careful" | "moderated" | "excluded";
 
 /** An instruction of a region. */
 export interface RegionInstruction {
   readonly list: readonly Value[];
   readonly rip: bigint;
+  /** RIP behind it. */
+  readonly next: bigint;
+  /** It calls functions that may ask the moderator. */
+  readonly callsOut: boolean;
 }
 
 /** A block's instructions up to the first that stays with tier 0, lifted. */
@@ -69,13 +76,17 @@ export function liftBlock(
       if (caution === "excluded") break;
       const decoded = decoder.decode(bytes.subarray(offset), mode);
       if (decoded.row === undefined) break;
-      const instruction = new BoundInstruction(decoded, offset, flow, caution === "careful");
+      const instruction = new BoundInstruction(decoded, offset, flow, caution);
       if (instruction.unavailable() >= 0) break;
       decoded.row.semantics(instruction);
-      instructions.push({ list: instruction.list, rip: wrap(rip + BigInt(offset)) });
+      const { callsOut } = instruction;
+      if (callsOut) instruction.calledOut();
+      const { list } = instruction;
       last = offset;
       offset += decoded.length;
-      terminated = endsBlock(decoded);
+      const [at, next] = [last, offset].map((each) => wrap(rip + BigInt(each))) as [bigint, bigint];
+      instructions.push({ list, rip: at, next, callsOut });
+      terminated = endsBlock(decoded) && !callsOut;
       if (decoded.row.mnemonic === "CALL") returnSite = wrap(rip + BigInt(offset));
       if (decoded.row.mnemonic === "RET") returns = true;
     } catch (problem) {

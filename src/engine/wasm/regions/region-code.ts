@@ -5,12 +5,19 @@ import type { Node } from "./node.ts";
 
 const BR = 0x0c;
 
+/** Makes what generated code needs in linear memory: each of them lives as long as the blocks. */
+export interface Records {
+  /** A link word. */
+  newLink(): number;
+  /** A record of nothing but an instruction's position (see x86/position.ts). */
+  newRecord(position: number): number;
+}
+
 /** What all parts of emitting a region share: its locals, and where in it code is being emitted for. */
 export abstract class RegionCode extends Emitter {
   /** In reverse postorder. */
   protected readonly nodes: readonly Node[];
-  /** Makes a link word, and returns its address. */
-  protected readonly newLink: () => number;
+  protected readonly records: Records;
   protected readonly budget = this.newLocal("i32");
   protected readonly rip = this.newLocal("i64");
   /** What a way out needs; see ways-out.ts. */
@@ -35,15 +42,11 @@ export abstract class RegionCode extends Emitter {
   };
 
   /** @param functions indices of the imported functions by name */
-  constructor(
-    functions: ReadonlyMap<string, number>,
-    nodes: readonly Node[],
-    newLink: () => number,
-  ) {
+  constructor(functions: ReadonlyMap<string, number>, nodes: readonly Node[], records: Records) {
     super(functions);
     this.nodes = nodes;
     this.node = nodes[0] as Node;
-    this.newLink = newLink;
+    this.records = records;
   }
 
   protected override isWanted(value: Value): boolean {

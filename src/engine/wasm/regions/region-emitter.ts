@@ -1,7 +1,7 @@
 import type { FlagEffect } from "../../micro/flags.ts";
 import type { Value } from "../../micro/micro-op.ts";
 import { JUMP_CACHE_RECORD, JUMP_CACHE_RIP, jumpCacheEntry } from "../../x86/jump-cache.ts";
-import { BUDGET, Leave, MXCSR_FAST, RECORD, RIP, TLB } from "../../x86/state.ts";
+import { Leave, MXCSR_FAST, RECORD, RIP } from "../../x86/state.ts";
 import type { Block } from "../blocks.ts";
 import {
   BLOCK,
@@ -19,6 +19,7 @@ import { type JumpTable, jumpTable } from "./jump-table.ts";
 import { conditions } from "./known-stack.ts";
 import type { Node } from "./node.ts";
 import { OperandPlaces, type PathOf } from "./operand-places.ts";
+import type { Records } from "./region-code.ts";
 import { wantedValues } from "./wanted.ts";
 
 const UNREACHABLE = 0x00;
@@ -36,8 +37,7 @@ const MAXIMUM_COMPARISONS = 3;
 
 /** What a region needs of what is around it. */
 export interface Surroundings {
-  /** Makes a link word, and returns its address. */
-  readonly newLink: () => number;
+  readonly records: Records;
   /** How the instruction at an offset in a block finds its operands. */
   readonly pathOf: PathOf;
   /** Where the targets of the jump at an offset in a block are noted; 0: nowhere. */
@@ -69,9 +69,9 @@ export class RegionEmitter extends OperandPlaces {
     functions: ReadonlyMap<string, number>,
     templateType: number,
     nodes: readonly Node[],
-    { newLink, pathOf, notesAt, callee, hotAfter }: Surroundings,
+    { records, pathOf, notesAt, callee, hotAfter }: Surroundings,
   ) {
-    super(functions, templateType, nodes, newLink, pathOf);
+    super(functions, templateType, nodes, records, pathOf);
     this.choices = new Map(
       nodes.filter(isDispatcher).map((node) => [node, this.newLocal("i32")] as const),
     );
@@ -95,13 +95,7 @@ export class RegionEmitter extends OperandPlaces {
     this.close();
     this.checkFast();
     this.guardX87(entry);
-    for (const [field, local, load] of [
-      [BUDGET, this.budget, "i32"],
-      [TLB, this.tlb, "i32"],
-    ] as const)
-      this.fetch(field, local, load);
-    this.fetchWindows();
-    this.fetchState();
+    this.fetchAll();
     this.pooling = true;
     this.withWaysOut(entry.block.rip, () => {
       this.checkBudget(entry, entry.check, undefined);
@@ -141,7 +135,7 @@ export class RegionEmitter extends OperandPlaces {
       if (k > 0) this.code.byte(0x72);
     }
     this.openUnlikely();
-    const misses = this.newLink();
+    const misses = this.records.newLink();
     this.i32(misses);
     this.i32(misses);
     this.access(LOAD_CODES.i32, 0);
@@ -222,7 +216,7 @@ export class RegionEmitter extends OperandPlaces {
     if (target === undefined) {
       this.setRip(rip);
       if (this.isSamePage(rip)) {
-        this.i32(this.newLink());
+        this.i32(this.records.newLink());
         this.set(this.packed);
         this.leaveBy("link", effect);
       } else this.leaveIndirect(effect);
@@ -309,6 +303,14 @@ export class RegionEmitter extends OperandPlaces {
 
   /** What TypeScript does, tier 0 does. */
   protected call(value: Value, { name, args, type, fallible }: Operation<"call">): void {
+    if (this.present.callsOut) {
+      this.callOut((vcpuAndRecord) => {
+        vcpuAndRecord();
+        for (const arg of args) this.value(arg);
+        this.callFunction(name);
+      });
+      return;
+    }
     if (fallible || type === undefined) {
       this.retry(value, name === "resume" ? name : "retry");
       return;

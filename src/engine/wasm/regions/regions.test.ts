@@ -12,6 +12,8 @@ const TURNS = 150;
 const TANGLED_PROGRAMS = 24;
 /** As many as there is stack for, if all call. */
 const BLOCKS = 400;
+const DEVICE_PROGRAMS = 8;
+const DEVICE_TURNS = 250;
 const NUMBER_PROGRAMS = 60;
 
 describe("compiled code", () => {
@@ -42,6 +44,23 @@ describe("compiled code", () => {
         expected,
       );
     }
+  });
+
+  it(`hands over the same exits, whatever the moderator does (seed ${SEED})`, () => {
+    let exits = 0;
+    for (let number = 0; number < DEVICE_PROGRAMS; number++) {
+      const seed = SEED + number;
+      const code = program(new Random(seed), true);
+      const where = `program of seed ${seed}: ${Buffer.from(code).toString("hex")}`;
+      const expected = reference.run(code, DEVICE_TURNS, new Random(seed));
+      expect(compiled.run(code, DEVICE_TURNS, new Random(seed)), where).toEqual(expected);
+      const cut = reference.run(code, DEVICE_TURNS, new Random(seed), new Random(seed));
+      expect(compiled.run(code, DEVICE_TURNS, new Random(seed), new Random(seed)), where).toEqual(
+        cut,
+      );
+      exits += expected.events.length;
+    }
+    expect(exits).toBeGreaterThan(100 * DEVICE_PROGRAMS);
   });
 
   it(`computes the numbers that tier 0 computes, with the same flags (seed ${SEED})`, () => {

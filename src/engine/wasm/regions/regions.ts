@@ -133,7 +133,7 @@ export class Regions {
     this.batch ??= new Batch();
     const { module, indices, regions } = this.batch;
     const emitter = new RegionEmitter(indices, module.typeIndex(TEMPLATE), nodes, {
-      newLink: () => this.blocks.newLink(),
+      records: this.blocks,
       pathOf: (block, offset, operand, writes) =>
         this.sites.pathOf(core, block, offset, operand, writes),
       notesAt: (block, offset) => this.sites.notesAt(block.start + offset),

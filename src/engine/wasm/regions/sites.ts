@@ -19,6 +19,8 @@ import {
 
 /** An instruction that so often was left to tier 0 takes less for granted of numbers; after as many more times it stays there. */
 const MAXIMUM_RETRIES = 64;
+/** If its accesses so often were the moderator's, compiled code calls what asks that. */
+const MAXIMUM_MODERATED = 8;
 /** If an operand so often was not in a window, its region is compiled anew; each time after twice as often. */
 const MAXIMUM_MISSES = 16;
 /** So many times; then it is looked for in the TLB as well. */
@@ -39,8 +41,9 @@ const STACK_POINTER = GPR + 4 * 8;
 
 /** An instruction that compiled code has left to tier 0. */
 interface Site {
-  /** How often: by itself, and because an operand was not in a window. */
+  /** How often: by itself, because an access was the moderator's, and because an operand was not in a window. */
   retries: number;
+  moderated: number;
   misses: number;
   /** In which window its operand was found last, -1: in none; undefined: nothing is known. */
   window: number | undefined;
@@ -51,6 +54,8 @@ interface Site {
   /** How often that was found out. */
   lookedAt: number;
 }
+
+const NOTHING = { retries: 0, moderated: 0 };
 
 /** What follows for the regions with an instruction, when it was left to tier 0: they are compiled anew. */
 export type Consequence = "none" | "replaced" | "replaced for a window";
@@ -82,7 +87,15 @@ export class Sites {
   private at(address: number): Site {
     let site = this.sites.get(address);
     if (site === undefined) {
-      site = { retries: 0, misses: 0, window: undefined, moves: 0, targets: [], lookedAt: 0 };
+      site = {
+        retries: 0,
+        moderated: 0,
+        misses: 0,
+        window: undefined,
+        moves: 0,
+        targets: [],
+        lookedAt: 0,
+      };
       this.sites.set(address, site);
     }
     return site;
@@ -156,8 +169,8 @@ export class Sites {
   }
 
   cautionAt(address: number): Caution {
-    const retries = this.sites.get(address)?.retries ?? 0;
-    if (retries < MAXIMUM_RETRIES) return "none";
+    const { retries, moderated } = this.sites.get(address) ?? NOTHING;
+    if (retries < MAXIMUM_RETRIES) return moderated < MAXIMUM_MODERATED ? "none" : "moderated";
     return retries < 2 * MAXIMUM_RETRIES ? "careful" : "excluded";
   }
 
@@ -197,7 +210,11 @@ export class Sites {
     const site = this.at(address);
     const status = core.get(STATUS);
     const way = WAYS[status & WAY_MASK] as Way;
-    if (isWindow(way) && !isModerated(core, status)) return this.missed(core, site, status);
+    if (way !== "retry") {
+      if (isModerated(core, status))
+        return ++site.moderated % MAXIMUM_MODERATED === 0 ? "replaced" : "none";
+      if (isWindow(way)) return this.missed(core, site, status);
+    }
     return ++site.retries % MAXIMUM_RETRIES === 0 ? "replaced" : "none";
   }
 

@@ -6,6 +6,8 @@ import { BLOCK, CPU, IF, LOAD_CODES, STORE_CODES } from "../emitter.ts";
 import { LateFlags } from "./late-flags.ts";
 import { NarrowArithmetic } from "./narrow-arithmetic.ts";
 import type { Node } from "./node.ts";
+import type { RegionInstruction } from "./region-block.ts";
+import type { Records } from "./region-code.ts";
 import type { Cached } from "./vector-registers.ts";
 
 const RETURN = 0x0f;
@@ -37,6 +39,8 @@ export const WAYS = [
   "link",
   /** To the block at $rip, through the jump cache; to be noted at $packed, if that is not 0. */
   "indirect",
+  /** To the run loop, which is to look at everything anew; $rip is where it goes on. */
+  "dispatch",
 ] as const;
 export type Way = (typeof WAYS)[number];
 /** STATUS, behind Leave.retry: the way, and the kind of an access. */
@@ -74,9 +78,9 @@ export abstract class WaysOut extends NarrowArithmetic {
     functions: ReadonlyMap<string, number>,
     templateType: number,
     nodes: readonly Node[],
-    newLink: () => number,
+    records: Records,
   ) {
-    super(functions, nodes, newLink);
+    super(functions, nodes, records);
     this.templateType = templateType;
   }
 
@@ -169,6 +173,10 @@ export abstract class WaysOut extends NarrowArithmetic {
       this.get(this.packed);
       this.code.byte(RETURN_CALL).u32(this.function("header"));
     });
+    this.ifWay("dispatch", () => {
+      this.i32(Leave.dispatch);
+      this.code.byte(RETURN);
+    });
     this.i32(Leave.retry);
   }
 
@@ -201,6 +209,17 @@ export abstract class WaysOut extends NarrowArithmetic {
     this.i32(distance * 2 ** LEFT_BITS + instructions.length - this.instruction);
     this.set(this.packed);
     this.leaveBy(way, flow.effects.get(value));
+  }
+
+  /** Leave to the run loop behind the present instruction. */
+  protected leaveBehind(value: Value): void {
+    const { instructions, flow } = this.node.block;
+    this.setRip((instructions[this.instruction] as RegionInstruction).next);
+    this.get(this.budget);
+    this.i32(instructions.length - this.instruction - 1);
+    this.code.byte(I32_ADD);
+    this.set(this.budget);
+    this.leaveBy("dispatch", flow.effects.get(value));
   }
 
   protected setRip(rip: bigint): void {

@@ -20,6 +20,10 @@ import {
   write,
 } from "./string.ts";
 
+/** V8 folds no imported constants. */
+const VALUE_WORD = VALUE >> 2;
+const { none: DONE } = Leave;
+
 const RDX = 2;
 const RSI = 6;
 const RDI = 7;
@@ -83,24 +87,26 @@ function outputElement(core: Core, port: number): void {
   setIndex(core, RSI, index(core, RSI) + repeat.step);
 }
 
+/** IN: the value goes to VALUE. @param access port, and width in bytes (<< 16) */
+export function portIn(core: Core, access: number): number {
+  const port = access & 0xffff;
+  const width = access >> 16;
+  checkIoPermission(core, port, width);
+  core.u32[VALUE_WORD] = input(core, port, width, false);
+  return DONE;
+}
+
+/** OUT. */
+export function portOut(core: Core, access: number, value: number): number {
+  const port = access & 0xffff;
+  const width = access >> 16;
+  checkIoPermission(core, port, width);
+  output(core, port, width, false, value);
+  return DONE;
+}
+
 /** Rows: rows/io.ts. */
 export const IO_HELPERS: Helpers = {
-  port_in: (core) => {
-    const word = core.get(VALUE);
-    const port = word & 0xffff;
-    const width = word >> 16;
-    checkIoPermission(core, port, width);
-    core.set(VALUE + 8, input(core, port, width, false));
-    return Leave.none;
-  },
-  port_out: (core) => {
-    const word = core.get(VALUE);
-    const port = word & 0xffff;
-    const width = word >> 16;
-    checkIoPermission(core, port, width);
-    output(core, port, width, false, core.get(VALUE + 8));
-    return Leave.none;
-  },
   port_ins: (core, record) => repeated(core, record, inputElement),
   port_outs: (core, record) => repeated(core, record, outputElement),
 };

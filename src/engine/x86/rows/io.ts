@@ -8,23 +8,26 @@ import { VALUE } from "../state.ts";
  * device raises is taken before the next instruction.
  */
 
-const ENDS = { ends: true };
+const ENDS = { ends: true, exits: true };
 
-/** What helpers/io.ts finds: VALUE the port and the width in bytes (<< 16), VALUE + 8 the value. */
+/** The port, and the width of operand `index` in bytes (<< 16), as helpers/io.ts takes them. */
+function access(i: Instruction, port: Value, index: number): Value {
+  return i.op("i32.wrap_i64", i.or(port, i.i64((i.width(index) / 8) << 16)));
+}
+
+/** The value is left in VALUE. */
 function input(port: (i: Instruction) => Value, index = 0): Semantics {
   return (i) => {
-    i.storeState(VALUE, "i64", i.or(port(i), i.i64((i.width(index) / 8) << 16)));
-    i.helper("port_in");
-    i.write(index, i.loadState(VALUE + 8, "i64.32u"));
+    i.run("port_in", [access(i, port(i), index)], true);
+    i.write(index, i.loadState(VALUE, "i64.32u"));
     i.proceed();
   };
 }
 
 function output(port: (i: Instruction) => Value, index: number): Semantics {
   return (i) => {
-    i.storeState(VALUE, "i64", i.or(port(i), i.i64((i.width(index) / 8) << 16)));
-    i.storeState(VALUE + 8, "i64", i.read(index));
-    i.helper("port_out");
+    const value = i.op("i32.wrap_i64", i.read(index));
+    i.run("port_out", [access(i, port(i), index), value], true);
     i.proceed();
   };
 }

@@ -83,7 +83,51 @@ const TIME: readonly (readonly number[])[] = [
   [0x53, 0x0f, 0xa2, 0x5b],
 ];
 
-function some(random: Random): readonly number[] {
+/** Where there is no memory, in the machine that runs them; and the last page that is. */
+const DEVICE = 0x40_0000;
+const LAST_PAGE = DEVICE - 4096;
+/** Beyond the end of memory, at an absolute address. It stands last. */
+const ON_DEVICE: readonly (readonly number[])[] = [
+  [0x8b, 0x04, 0x25], // mov eax, [a]
+  [0x48, 0x89, 0x14, 0x25], // mov [a], rdx
+  [0x89, 0x0c, 0x25], // mov [a], ecx
+  [0x88, 0x04, 0x25], // mov [a], al
+  [0x0f, 0xb7, 0x34, 0x25], // movzx esi, word [a]
+  [0x48, 0x3b, 0x3c, 0x25], // cmp rdi, [a]
+  [0x01, 0x0c, 0x25], // add [a], ecx
+  [0x48, 0x87, 0x2c, 0x25], // xchg [a], rbp
+  [0x48, 0x0f, 0xb1, 0x34, 0x25], // cmpxchg [a], rsi
+  [0x0f, 0x10, 0x14, 0x25], // movups xmm2, [a]
+  [0x0f, 0x11, 0x1c, 0x25], // movups [a], xmm3
+  [0xf2, 0x0f, 0x58, 0x0c, 0x25], // addsd xmm1, [a]
+  [0xdd, 0x04, 0x25], // fld qword [a]
+  [0xdd, 0x1c, 0x25], // fstp qword [a]
+  [0x0f, 0x44, 0x0c, 0x25], // cmovz ecx, [a]
+];
+const ON_PORTS: readonly (readonly number[])[] = [
+  [0xec], // in al, dx
+  [0xed], // in eax, dx
+  [0xe4, 0x60], // in al, 0x60
+  [0xee], // out dx, al
+  [0x66, 0xef], // out dx, ax
+  [0xe7, 0x70], // out 0x70, eax
+];
+
+function onDevice(random: Random): readonly number[] {
+  if (random.oneIn(3)) return random.pick(ON_PORTS);
+  if (random.oneIn(8)) return [0xff, 0x34, 0x25, ...dword(DEVICE), 0x59]; // push qword [device]; pop rcx
+  if (random.oneIn(5)) {
+    // memory in one turn and the device in the next: mov edi, r15d; and edi, 1; shl edi, 12; then
+    const code = [0x44, 0x89, 0xff, 0x83, 0xe7, 0x01, 0xc1, 0xe7, 0x0c];
+    const access = random.oneIn(2) ? [0x48, 0x8b, 0x87] : [0x89, 0x8f]; // mov rax, [rdi+d]; mov [rdi+d], ecx
+    return [...code, ...access, ...dword(LAST_PAGE + random.below(64))];
+  }
+  const offset = random.oneIn(8) ? random.below(24) - 12 : 8 * random.below(32);
+  return [...random.pick(ON_DEVICE), ...dword(DEVICE + offset)];
+}
+
+function some(random: Random, withDevice = false): readonly number[] {
+  if (withDevice && random.oneIn(6)) return onDevice(random);
   if (random.oneIn(24)) return random.pick(TIME);
   return random.oneIn(4) ? onMemory(random) : onRegisters(random);
 }
@@ -115,11 +159,13 @@ function switchOf(random: Random): number[] {
 /**
  * A program of 64-bit code that ends in HLT: R15 turns of a loop with forward branches, an inner
  * loop, switches, and calls of a function. It uses the stack, and 128 bytes at RBX.
+ *
+ * @param withDevice it accesses ports, and memory that is not there, as well
  */
-export function program(random: Random): number[] {
+export function program(random: Random, withDevice = false): number[] {
   const usesX87 = random.oneIn(3);
   const callee: number[] = [];
-  for (let k = random.below(5); k >= 0; k--) callee.push(...some(random));
+  for (let k = random.below(5); k >= 0; k--) callee.push(...some(random, withDevice));
   if (usesX87 && random.oneIn(2)) callee.push(...x87Piece(random, () => some(random)));
   // It returns a number in ST(0), as functions of long doubles do.
   const returnsNumber = usesX87 && random.oneIn(2);
@@ -131,7 +177,7 @@ export function program(random: Random): number[] {
   const loop = code.length;
   const piece = (): number[] => {
     const bytes: number[] = [];
-    for (let k = random.below(6); k >= 0; k--) bytes.push(...some(random));
+    for (let k = random.below(6); k >= 0; k--) bytes.push(...some(random, withDevice));
     if (usesX87) bytes.push(...x87Piece(random, () => some(random)));
     return bytes;
   };

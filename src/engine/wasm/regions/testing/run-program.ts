@@ -1,7 +1,8 @@
 import type { Random } from "../../../testing/random.ts";
 import { type Bare, bare, enterLongMode, load } from "../../../testing/run-code.ts";
-import type { VcpuState } from "../../../vcpu.ts";
+import type { Exit, Vcpu, VcpuState } from "../../../vcpu.ts";
 import type { Jit } from "../jit.ts";
+import { EventfulDevice } from "./eventful-device.ts";
 import { numberBits, numberControl } from "./numbers.ts";
 import { X87_IMAGE } from "./program.ts";
 
@@ -16,15 +17,19 @@ export interface Outcome {
   readonly stop: string;
   readonly retired: number;
   readonly state: string;
+  /** What the device saw, and said that was not done. */
+  readonly events: readonly string[];
 }
 
 /** A machine for programs of {@link program}, which it runs one after the other. */
 export class ProgramMachine {
   readonly #machine: Bare;
   readonly #initial: VcpuState;
+  readonly #device = new EventfulDevice(CODE);
 
   constructor(jit: Jit) {
-    this.#machine = bare({ jit });
+    const exit = (exit: Exit, vcpu: Vcpu) => this.#device.exit(vcpu, exit);
+    this.#machine = bare({ jit, exit });
     enterLongMode(this.#machine);
     const { registers } = this.#machine.vcpu;
     registers.set("cr4", 0x4_0620n);
@@ -68,6 +73,9 @@ export class ProgramMachine {
     const { vcpu, memory } = this.#machine;
     const { registers } = vcpu;
     memory.u8.fill(0, STACK - 4096, STACK);
+    memory.u8.fill(0, memory.ramBytes - 4096);
+    const { log } = this.#device;
+    this.#device.reset();
     registers.set("rbx", BigInt(DATA));
     registers.set("rsp", BigInt(STACK));
     registers.set("r15", BigInt(turns));
@@ -75,8 +83,12 @@ export class ProgramMachine {
     const before = vcpu.retired;
     let stop = vcpu.run(pieces === undefined ? 1_000_000 : 1 + pieces.below(300));
     // no program is longer
-    while (stop.kind === "budget" && vcpu.retired - before < 1_000_000)
+    while (stop.kind !== "halted" && vcpu.retired - before < 1_000_000) {
+      if (stop.kind !== "budget" && stop.kind !== "stopped") break;
+      if (vcpu.retired > this.#device.latest) log.push(`stopped late: ${vcpu.retired}`);
+      this.#device.latest = Number.POSITIVE_INFINITY;
       stop = vcpu.run(pieces === undefined ? 1_000_000 : 1 + pieces.below(300));
+    }
     const state = [
       ...GENERAL.map((name) => `${name}=${registers.get(name as "rax").toString(16)}`),
       `rip=${registers.get("rip").toString(16)} rflags=${registers.get("rflags").toString(16)}`,
@@ -84,6 +96,6 @@ export class ProgramMachine {
       ...Array.from({ length: 16 }, (_, k) => `ymm${k}=${registers.ymm(k).toString(16)}`),
       `memory=${Buffer.from(memory.u8.subarray(DATA, DATA + DATA_BYTES)).toString("hex")}`,
     ].join("\n");
-    return { stop: stop.kind, retired: vcpu.retired - before, state };
+    return { stop: stop.kind, retired: vcpu.retired - before, state, events: [...log] };
   }
 }
