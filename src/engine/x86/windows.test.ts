@@ -148,4 +148,25 @@ describe("a window", () => {
     expect(windows.include(0, 45 * MIB, true)).toBeGreaterThanOrEqual(0);
     expect(windows.find(0, 55 * MIB, false)).toBe(windows.find(0, 40 * MIB, true));
   });
+
+  it("is taken for what it was only as long as it has all of that", () => {
+    const { vcpu } = bare({ ramBytes: RAM });
+    const { windows, memory } = vcpu.core;
+    expect(windows.include(0, 4 * MIB, true)).toBe(0);
+    const place = windows.placeOf(0, 0);
+    expect(place).toMatchObject({ base: 0, host: memory.ramOffset });
+    const part = { base: MIB, reach: place.reach - 2 * MIB, host: memory.ramOffset + MIB };
+    const holds = (): boolean[] => [place, part].map((one) => windows.covers(0, 0, one));
+    expect(holds()).toEqual([true, true]);
+    expect(windows.covers(0, 0, { ...part, host: part.host + 4096 })).toBe(false);
+    expect(windows.covers(0, 0, { ...place, reach: place.reach + 1 })).toBe(false);
+    windows.forgetPage(0);
+    expect(holds()).toEqual([false, true]);
+    vcpu.core.flushTlb();
+    expect(holds()).toEqual([false, false]);
+    windows.adopt(0, 0, part);
+    expect(holds()).toEqual([true, true]);
+    windows.adopt(0, READ_WINDOW, part);
+    expect(windows.covers(0, READ_WINDOW, part)).toBe(true);
+  });
 });

@@ -46,6 +46,15 @@ const FOR_READING = READ_WINDOW;
 /** What {@link findPage} found. */
 const page = { linear: 0, bytes: 0, host: 0 };
 
+/** What a window was found to be. */
+export interface WindowPlace {
+  /** First linear address; from there on, of how many bytes an access may begin. */
+  readonly base: number;
+  readonly reach: number;
+  /** Its byte in linear memory, 32 bits. */
+  readonly host: number;
+}
+
 /** A run that a window could be: linear addresses and what takes them to linear memory. */
 interface Run {
   readonly from: number;
@@ -90,6 +99,26 @@ export class Windows {
       if (distance >= 0 && distance < this.core.address(at + REACH)) return window;
     }
     return -1;
+  }
+
+  placeOf(set: number, window: number): WindowPlace {
+    const { core } = this;
+    const at = this.address(set, window);
+    return {
+      base: core.address(at + WINDOW_BASE),
+      reach: core.address(at + REACH),
+      host: core.get(at + WINDOW_HOST) >>> 0,
+    };
+  }
+
+  /** Whether a window still has all of what it was found to be. */
+  covers(set: number, window: number, { base, reach, host }: WindowPlace): boolean {
+    if (reach === 0) return true;
+    const now = this.placeOf(set, window);
+    const distance = base - now.base;
+    return (
+      distance >= 0 && distance + reach <= now.reach && ((now.host + distance) | 0) === (host | 0)
+    );
   }
 
   clear(): void {
@@ -167,6 +196,18 @@ export class Windows {
       if (readable !== undefined) this.place(set, readable, FOR_READING, COUNT, isGuess);
     }
     return this.find(set, linear, writes);
+  }
+
+  /**
+   * Let a window be the run that it was found to be once, if that still is one: by this CPU, which may have
+   * had none there, or another one.
+   */
+  adopt(set: number, window: number, place: WindowPlace): void {
+    if (this.core.watching) return;
+    lastRegion = undefined;
+    const run = this.runAround(set, place.base, window !== FOR_READING);
+    if (run !== undefined)
+      this.set(this.address(set, window), run.from, run.to - run.from, run.from + run.addend);
   }
 
   private runAround(set: number, linear: number, writes: boolean): Run | undefined {

@@ -1,4 +1,5 @@
-import type { Value } from "../../micro/micro-op.ts";
+import type { UpdateCell, Value } from "../../micro/micro-op.ts";
+import { visit } from "../../micro/visit.ts";
 import { SLOW_STACK, SLOW_UNALIGNED, SLOW_UPDATE, SLOW_WRITE } from "../../x86/access.ts";
 import {
   ADDRESS,
@@ -16,6 +17,7 @@ import {
   WINDOWS,
 } from "../../x86/state.ts";
 import { DEVICE_READ, DEVICE_WRITE } from "../../x86/tlb.ts";
+import type { WindowPlace } from "../../x86/windows.ts";
 import type { Block } from "../blocks.ts";
 import { BYTES, CPU, ELSE, IF, LOAD_CODES, type Operation, STORE_CODES } from "../emitter.ts";
 import type { ValueType } from "../module-builder.ts";
@@ -24,8 +26,15 @@ import type { Node } from "./node.ts";
 import type { Records } from "./region-code.ts";
 import { WINDOW_WAYS, type WindowWay } from "./ways-out.ts";
 
+const RETURN = 0x0f;
 const I32_WRAP = 0xa7;
+const I32_ADD = 0x6a;
+const I32_MUL = 0x6c;
+const I32_NE = 0x47;
+const I32_OR = 0x72;
 const I64_SUB = 0x7d;
+const I64_LT_S = 0x53;
+const I64_GT_S = 0x55;
 const I64_LT_U = 0x54;
 const I64_GE_U = 0x5a;
 const I64_EQ = 0x51;
@@ -37,6 +46,12 @@ interface Window {
   readonly base: number;
   readonly reach: number;
   readonly host: number;
+}
+
+/** A window that code takes for what it was when that was compiled. */
+export interface FixedWindow {
+  readonly window: number;
+  readonly place: WindowPlace;
 }
 
 /** How compiled code finds an operand's place in linear memory. */
@@ -63,12 +78,19 @@ export type PathOf = (
 /** Operands in memory: by windows (see x86/windows.ts), by the TLB, or not at all. */
 export abstract class OperandPlaces extends CallsOut {
   /** How the instruction at an offset in a block finds its operands. */
-  private readonly pathOf: PathOf;
+  private readonly paths: ReadonlyMap<Value, AccessPath>;
+  /** Where windows were when the region was compiled: looked at where it is entered only. */
+  readonly fixed: readonly FixedWindow[] = [];
+  private readonly isFixed: boolean;
+  /** Behind a call of the moderator windows may be anywhere: in regions with such calls they are in locals. */
   private readonly windows: readonly Window[] = WINDOW_WAYS.map(() => ({
     base: this.newLocal("i64"),
     reach: this.newLocal("i64"),
     host: this.newLocal("i32"),
   }));
+  /** To be added to the address in linear memory that was pushed last, and to those that are kept. */
+  private displacement = 0;
+  private readonly displacements = new Map<UpdateCell, number>();
 
   constructor(
     functions: ReadonlyMap<string, number>,
@@ -76,23 +98,79 @@ export abstract class OperandPlaces extends CallsOut {
     nodes: readonly Node[],
     records: Records,
     pathOf: PathOf,
+    placeOf: (window: number) => WindowPlace,
   ) {
     super(functions, templateType, nodes, records);
-    this.pathOf = pathOf;
+    this.paths = pathsOf(nodes, pathOf);
+    this.isFixed = !nodes.some(({ block }) => block.instructions.some(({ callsOut }) => callsOut));
+    if (!this.isFixed) return;
+    const used = new Set([...this.paths.values()].map(({ window }) => window));
+    this.fixed = [...WINDOW_WAYS.keys()]
+      .filter((window) => used.has(window))
+      .map((window) => ({ window, place: placeOf(window) }));
   }
 
-  protected baseOf(window: number): number {
-    return (this.windows[window] as Window).base;
+  private fixedPlace(window: number): WindowPlace | undefined {
+    return this.fixed.find((one) => one.window === window)?.place;
+  }
+
+  protected pushBase(window: number): void {
+    const place = this.fixedPlace(window);
+    if (place === undefined) this.get((this.windows[window] as Window).base);
+    else this.i64(BigInt(place.base));
+  }
+
+  private pushReach(window: number): void {
+    const place = this.fixedPlace(window);
+    if (place === undefined) this.get((this.windows[window] as Window).reach);
+    else this.i64(BigInt(place.reach));
   }
 
   /** The windows that the TLB set in use has. */
   protected fetchWindows(): void {
+    if (this.isFixed && this.fixed.length === 0) return;
     this.get(CPU);
     this.get(CPU);
     this.access(LOAD_CODES.i32, TLB_SET);
     this.i32(WINDOW_SET_BYTES);
-    this.code.byte(0x6c, 0x6a);
+    this.code.byte(I32_MUL, I32_ADD);
     this.set(this.target);
+    // an empty one is missed anyway
+    if (this.isFixed) {
+      for (const one of this.fixed) if (one.place.reach > 0) this.checkWindow(one);
+    } else this.loadWindows();
+  }
+
+  /** Have the region looked at if a window is not what its code takes it for. */
+  private checkWindow({ window, place: { base, reach, host } }: FixedWindow): void {
+    const field = (type: "i32" | "i64", offset: number): void => {
+      this.get(this.target);
+      this.access(LOAD_CODES[type], WINDOWS + window * WINDOW_BYTES + offset);
+    };
+    const distance = this.newLocal("i64");
+    this.i64(BigInt(base));
+    field("i64", WINDOW_BASE);
+    this.code.byte(I64_SUB);
+    this.tee(distance);
+    this.i64(0n);
+    this.code.byte(I64_LT_S);
+    this.get(distance);
+    this.i64(BigInt(reach));
+    this.code.byte(I64_ADD);
+    field("i64", WINDOW_REACH);
+    this.code.byte(I64_GT_S, I32_OR);
+    field("i32", WINDOW_HOST);
+    this.get(distance);
+    this.code.byte(I32_WRAP, I32_ADD);
+    this.i32(host | 0);
+    this.code.byte(I32_NE, I32_OR);
+    this.openUnlikely();
+    this.i32(Leave.retry);
+    this.code.byte(RETURN);
+    this.close();
+  }
+
+  private loadWindows(): void {
     for (const [window, { base, reach, host }] of this.windows.entries())
       for (const [field, local, type] of [
         [WINDOW_BASE, base, "i64"],
@@ -109,29 +187,24 @@ export abstract class OperandPlaces extends CallsOut {
     this.get(this.tlb);
   }
 
-  private pathOfOperand(operand: Operand, writes: boolean): AccessPath {
-    const { block, rip } = this.node.block;
-    return this.pathOf(block, Number(this.present.rip - rip), operand, writes);
-  }
-
-  /** Push an operand's place in linear memory, or leave the instruction to tier 0. */
+  /** Push an operand's place in linear memory, less {@link displacement}, or leave the instruction to tier 0. */
   private locate(value: Value, operand: Operand, bytes: number, tag: number, kind: number): void {
     const { address } = operand;
-    const path = this.pathOfOperand(operand, tag === TLB_WRITE_TAG);
-    if (path.window === undefined) {
+    const { window, tlb } = this.paths.get(value) as AccessPath;
+    this.displacement = 0;
+    if (window === undefined) {
       this.locateByTlb(value, address, bytes, tag, kind);
       return;
     }
-    const window = this.windows[path.window] as Window;
     const distance = this.newLocal("i64");
-    if (path.tlb) this.pinned(address);
+    if (tlb) this.pinned(address);
     this.value(address);
-    this.get(window.base);
+    this.pushBase(window);
     this.code.byte(I64_SUB);
     this.tee(distance);
-    this.get(window.reach);
+    this.pushReach(window);
     this.code.byte(I64_GE_U);
-    if (path.tlb) {
+    if (tlb) {
       this.openUnlikely("i32");
       this.locateByTlb(value, address, bytes, tag, kind);
       this.code.byte(ELSE);
@@ -139,8 +212,14 @@ export abstract class OperandPlaces extends CallsOut {
       this.close();
       return;
     }
-    this.missedIf(value, distance, bytes | kind, WINDOW_WAYS[path.window] as WindowWay);
-    this.placeInWindow(window, distance);
+    this.missedIf(value, distance, bytes | kind, WINDOW_WAYS[window] as WindowWay);
+    const place = this.fixedPlace(window);
+    if (place === undefined) this.placeInWindow(window, distance);
+    else {
+      this.get(distance);
+      this.code.byte(I32_WRAP);
+      this.displacement = place.host;
+    }
   }
 
   /** Leave the instruction to tier 0, by a way that takes what was missed, if a condition on the stack holds. */
@@ -154,11 +233,13 @@ export abstract class OperandPlaces extends CallsOut {
     this.close();
   }
 
-  private placeInWindow(window: Window, distance: number): void {
+  private placeInWindow(window: number, distance: number): void {
+    const place = this.fixedPlace(window);
     this.get(distance);
     this.code.byte(I32_WRAP);
-    this.get(window.host);
-    this.code.byte(0x6a);
+    if (place === undefined) this.get((this.windows[window] as Window).host);
+    else this.i32(place.host | 0);
+    this.code.byte(I32_ADD);
   }
 
   private locateByTlb(
@@ -182,6 +263,7 @@ export abstract class OperandPlaces extends CallsOut {
    * @param calling what is done before the call and behind it
    */
   private callOutUnless(
+    value: Value,
     operand: Operand,
     kind: number,
     type: ValueType | undefined,
@@ -189,18 +271,17 @@ export abstract class OperandPlaces extends CallsOut {
     calling: { readonly before: () => void; readonly behind: () => void },
   ): void {
     const linear = this.pinned(operand.address);
-    const { window } = this.pathOfOperand(operand, (kind & (SLOW_WRITE | SLOW_UPDATE)) !== 0);
+    const { window } = this.paths.get(value) as AccessPath;
     if (window !== undefined) {
-      const { base, reach } = this.windows[window] as Window;
       const distance = this.newLocal("i64");
       this.get(linear);
-      this.get(base);
+      this.pushBase(window);
       this.code.byte(I64_SUB);
       this.tee(distance);
-      this.get(reach);
+      this.pushReach(window);
       this.code.byte(I64_LT_U);
       this.open(IF, type);
-      this.placeInWindow(this.windows[window] as Window, distance);
+      this.placeInWindow(window, distance);
       inWindow();
       this.code.byte(ELSE);
     }
@@ -255,6 +336,7 @@ export abstract class OperandPlaces extends CallsOut {
     if (this.present.callsOut) {
       const kind = (update ? SLOW_UPDATE : 0) | (op.unaligned ? SLOW_UNALIGNED : 0);
       this.callOutUnless(
+        value,
         op,
         BYTES[op.load] | kind,
         value.type,
@@ -273,17 +355,19 @@ export abstract class OperandPlaces extends CallsOut {
       if (op.cell !== undefined) {
         op.cell.local = this.newLocal("i32");
         this.tee(op.cell.local);
+        this.displacements.set(op.cell, this.displacement);
       }
-      this.access(LOAD_CODES[op.load], 0);
+      this.access(LOAD_CODES[op.load], this.displacement);
     }
     value.local = this.newLocal(value.type);
     this.set(value.local);
   }
 
-  protected guestStore(_value: Value, op: Operation<"guest-store">): void {
+  protected guestStore(value: Value, op: Operation<"guest-store">): void {
     if (this.present.callsOut) {
       const stored = this.pinned(op.value);
       this.callOutUnless(
+        value,
         op,
         BYTES[op.store] | SLOW_WRITE,
         undefined,
@@ -302,14 +386,31 @@ export abstract class OperandPlaces extends CallsOut {
       );
       return;
     }
-    if (op.cell !== undefined) this.get(op.cell.local);
-    else this.locate(_value, op, BYTES[op.store], TLB_WRITE_TAG, SLOW_WRITE);
+    if (op.cell !== undefined) {
+      this.get(op.cell.local);
+      this.displacement = this.displacements.get(op.cell) as number;
+    } else this.locate(value, op, BYTES[op.store], TLB_WRITE_TAG, SLOW_WRITE);
+    const { displacement } = this;
     this.value(op.value);
-    this.access(STORE_CODES[op.store], 0);
+    this.access(STORE_CODES[op.store], displacement);
   }
 
   protected leave(value: Value, { reason }: Operation<"leave">): void {
     if (reason === Leave.dispatch) this.leaveBehind(value);
     else this.retry(value);
   }
+}
+
+/** How each access of a region finds its operand. */
+function pathsOf(nodes: readonly Node[], pathOf: PathOf): ReadonlyMap<Value, AccessPath> {
+  const paths = new Map<Value, AccessPath>();
+  for (const { block } of nodes)
+    for (const { list, rip } of block.instructions)
+      visit(list, (value) => {
+        const { op } = value;
+        if (op.kind !== "guest-load" && op.kind !== "guest-store") return;
+        const writes = op.kind === "guest-store" || op.intent !== "read";
+        paths.set(value, pathOf(block.block, Number(rip - block.rip), op, writes));
+      });
+  return paths;
 }

@@ -2,6 +2,7 @@ import type { FlagEffect } from "../../micro/flags.ts";
 import type { Value } from "../../micro/micro-op.ts";
 import { JUMP_CACHE_RECORD, JUMP_CACHE_RIP, jumpCacheEntry } from "../../x86/jump-cache.ts";
 import { Leave, MXCSR_FAST, RECORD, RIP } from "../../x86/state.ts";
+import type { WindowPlace } from "../../x86/windows.ts";
 import type { Block } from "../blocks.ts";
 import {
   BLOCK,
@@ -40,6 +41,8 @@ export interface Surroundings {
   readonly records: Records;
   /** How the instruction at an offset in a block finds its operands. */
   readonly pathOf: PathOf;
+  /** What a window is now. */
+  readonly placeOf: (window: number) => WindowPlace;
   /** Where the targets of the jump at an offset in a block are noted; 0: nowhere. */
   readonly notesAt: (block: Block, offset: number) => number;
   /** Table slot and type index of a function that is called by name. */
@@ -69,9 +72,9 @@ export class RegionEmitter extends OperandPlaces {
     functions: ReadonlyMap<string, number>,
     templateType: number,
     nodes: readonly Node[],
-    { records, pathOf, notesAt, callee, hotAfter }: Surroundings,
+    { records, pathOf, placeOf, notesAt, callee, hotAfter }: Surroundings,
   ) {
-    super(functions, templateType, nodes, records, pathOf);
+    super(functions, templateType, nodes, records, pathOf, placeOf);
     this.choices = new Map(
       nodes.filter(isDispatcher).map((node) => [node, this.newLocal("i32")] as const),
     );

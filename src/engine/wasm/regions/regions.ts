@@ -9,6 +9,7 @@ import { ModuleBuilder } from "../module-builder.ts";
 import { STRING_AT_ONCE } from "../strings-at-once.ts";
 import type { Templates } from "../templates.ts";
 import { affordableBytes, type Jit, Thresholds } from "./jit.ts";
+import type { FixedWindow } from "./operand-places.ts";
 import { RegionEmitter } from "./region-emitter.ts";
 import { Selection } from "./selection.ts";
 import { Sites } from "./sites.ts";
@@ -20,6 +21,8 @@ const BATCH_ENTRIES = 1000;
 const MAXIMUM_CONTROL_CHANGES = 10;
 /** Each time that code of a page is changed after it was compiled, it must be twice as hot for the next; up to that. */
 const MAXIMUM_DOUBLINGS = 16;
+/** A region that so often could not be entered, for windows that were other ones, is compiled anew. */
+const MAXIMUM_LOST = 16;
 /** Entries until a block is compiled anew, whose region was given up for what an instruction did. */
 const HOT_AGAIN_AFTER = 64;
 
@@ -33,6 +36,9 @@ interface Region {
   readonly slot: number;
   /** Value of MXCSR_FAST with which it can be entered; undefined: any. */
   readonly fast: number | undefined;
+  /** Windows without which it cannot be entered, and how often one was not there. */
+  readonly windows: readonly FixedWindow[];
+  lost: number;
 }
 
 /** Regions that wait to become one module: each has an index of a function there. */
@@ -136,6 +142,7 @@ export class Regions {
       records: this.blocks,
       pathOf: (block, offset, operand, writes) =>
         this.sites.pathOf(core, block, offset, operand, writes),
+      placeOf: (window) => core.windows.placeOf(core.tlbSet, window),
       notesAt: (block, offset) => this.sites.notesAt(block.start + offset),
       callee: (name) => ({
         slot: this.templates.slotOfFunction(name),
@@ -148,7 +155,8 @@ export class Regions {
     if (known !== undefined) this.drop(known);
     const fast = nodes.some(({ block }) => block.flow.usesFast) ? core.get(MXCSR_FAST) : undefined;
     const slot = this.freeSlots.pop() ?? this.templates.takeSlot();
-    const region = { entry, blocks: nodes.map(({ block }) => block.block), slot, fast };
+    const blocks = nodes.map(({ block }) => block.block);
+    const region = { entry, blocks, slot, fast, windows: emitter.fixed, lost: 0 };
     const index = module.addFunction(TEMPLATE, emitter.locals, emitter.code, emitter.unlikely);
     regions.set(region, index);
     this.know(region);
@@ -202,6 +210,7 @@ export class Regions {
       this.replace(entered, HOT_AGAIN_AFTER * 4 ** (times - 1));
       return;
     }
+    if (entered !== undefined && this.lacksWindow(core, entered)) return;
     const address = this.blocks.startOf(record);
     const consequence = this.sites.left(core, address);
     if (consequence === "none") return;
@@ -209,6 +218,23 @@ export class Regions {
       this.replace(region, HOT_AGAIN_AFTER);
       if (consequence === "replaced for a window") this.sites.moved(region.blocks);
     }
+  }
+
+  /** Whether a region could not be entered for want of a window: have that anew, or the region compiled for others. */
+  private lacksWindow(core: Core, region: Region): boolean {
+    const { windows, tlbSet } = core;
+    const missing = region.windows.filter(
+      ({ window, place }) => !windows.covers(tlbSet, window, place),
+    );
+    if (missing.length === 0) return false;
+    // each time it is tried there is more behind it that speaks against it
+    if ((++region.lost & (region.lost - 1)) === 0)
+      for (const { window, place } of missing) windows.adopt(tlbSet, window, place);
+    if (region.lost === MAXIMUM_LOST) {
+      this.sites.lostWindow(region.blocks);
+      this.replace(region, HOT_AGAIN_AFTER);
+    }
+    return true;
   }
 
   /** It has been noted where a computed jump goes: let its region have the targets. */

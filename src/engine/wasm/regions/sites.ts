@@ -24,9 +24,11 @@ const MAXIMUM_MODERATED = 8;
 /** If an operand so often was not in a window, its region is compiled anew; each time after twice as often. */
 const MAXIMUM_MISSES = 16;
 /** So many times; then it is looked for in the TLB as well. */
-const MAXIMUM_WINDOWS = 2;
+const MAXIMUM_WINDOWS = 3;
 /** After a region was compiled anew for so many of its operands, it is not for others. */
-const MAXIMUM_MOVED = 4;
+const MAXIMUM_MOVED = 6;
+/** After so many regions that begin with a block could not be entered for want of a window, they have none. */
+const MAXIMUM_LOSSES = 3;
 /** If so many operands were in no window, and so large a part of all, none are looked for there any more. */
 const MAXIMUM_WINDOWLESS = 32;
 const WINDOWLESS_PART = 1 / 4;
@@ -75,6 +77,9 @@ export class Sites {
   private usual = 0;
   /** Blocks whose operands are to be looked for in the TLB as well. */
   private readonly cautious = new Set<Block>();
+  /** Blocks whose operands are looked for in the TLB alone, and how often regions that begin with a block lost windows. */
+  private readonly withoutWindows = new Set<Block>();
+  private readonly losses = new Map<Block, number>();
   /** How often regions that begin with a block were compiled anew for a window. */
   private readonly moves = new Map<Block, number>();
   private readonly controlChanges = new Map<Block, number>();
@@ -108,7 +113,7 @@ export class Sites {
     const isWindowless =
       windowless >= MAXIMUM_WINDOWLESS && windowless > this.operands * WINDOWLESS_PART;
     const site = this.sites.get(block.start + offset);
-    if (isWindowless || (site?.window === -1 && site.moves > 0))
+    if (isWindowless || this.withoutWindows.has(block) || (site?.window === -1 && site.moves > 0))
       return { window: undefined, tlb: true };
     const known = site?.window ?? -1;
     const window = known >= 0 ? known : this.presentWindow(core, operand, writes);
@@ -198,9 +203,20 @@ export class Sites {
     if (times > MAXIMUM_MOVED) for (const block of [entry, ...others]) this.cautious.add(block);
   }
 
+  /** A region could not be entered, for its windows were other ones: if that goes on, it does without. */
+  lostWindow([entry, ...others]: readonly Block[]): void {
+    if (entry === undefined) return;
+    const times = (this.losses.get(entry) ?? 0) + 1;
+    this.losses.set(entry, times);
+    if (times >= MAXIMUM_LOSSES)
+      for (const block of [entry, ...others]) this.withoutWindows.add(block);
+  }
+
   /** The block is no more. */
   forget(block: Block): void {
     this.cautious.delete(block);
+    this.withoutWindows.delete(block);
+    this.losses.delete(block);
     this.moves.delete(block);
     this.controlChanges.delete(block);
   }
@@ -234,6 +250,8 @@ export class Sites {
     this.windowless = this.operands = 0;
     this.cautious.clear();
     this.moves.clear();
+    this.withoutWindows.clear();
+    this.losses.clear();
     this.controlChanges.clear();
     this.notes.clear();
   }

@@ -84,8 +84,8 @@ export abstract class WaysOut extends NarrowArithmetic {
     this.templateType = templateType;
   }
 
-  /** Local with the first address of a window. */
-  protected abstract baseOf(window: number): number;
+  /** Push the first address of a window. */
+  protected abstract pushBase(window: number): void;
 
   /** Emit code that leaves by {@link leaveBy}, and the ways behind it. */
   protected withWaysOut(entryRip: bigint, code: () => void): void {
@@ -151,7 +151,7 @@ export abstract class WaysOut extends NarrowArithmetic {
       this.ifWay(way, () => {
         this.get(CPU);
         this.get(this.missed);
-        this.get(this.baseOf(window));
+        this.pushBase(window);
         this.code.byte(0x7c);
         this.access(STORE_CODES.i64, ADDRESS);
       });
