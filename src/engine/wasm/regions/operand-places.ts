@@ -6,53 +6,26 @@ import {
   Leave,
   TLB_DEVICE_TAG,
   TLB_READ_TAG,
-  TLB_SET,
   TLB_WRITE_TAG,
   VALUE,
-  WINDOW_BASE,
-  WINDOW_BYTES,
-  WINDOW_HOST,
-  WINDOW_REACH,
-  WINDOW_SET_BYTES,
-  WINDOWS,
 } from "../../x86/state.ts";
 import { DEVICE_READ, DEVICE_WRITE } from "../../x86/tlb.ts";
 import type { WindowPlace } from "../../x86/windows.ts";
 import type { Block } from "../blocks.ts";
 import { BYTES, CPU, ELSE, IF, LOAD_CODES, type Operation, STORE_CODES } from "../emitter.ts";
 import type { ValueType } from "../module-builder.ts";
-import { CallsOut } from "./calls-out.ts";
 import type { Node } from "./node.ts";
 import type { Records } from "./region-code.ts";
+import { RegionWindows } from "./region-windows.ts";
 import { WINDOW_WAYS, type WindowWay } from "./ways-out.ts";
 
-const RETURN = 0x0f;
 const I32_WRAP = 0xa7;
-const I32_ADD = 0x6a;
-const I32_MUL = 0x6c;
-const I32_NE = 0x47;
-const I32_OR = 0x72;
 const I64_SUB = 0x7d;
-const I64_LT_S = 0x53;
-const I64_GT_S = 0x55;
 const I64_LT_U = 0x54;
 const I64_GE_U = 0x5a;
 const I64_EQ = 0x51;
 const I64_ADD = 0x7c;
 const I64_AND = 0x83;
-
-/** Locals with a window's fields. */
-interface Window {
-  readonly base: number;
-  readonly reach: number;
-  readonly host: number;
-}
-
-/** A window that code takes for what it was when that was compiled. */
-export interface FixedWindow {
-  readonly window: number;
-  readonly place: WindowPlace;
-}
 
 /** How compiled code finds an operand's place in linear memory. */
 export interface AccessPath {
@@ -76,18 +49,9 @@ export type PathOf = (
 ) => AccessPath;
 
 /** Operands in memory: by windows (see x86/windows.ts), by the TLB, or not at all. */
-export abstract class OperandPlaces extends CallsOut {
+export abstract class OperandPlaces extends RegionWindows {
   /** How the instruction at an offset in a block finds its operands. */
   private readonly paths: ReadonlyMap<Value, AccessPath>;
-  /** Where windows were when the region was compiled: looked at where it is entered only. */
-  readonly fixed: readonly FixedWindow[] = [];
-  private readonly isFixed: boolean;
-  /** Behind a call of the moderator windows may be anywhere: in regions with such calls they are in locals. */
-  private readonly windows: readonly Window[] = WINDOW_WAYS.map(() => ({
-    base: this.newLocal("i64"),
-    reach: this.newLocal("i64"),
-    host: this.newLocal("i32"),
-  }));
   /** To be added to the address in linear memory that was pushed last, and to those that are kept. */
   private displacement = 0;
   private readonly displacements = new Map<UpdateCell, number>();
@@ -100,87 +64,10 @@ export abstract class OperandPlaces extends CallsOut {
     pathOf: PathOf,
     placeOf: (window: number) => WindowPlace,
   ) {
-    super(functions, templateType, nodes, records);
-    this.paths = pathsOf(nodes, pathOf);
-    this.isFixed = !nodes.some(({ block }) => block.instructions.some(({ callsOut }) => callsOut));
-    if (!this.isFixed) return;
-    const used = new Set([...this.paths.values()].map(({ window }) => window));
-    this.fixed = [...WINDOW_WAYS.keys()]
-      .filter((window) => used.has(window))
-      .map((window) => ({ window, place: placeOf(window) }));
-  }
-
-  private fixedPlace(window: number): WindowPlace | undefined {
-    return this.fixed.find((one) => one.window === window)?.place;
-  }
-
-  protected pushBase(window: number): void {
-    const place = this.fixedPlace(window);
-    if (place === undefined) this.get((this.windows[window] as Window).base);
-    else this.i64(BigInt(place.base));
-  }
-
-  private pushReach(window: number): void {
-    const place = this.fixedPlace(window);
-    if (place === undefined) this.get((this.windows[window] as Window).reach);
-    else this.i64(BigInt(place.reach));
-  }
-
-  /** The windows that the TLB set in use has. */
-  protected fetchWindows(): void {
-    if (this.isFixed && this.fixed.length === 0) return;
-    this.get(CPU);
-    this.get(CPU);
-    this.access(LOAD_CODES.i32, TLB_SET);
-    this.i32(WINDOW_SET_BYTES);
-    this.code.byte(I32_MUL, I32_ADD);
-    this.set(this.target);
-    // an empty one is missed anyway
-    if (this.isFixed) {
-      for (const one of this.fixed) if (one.place.reach > 0) this.checkWindow(one);
-    } else this.loadWindows();
-  }
-
-  /** Have the region looked at if a window is not what its code takes it for. */
-  private checkWindow({ window, place: { base, reach, host } }: FixedWindow): void {
-    const field = (type: "i32" | "i64", offset: number): void => {
-      this.get(this.target);
-      this.access(LOAD_CODES[type], WINDOWS + window * WINDOW_BYTES + offset);
-    };
-    const distance = this.newLocal("i64");
-    this.i64(BigInt(base));
-    field("i64", WINDOW_BASE);
-    this.code.byte(I64_SUB);
-    this.tee(distance);
-    this.i64(0n);
-    this.code.byte(I64_LT_S);
-    this.get(distance);
-    this.i64(BigInt(reach));
-    this.code.byte(I64_ADD);
-    field("i64", WINDOW_REACH);
-    this.code.byte(I64_GT_S, I32_OR);
-    field("i32", WINDOW_HOST);
-    this.get(distance);
-    this.code.byte(I32_WRAP, I32_ADD);
-    this.i32(host | 0);
-    this.code.byte(I32_NE, I32_OR);
-    this.openUnlikely();
-    this.i32(Leave.retry);
-    this.code.byte(RETURN);
-    this.close();
-  }
-
-  private loadWindows(): void {
-    for (const [window, { base, reach, host }] of this.windows.entries())
-      for (const [field, local, type] of [
-        [WINDOW_BASE, base, "i64"],
-        [WINDOW_REACH, reach, "i64"],
-        [WINDOW_HOST, host, "i32"],
-      ] as const) {
-        this.get(this.target);
-        this.access(LOAD_CODES[type], WINDOWS + window * WINDOW_BYTES + field);
-        this.set(local);
-      }
+    const paths = pathsOf(nodes, pathOf);
+    const used = new Set([...paths.values()].map(({ window }) => window));
+    super(functions, templateType, nodes, records, used, placeOf);
+    this.paths = paths;
   }
 
   protected override tlbSet(): void {
@@ -231,15 +118,6 @@ export abstract class OperandPlaces extends CallsOut {
     this.set(this.kind);
     this.retry(value, way);
     this.close();
-  }
-
-  private placeInWindow(window: number, distance: number): void {
-    const place = this.fixedPlace(window);
-    this.get(distance);
-    this.code.byte(I32_WRAP);
-    if (place === undefined) this.get((this.windows[window] as Window).host);
-    else this.i32(place.host | 0);
-    this.code.byte(I32_ADD);
   }
 
   private locateByTlb(

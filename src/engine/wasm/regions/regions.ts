@@ -9,8 +9,8 @@ import { ModuleBuilder } from "../module-builder.ts";
 import { STRING_AT_ONCE } from "../strings-at-once.ts";
 import type { Templates } from "../templates.ts";
 import { affordableBytes, type Jit, Thresholds } from "./jit.ts";
-import type { FixedWindow } from "./operand-places.ts";
 import { RegionEmitter } from "./region-emitter.ts";
+import type { FixedWindow } from "./region-windows.ts";
 import { Selection } from "./selection.ts";
 import { Sites } from "./sites.ts";
 
