@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import "../src/cli/branch-hints.ts";
+import { heedBranchHints } from "../src/cli/branch-hints.ts";
 import { BareMachine } from "../src/session/bare.ts";
 import { type ClockName, clockHere, PROCESSOR } from "./clock.ts";
 import { type ProcessMeasurement, runProcess } from "./process.ts";
@@ -29,6 +29,9 @@ export interface Peer {
   /** As users start it, in a process that has done nothing before; not all peers are programs. */
   readonly runProcess?: (workload: Workload, rounds: Rounds) => Promise<ProcessMeasurement>;
 }
+
+// as the command line does
+heedBranchHints(true);
 
 const RAM_MIB = 128;
 const PATIENCE_MS = 60_000;

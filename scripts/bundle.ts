@@ -1,44 +1,87 @@
 /**
- * `dist/*.js`: the sources, and the examples that are demos, bundled, since to load some 300 modules
- * takes Node longer than a small guest runs. A command still loads only what it needs. What the
- * sources refer to by its place (inmate images, their cells, the C library) stays where it is:
- * `../../inmates` is the same seen from `src/cli` and from every folder of `dist/`.
+ * `dist/*.js`: the sources bundled, since to load some 300 modules takes Node longer than a small guest
+ * runs. The library and the examples that are demos are modules. The command line is one script,
+ * `cli/program-HASH.cjs`, that `cli/main.js` loads with the code V8 made of it before. What the sources
+ * refer to by its place (inmate images, their cells, the C library) stays where it is: `../../inmates`
+ * is the same seen from `src/cli` and from every folder of `dist/`.
  */
-import { globSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import { chmod, rm, utimes } from "node:fs/promises";
-import { resolve } from "node:path";
-import { rolldown } from "rolldown";
+import { dirname, resolve } from "node:path";
+import { type InputOptions, type OutputOptions, rolldown } from "rolldown";
 
 const root = resolve(import.meta.dirname, "..");
 const dist = resolve(root, "dist");
 const start = new Date();
 
-const library = resolve(root, "src/session/index.ts");
-const entries: Record<string, string> = {
-  "cli/main": resolve(root, "src/cli/main.ts"),
-  "session/index": library,
-};
-for (const scenario of globSync("examples/*/scenario.ts", { cwd: root }))
-  entries[scenario.replace(/\.ts$/, "")] = resolve(root, scenario);
+/** @returns the name of the first file written */
+async function write(options: InputOptions, output: OutputOptions): Promise<string> {
+  const bundle = await rolldown({
+    platform: "node",
+    onLog(level, log) {
+      if (level === "warn") throw new Error(log.message);
+    },
+    ...options,
+  });
+  const { output: written } = await bundle.write(output);
+  await bundle.close();
+  return written[0].fileName;
+}
 
-const bundle = await rolldown({
-  input: entries,
-  platform: "node",
-  resolve: { alias: { gaoler: library } },
-  // packages, which npm installs beside it
-  external: (id) => /^[@a-z]/.test(id) && id !== "gaoler",
-  onLog(level, log) {
-    if (level === "warn") throw new Error(log.message);
+const PACKAGE = /^[@a-z]/;
+const caches = globSync("node_modules/.cache/gaoler/*/program-*", { cwd: root });
+for (const file of caches) await rm(resolve(root, file));
+for (const folder of ["chunks", "cli"])
+  await rm(resolve(dist, folder), { recursive: true, force: true });
+
+// Modules, which find their packages where npm installs them.
+const modules = ["src/session/index.ts", ...globSync("examples/*/scenario.ts", { cwd: root })];
+for (const module of modules)
+  await write(
+    { input: resolve(root, module), external: PACKAGE },
+    { file: resolve(dist, module.replace(/^src\//, "").replace(/ts$/, "js")) },
+  );
+
+const source = (name: string) => resolve(root, "src/cli", name);
+/** What is part of the script, and what its license asks for. */
+const licenses = ["commander", "@noble/hashes"]
+  .map((name) => `${name}: ${readFileSync(resolve(root, "node_modules", name, "LICENSE"), "utf8")}`)
+  .join("\n");
+const program = await write(
+  { input: source("program.ts"), external: [/^node:/, "./import-module.ts"] },
+  {
+    dir: resolve(dist, "cli"),
+    format: "cjs",
+    entryFileNames: "program-[hash].cjs",
+    codeSplitting: false,
+    banner: `/*\n${licenses}*/`,
   },
-});
-await rm(resolve(dist, "chunks"), { recursive: true, force: true });
-await bundle.write({
-  dir: dist,
-  entryFileNames: "[name].js",
-  chunkFileNames: "chunks/[name]-[hash].js",
-});
-await bundle.close();
+);
+
 const main = resolve(dist, "cli/main.js");
+await write(
+  {
+    input: source("main.ts"),
+    external: PACKAGE,
+    plugins: [
+      {
+        name: "the script in place of the module",
+        resolveId: (id) => (id === "./program.ts" ? { id } : null),
+        load: (id) =>
+          id !== "./program.ts"
+            ? null
+            : `import { getCompileCacheDir } from "node:module";
+              import { resolve } from "node:path";
+              import { loadCached } from "${source("code-cache.ts")}";
+              import * as importModule from "${source("import-module.ts")}";
+              const file = resolve(import.meta.dirname, "${program}");
+              const { main } = loadCached(file, getCompileCacheDir(), { "./import-module.ts": importModule });
+              export { main };`,
+      },
+    ],
+  },
+  { dir: dirname(main), entryFileNames: "[name].js", chunkFileNames: "[name]-[hash].js" },
+);
 await chmod(main, 0o755);
 // what is changed from now on is newer
 await utimes(main, start, start);

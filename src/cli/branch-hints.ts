@@ -5,5 +5,7 @@ import { setFlagsFromString } from "node:v8";
  * hinting. Browsers heed that; Node 24 can, but has to be asked before it compiles anything.
  * To ask a Node that does not know the flag would print an error.
  */
-if (process.versions.node.startsWith("24."))
-  setFlagsFromString("--experimental-wasm-branch-hinting");
+export function heedBranchHints(heed: boolean): void {
+  if (process.versions.node.startsWith("24."))
+    setFlagsFromString(`--${heed ? "" : "no-"}experimental-wasm-branch-hinting`);
+}

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import * as nodeModule from "node:module";
+import { heedBranchHints } from "./branch-hints.ts";
 
 const [major] = process.versions.node.split(".").map(Number);
 if (major < 24) {
@@ -17,6 +18,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 const { _handle: output } = process.stdout as { _handle?: { setBlocking?(on: boolean): void } };
 output?.setBlocking?.(true);
 
-await import("./branch-hints.ts");
 const { main } = await import("./program.ts");
+// Not before: V8 takes code that it made earlier, Node's own too, only with the same flags.
+heedBranchHints(true);
 process.exitCode = await main(process.argv.slice(2));

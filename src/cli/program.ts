@@ -1,13 +1,15 @@
-/**
- * The command line: which commands there are and what they take. What a command does is loaded only
- * when it runs, so that help and version answer at once.
- */
+/** The command line: which commands there are and what they take. */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, type CommandOptions, Option } from "commander";
 import type { ScenarioDevice } from "../session/devices.ts";
 import { JITS, type Jit } from "../session/session.ts";
 import { type CellArguments, cellOptions } from "./cell-arguments.ts";
+import { configShow } from "./config-show.ts";
+import { demo } from "./demo.ts";
 import { deviceArgument } from "./device-arguments.ts";
+import { exec } from "./exec.ts";
+import { inmateNew } from "./inmate-new.ts";
+import { run } from "./run.ts";
 import { isInputError } from "./usage-error.ts";
 import { address, assignment, bytesAt, count, duration, pattern, range, size } from "./values.ts";
 
@@ -93,7 +95,7 @@ function build(): Command {
       )}\nExit status: 0 ended as asked, 1 a cell failed or the wanted line never came, 2 bad usage or input.`,
     );
 
-  const demo = command(program, "demo", "run a shipped demo")
+  const demoCommand = command(program, "demo", "run a shipped demo")
     .argument("[name]", "which one (without: power-plant)")
     .option("--list", "list the demos")
     .option(
@@ -101,7 +103,7 @@ function build(): Command {
       "power-plant: write its signals, 1000 rows a second (- for standard output)",
     )
     .option("--fault <name>", "power-plant: build a mistake in: sse, floating point never enabled");
-  withRunOptions(demo)
+  withRunOptions(demoCommand)
     .addHelpText(
       "after",
       examples(
@@ -113,24 +115,23 @@ function build(): Command {
       ),
     )
     .action(async (name: string | undefined, options: DemoOptions) => {
-      const { demo } = await import("./demo.ts");
       status = await demo(name, options);
     });
 
-  const run = command(
+  const runCommand = command(
     program,
     "run",
     "run cells, from a scenario or from configurations and images",
   )
     .argument("[scenario]", "a TypeScript file that exports a scenario")
     .option("--system <file>", "system configuration: the machine and its root cell");
-  const cells = cellOptions(run);
-  run.option(
+  const cells = cellOptions(runCommand);
+  runCommand.option(
     "--device <kind@bb:dd.f>",
     "PCI device of the machine: hda or e1000 (repeatable)",
     deviceArgument,
   );
-  withRunOptions(run)
+  withRunOptions(runCommand)
     .option("--record <file>", "write down what the script of the scenario does, and when")
     .option("--replay <file>", "do what was recorded, in place of the script")
     .addHelpText(
@@ -151,7 +152,6 @@ ${examples(
 )}`,
     )
     .action(async (scenario: string | undefined, options: RunOptions) => {
-      const { run } = await import("./run.ts");
       status = await run(scenario, { ...options, cells });
     });
 
@@ -210,7 +210,6 @@ ${examples(
 )}`,
     )
     .action(async (image: string, options: ExecOptions) => {
-      const { exec } = await import("./exec.ts");
       status = await exec(image, options);
     });
 
@@ -228,7 +227,6 @@ ${examples(
       ),
     )
     .action(async (file: string, options: ConfigShowOptions) => {
-      const { configShow } = await import("./config-show.ts");
       status = await configShow(file, options);
     });
 
@@ -237,7 +235,6 @@ ${examples(
     .argument("<name>", "name of the inmate and of the folder")
     .addHelpText("after", examples("gaoler inmate new pump && make -C pump"))
     .action(async (name: string) => {
-      const { inmateNew } = await import("./inmate-new.ts");
       status = await inmateNew(name);
     });
 

@@ -2,14 +2,15 @@
 import { registerHooks } from "node:module";
 import { basename, dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import * as library from "../session/index.ts";
 import type { Scenario } from "../session/scenario.ts";
 import { readBytes } from "./files.ts";
+import { importModule } from "./import-module.ts";
 import { UsageError } from "./usage-error.ts";
 
-/** This very package; `.js` when it runs from `dist/`. */
-const LIBRARY = import.meta.resolve(
-  import.meta.url.endsWith(".ts") ? "../session/index.ts" : "../session/index.js",
-);
+/** Where the module that scenarios import as "gaoler" finds what it exports: this very library. */
+const SHARED = Symbol.for("gaoler");
+const LIBRARY = `data:text/javascript,export const { ${Object.keys(library)} } = globalThis[Symbol.for("gaoler")];`;
 
 export interface ScenarioFile {
   readonly scenario: Scenario;
@@ -19,6 +20,7 @@ export interface ScenarioFile {
 
 /** From now on `import ... from "gaoler"` means this very package, wherever the importing file lies. */
 export function resolveLibrary(): void {
+  Object.assign(globalThis, { [SHARED]: library });
   registerHooks({
     resolve: (specifier, context, next) => {
       if (specifier === "gaoler") return { url: LIBRARY, shortCircuit: true };
@@ -44,7 +46,7 @@ export async function importScenario(
   resolveLibrary();
   let module: { default?: unknown };
   try {
-    module = await import(pathToFileURL(path).href);
+    module = await importModule(pathToFileURL(path).href);
   } catch (error) {
     // the author of the file needs to see where
     throw new UsageError(
