@@ -12,7 +12,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const program = join(folder, "program.cjs");
 const sum = (k: number) => Array.from({ length: 200 }, (_, n) => `n += x * ${k + n};`).join(" ");
 const functions = Array.from(
-  { length: 100 },
+  { length: 600 },
   (_, k) => `(x) => { let n = 0; ${sum(k)} return n; }`,
 );
 writeFileSync(

@@ -6,15 +6,19 @@
  */
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { getHeapCodeStatistics } from "node:v8";
+import { getHeapSpaceStatistics } from "node:v8";
 import { Script } from "node:vm";
 import { heedBranchHints } from "./branch-hints.ts";
 
-/** Of all code: what a run must have compiled beside what the cache had, for it to be written anew. */
-const WORTH_WRITING = 0.1;
+/**
+ * How much more V8 must have than what it was given: first of what is counted anyway, where there is
+ * code and some other things, then of code itself, which takes a while to gather.
+ */
+const MAY_HAVE_LEARNT = 1.4;
+const WORTH_WRITING = 1.1;
 
 /**
- * Runs a CommonJS file.
+ * Runs a CommonJS file, of ASCII characters.
  *
  * @param file its name changes with its content: V8 takes code that it made of another text as long
  * @param folder where the cache is; undefined: there is none
@@ -27,19 +31,21 @@ export function loadCached(
   modules: Readonly<Record<string, unknown>> = {},
 ): unknown {
   const cache = folder === undefined ? undefined : join(folder, `${basename(file)}.cache`);
-  const source = readFileSync(file, "utf8");
+  const source = readFileSync(file, "latin1");
+  const cachedData = cache === undefined ? undefined : readIfThere(cache);
   const script = new Script(`(function (exports, require, __filename) {${source}\n})`, {
     filename: file,
-    cachedData: cache === undefined ? undefined : readIfThere(cache),
+    cachedData,
   });
   if (cache !== undefined) {
-    const { bytecode_and_metadata_size: before } = getHeapCodeStatistics();
+    const known = script.cachedDataRejected === false && cachedData ? cachedData.length : 0;
+    const before = codeBytes();
     process.once("exit", () => {
-      const { bytecode_and_metadata_size: now } = getHeapCodeStatistics();
-      if (now - before < now * WORTH_WRITING) return;
+      if (known > 0 && codeBytes() < before * MAY_HAVE_LEARNT) return;
       // as it is when it is loaded: V8 takes no code that it made with other flags
       heedBranchHints(false);
-      replace(cache, script.createCachedData());
+      const code = script.createCachedData();
+      if (code.length > known * WORTH_WRITING) replace(cache, code);
     });
   }
   const exports = {};
@@ -71,3 +77,8 @@ function replace(file: string, content: Uint8Array): void {
     // the next run compiles what this one did
   }
 }
+
+/** What V8 has in the space where it has code that is not the processor's. */
+const codeBytes = () =>
+  getHeapSpaceStatistics().find(({ space_name }) => space_name === "trusted_space")
+    ?.space_used_size ?? 0;
