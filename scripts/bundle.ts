@@ -51,6 +51,14 @@ const program = await write(
   {
     input: source("program.ts"),
     external: [/^node:/, "./import-module.ts"],
+    plugins: [
+      {
+        name: "no commands that are programs of their own",
+        resolveId: (id, importer) =>
+          id === "node:child_process" && importer?.includes("/commander/") ? "none" : null,
+        load: (id) => (id === "none" ? "export default {};" : null),
+      },
+    ],
   },
   {
     dir: resolve(dist, "cli"),
@@ -61,10 +69,11 @@ const program = await write(
     banner: `/*\n${licenses}*/`,
   },
 );
-// one byte a character is read in half the time
 const script = resolve(dist, "cli", program);
+// what is one byte a character is read in half the time
 const unicode = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
-writeFileSync(script, readFileSync(script, "utf8").replace(/[^\0-\x7f]/g, unicode));
+const body = readFileSync(script, "utf8").replace(/[^\0-\x7f]/g, unicode);
+writeFileSync(script, `(function (exports, require, __filename) {${body}})`);
 
 const main = resolve(dist, "cli/main.js");
 await write(
@@ -79,10 +88,9 @@ await write(
           id !== "./program.ts"
             ? null
             : `import { getCompileCacheDir } from "node:module";
-              import { resolve } from "node:path";
               import { loadCached } from "${source("code-cache.ts")}";
               import * as importModule from "${source("import-module.ts")}";
-              const file = resolve(import.meta.dirname, "${program}");
+              const file = \`\${import.meta.dirname}/${program}\`;
               const { main } = loadCached(file, getCompileCacheDir(), { "./import-module.ts": importModule });
               export { main };`,
       },

@@ -1,5 +1,3 @@
-import { setFlagsFromString } from "node:v8";
-
 /**
  * Compiled code tells which branches are hardly ever taken, by WebAssembly's branch
  * hinting. Browsers heed that; Node 24 can, but has to be asked before it compiles anything.
@@ -7,5 +5,7 @@ import { setFlagsFromString } from "node:v8";
  */
 export function heedBranchHints(heed: boolean): void {
   if (process.versions.node.startsWith("24."))
-    setFlagsFromString(`--${heed ? "" : "no-"}experimental-wasm-branch-hinting`);
+    process
+      .getBuiltinModule("node:v8")
+      .setFlagsFromString(`--${heed ? "" : "no-"}experimental-wasm-branch-hinting`);
 }

@@ -17,11 +17,13 @@ const functions = Array.from(
 );
 writeFileSync(
   program,
-  `const functions = [${functions}];
+  `(function (exports, require, __filename) {
+  const functions = [${functions}];
   const { basename } = require("node:path");
   exports.name = basename(__filename);
   exports.given = require("./given.ts");
-  exports.total = (x) => functions.reduce((total, f) => total + f(x), 0);`,
+  exports.total = (x) => functions.reduce((total, f) => total + f(x), 0);
+  })`,
 );
 const cacheOf = (name: string) => join(folder, name, "program.cjs.cache");
 

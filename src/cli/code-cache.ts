@@ -4,11 +4,14 @@
  * Node's own cache has what V8 compiles when it loads a module. Functions are compiled when they are
  * called first, which for a short run is most of its time: so this cache is written when a run ends.
  */
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
-import { getHeapSpaceStatistics } from "node:v8";
-import { Script } from "node:vm";
 import { heedBranchHints } from "./branch-hints.ts";
+
+// To import them would take Node's getting all ready that they export, promises and streams included.
+const { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } =
+  process.getBuiltinModule("node:fs");
+const { basename, dirname, join } = process.getBuiltinModule("node:path");
+const { getHeapSpaceStatistics } = process.getBuiltinModule("node:v8");
+const { Script } = process.getBuiltinModule("node:vm");
 
 /**
  * How much more V8 must have than what it was given: first of what is counted anyway, where there is
@@ -18,7 +21,8 @@ const MAY_HAVE_LEARNT = 1.4;
 const WORTH_WRITING = 1.1;
 
 /**
- * Runs a CommonJS file, of ASCII characters.
+ * Runs a file of ASCII characters that is a function of `exports`, `require` and `__filename`, as the
+ * body of a CommonJS module uses them.
  *
  * @param file its name changes with its content: V8 takes code that it made of another text as long
  * @param folder where the cache is; undefined: there is none
@@ -33,10 +37,7 @@ export function loadCached(
   const cache = folder === undefined ? undefined : join(folder, `${basename(file)}.cache`);
   const source = readFileSync(file, "latin1");
   const cachedData = cache === undefined ? undefined : readIfThere(cache);
-  const script = new Script(`(function (exports, require, __filename) {${source}\n})`, {
-    filename: file,
-    cachedData,
-  });
+  const script = new Script(source, { filename: file, cachedData });
   if (cache !== undefined) {
     const known = script.cachedDataRejected === false && cachedData ? cachedData.length : 0;
     const before = codeBytes();

@@ -15,13 +15,17 @@ function multiply(a: number, b: number): number {
   return product;
 }
 
+/** Multiplicative inverses, 0 for 0. The powers of 3 are all numbers but 0, and 3^255 is 1. */
+const INVERSES = new Uint8Array(256);
+const powers: number[] = [1];
+for (let k = 1; k < 255; k++) powers.push(multiply(3, powers[k - 1] as number));
+for (const [k, power] of powers.entries()) INVERSES[power] = powers[(255 - k) % 255] as number;
+
 /** The substitution and its inverse: the multiplicative inverse, then an affine map. */
 const SUBSTITUTE = new Uint8Array(256);
 const RESTORE = new Uint8Array(256);
 for (let x = 0; x < 256; x++) {
-  // x^254 is the inverse, and 0 for 0.
-  let inverse = 1;
-  for (let k = 0; k < 254; k++) inverse = multiply(inverse, x);
+  const inverse = INVERSES[x] as number;
   const repeated = inverse | (inverse << 8);
   let value = 0x63;
   for (const shift of [0, 4, 5, 6, 7]) value ^= (repeated >> shift) & 0xff;
