@@ -9,19 +9,35 @@ import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { chmod, rm, utimes } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { type InputOptions, type OutputOptions, rolldown } from "rolldown";
+import { baseModuleBytes } from "../src/engine/wasm/base-module-bytes.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const dist = resolve(root, "dist");
 const start = new Date();
 
+const BYTES_MODULE = resolve(root, "src/engine/wasm/base-module-bytes.ts");
+const bytes = Buffer.from(baseModuleBytes()).toString("base64");
+const generated = {
+  name: "what can be computed now",
+  load: (id: string) =>
+    id === BYTES_MODULE
+      ? `export const baseModuleBytes = () =>
+           Uint8Array.from(atob("${bytes}"), (byte) => byte.charCodeAt(0));`
+      : null,
+};
+
 /** @returns the name of the first file written */
-async function write(options: InputOptions, output: OutputOptions): Promise<string> {
+async function write(
+  { plugins, ...options }: InputOptions,
+  output: OutputOptions,
+): Promise<string> {
   const bundle = await rolldown({
     platform: "node",
     onLog(level, log) {
       if (level === "warn") throw new Error(log.message);
     },
     ...options,
+    plugins: [generated, plugins],
   });
   const { output: written } = await bundle.write(output);
   await bundle.close();

@@ -1,3 +1,4 @@
+import { GuestMemory } from "../guest-memory.ts";
 import type { Value } from "../micro/micro-op.ts";
 import { deliverQuickly } from "../x86/interrupt-quick.ts";
 import { invalidateQuickly } from "../x86/invalidate-quick.ts";
@@ -76,6 +77,9 @@ export const FIRST_FREE_SLOT = 3;
 export const HEADER_BYTES = 12;
 export const HEADER_COUNTDOWN = 8;
 
+/** Of WebAssembly's memory. */
+const PAGE_BYTES = 65536;
+
 const I32_LOAD = 0x28;
 const I64_LOAD = 0x29;
 const I32_STORE = 0x36;
@@ -88,13 +92,10 @@ const constant = (code: Bytes, value: number): Bytes => code.byte(0x41).s32(valu
 /**
  * The part of tier 0 that every block needs: the header that counts the
  * budget, what an outdated block's header becomes, and the look-up of RIP
- * in the jump cache.
+ * in the jump cache. The same for machines of any size.
  */
-export function buildBaseModule(
-  memoryPages: number,
-  tableSlots: number,
-  ramOffset: number,
-): Uint8Array<ArrayBuffer> {
+export function buildBaseModule(): Uint8Array<ArrayBuffer> {
+  const ramOffset = GuestMemory.ENGINE_BYTES;
   const module = new ModuleBuilder();
   const moderate = module.importFunction("access_in_typescript", SLOW_ACCESS);
   const device = module.importFunction("device_access", DEVICE_ACCESS);
@@ -200,5 +201,5 @@ export function buildBaseModule(
     module.exportFunction(name, module.addFunction(signature, [], run));
   }
   module.tableEntries(HEADER_SLOT, [headerFunction, staleFunction, indirectFunction]);
-  return module.build(memoryPages, tableSlots);
+  return module.build(ramOffset / PAGE_BYTES, 1, 2 ** 32 / PAGE_BYTES);
 }

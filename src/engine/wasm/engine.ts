@@ -15,7 +15,8 @@ import {
   VCPU_BYTES,
   VCPUS_START,
 } from "../x86/state.ts";
-import { buildBaseModule, DELIVERY } from "./base-module.ts";
+import { DELIVERY } from "./base-module.ts";
+import { baseModuleBytes } from "./base-module-bytes.ts";
 import { Blocks } from "./blocks.ts";
 import { addRareFunctions } from "./rare-functions.ts";
 import { type Jit, usualJit } from "./regions/jit.ts";
@@ -78,9 +79,7 @@ export class WasmEngine {
   constructor(memory: GuestMemory, jit: Jit = usualJit.mode) {
     this.memory = memory;
     const table = new WebAssembly.Table({ element: "anyfunc", initial: TABLE_SLOTS });
-    const module = new WebAssembly.Module(
-      buildBaseModule(memory.memory.buffer.byteLength / 65536, 1, memory.ramOffset),
-    );
+    const module = new WebAssembly.Module(baseModuleBytes());
     const functions = this.functions();
     const { access_in_typescript, device_access, fill_tlb_in_typescript } = functions;
     const base = new WebAssembly.Instance(module, {

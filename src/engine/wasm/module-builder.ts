@@ -78,8 +78,11 @@ export class ModuleBuilder {
     this.elements.push({ slot, funcs });
   }
 
-  /** @param memoryPages size of the imported memory in 64 KiB pages (its minimum and maximum). */
-  build(memoryPages: number, tableSlots: number): Uint8Array<ArrayBuffer> {
+  /**
+   * @param memoryPages of 64 KiB: what the imported memory has at least
+   * @param mostPages and what it can ever have at most
+   */
+  build(memoryPages: number, tableSlots: number, mostPages = memoryPages): Uint8Array<ArrayBuffer> {
     const out = new Bytes().byte(0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00);
     const section = (id: number, entries: number, content: Bytes): void => {
       if (entries > 0) out.byte(id).sized(new Bytes().u32(entries).append(content));
@@ -91,7 +94,7 @@ export class ModuleBuilder {
     const imports = new Bytes();
     for (const entry of this.imports)
       imports.name("env").name(entry.name).byte(0x00).u32(entry.type);
-    imports.name("env").name("memory").byte(0x02, 0x01).u32(memoryPages).u32(memoryPages);
+    imports.name("env").name("memory").byte(0x02, 0x01).u32(memoryPages).u32(mostPages);
     imports.name("env").name("table").byte(0x01, 0x70, 0x00).u32(tableSlots);
     section(2, this.imports.length + 2, imports);
 

@@ -19,7 +19,7 @@ import {
   TLB_SETS,
   VECTOR,
 } from "../../x86/state.ts";
-import { buildBaseModule } from "../base-module.ts";
+import { baseModuleBytes } from "../base-module-bytes.ts";
 import { PAGE_FAULT, PAGE_FAULT_SHIFT } from "./walk.ts";
 
 const PAGES = 48;
@@ -31,20 +31,15 @@ const FRAMES = [0, 2 ** 21, 2 ** 22, GIB, 2 ** 32, 2 ** 39, 2 ** 39 + GIB] as co
 const INDICES = [0, 1, 2, 0xff, 0x100, 0x1ff];
 
 const memory = new GuestMemory(PAGES * 4096);
-const { exports } = new WebAssembly.Instance(
-  new WebAssembly.Module(
-    buildBaseModule(memory.memory.buffer.byteLength / 65536, 1, memory.ramOffset),
-  ),
-  {
-    env: {
-      memory: memory.memory,
-      table: new WebAssembly.Table({ element: "anyfunc", initial: 8 }),
-      access_in_typescript: () => 0,
-      device_access: () => 0,
-      fill_tlb_in_typescript: () => 0,
-    },
+const { exports } = new WebAssembly.Instance(new WebAssembly.Module(baseModuleBytes()), {
+  env: {
+    memory: memory.memory,
+    table: new WebAssembly.Table({ element: "anyfunc", initial: 8 }),
+    access_in_typescript: () => 0,
+    device_access: () => 0,
+    fill_tlb_in_typescript: () => 0,
   },
-);
+});
 const pageWalk = exports.page_walk as (cpu: number, linear: bigint, writes: number) => number;
 let regions: readonly MapRegion[] = [];
 const core = new Core(
