@@ -44,6 +44,24 @@ describe("Scheduler", () => {
     expect(slow.clock.now).toBe(50_000);
   });
 
+  it("wakes a vCPU whose time ends behind its HLT, for an interrupt that arrived before", () => {
+    for (let end = 1; end < 8; end++) {
+      const m = machine([
+        (vcpu) => {
+          if (vcpu.retired === 2) m.interrupt(0, 0x30);
+          if (vcpu.retired !== 4) return undefined;
+          // sti; hlt
+          m.vcpus[0].interruptsEnabled = true;
+          return HLT;
+        },
+      ]);
+      m.vcpus[0].interruptsEnabled = false;
+      m.clock.timer(() => {}).arm(end);
+      m.scheduler.run(10_000);
+      expect(m.vcpus[0].taken, `time ends after ${end}`).toEqual([{ vector: 0x30, at: 5 }]);
+    }
+  });
+
   it("stops a vCPU at exactly the instruction where the timer it armed is due", () => {
     const m = machine([
       (vcpu) => {

@@ -354,6 +354,8 @@ export class Scheduler implements Stateful<SchedulerState> {
         if (!this.#onStop(vcpu.index, stop)) slot.online = false;
       }
       if (stop.kind === "halted" && vcpu.halted) break;
+      // it ran out of time behind its HLT, and has not looked whether something arrived before that
+      if (vcpu.halted) slot.woken = true;
       // whatever a guest does costs time: a vCPU that retires nothing must not hold the machine
       if (slot.time() === before && !this.#stopping) slot.skipped += slot.nanosecondsPerInstruction;
     }
