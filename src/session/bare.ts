@@ -262,11 +262,15 @@ export class BareMachine {
     const pace = new Pace(wallClock, false, 0);
     for (;;) {
       const slice = (Math.floor(clock.now / SLICE_NS) + 1) * SLICE_NS;
-      scheduler.run(Math.min(slice, forNs));
-      const ended = this.#ending();
-      if (ended !== undefined) return this.report(ended);
-      if (this.#vcpu.retired >= lastInstruction) return this.report("instructions");
-      if (clock.now >= forNs) return this.report("time");
+      const end = Math.min(slice, forNs);
+      const part = Math.min(end, clock.now + pace.partNs);
+      // whether it has ended is decided at the end of a slice
+      if (scheduler.run(part) !== "deadline" || part === end) {
+        const ended = this.#ending();
+        if (ended !== undefined) return this.report(ended);
+        if (this.#vcpu.retired >= lastInstruction) return this.report("instructions");
+        if (clock.now >= forNs) return this.report("time");
+      }
       if (interrupt?.aborted) return this.report("interrupted");
       const wait = pace.wait(clock.now);
       if (wait === undefined) continue;

@@ -381,10 +381,13 @@ export class Session {
     const slice = (Math.floor(this.nowNs / SLICE_NS) + 1) * SLICE_NS;
     const end = Math.min(slice, limitNs, untilNs);
     const { scheduler } = this.board;
-    const outcome = scheduler.run(end);
+    const part = Math.min(end, this.nowNs + this.#pace.partNs);
+    const outcome = scheduler.run(part);
     // a program that waits often must not keep the host from its turn
     if (this.#waits.anyOver()) return this.#pause();
     if (this.board.powerRequest !== undefined) throw this.#end("power");
+    // whether it has ended is decided at the end of a slice
+    if (outcome === "deadline" && part < end) return this.#pause();
     const atRest = outcome === "idle" || (outcome === "deadline" && this.#allAtRest());
     if (atRest && untilNs === Number.POSITIVE_INFINITY) throw this.#end("cells");
     // somebody wants time to pass, even if nothing happens in it

@@ -45,3 +45,22 @@ describe("Pace", () => {
     expect(host.slept).toEqual(Array.from({ length: 10 }, () => 0));
   });
 });
+
+describe("Between two looks at the clock", () => {
+  it("less virtual time passes the longer the host takes for it", () => {
+    let nowMs = 0;
+    const pace = new Pace({ nowMs: () => nowMs, sleep: () => Promise.resolve() }, false, 0);
+    const look = (tookMs: number): number => {
+      nowMs += tookMs;
+      void pace.wait(0);
+      return pace.partNs;
+    };
+    for (let k = 0; k < 10; k++) look(1);
+    expect(pace.partNs).toBe(1_000_000);
+    expect(look(10)).toBe(1_000_000);
+    expect(look(100)).toBe(500_000);
+    for (let k = 0; k < 10; k++) look(100);
+    expect(pace.partNs).toBeLessThanOrEqual(20_000);
+    expect(look(1)).toBe(40_000);
+  });
+});

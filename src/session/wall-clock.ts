@@ -14,11 +14,20 @@ export const HOST_CLOCK: WallClock = {
 /** Longest time without a look at the host's events (keys, signals). */
 const PATIENCE_MS = 50;
 
+/** Parts of a slice of virtual time between two looks at the clock: as long as takes the host some milliseconds. */
+const SHORTEST_PART_NS = 20_000;
+const LONGEST_PART_NS = 1_000_000;
+const QUICK_MS = 5;
+const SLOW_MS = 20;
+
 /** Keeps a run responsive; with `realtime`, keeps it from running ahead of the wall clock. */
 export class Pace {
   readonly #clock: WallClock;
   readonly #realtime: boolean;
   #lastPauseMs: number;
+  #lastLookMs: number;
+  /** Virtual nanoseconds until the next look. Only when the host has its turn depends on it. */
+  partNs = SHORTEST_PART_NS;
   /** Where virtual and wall time were equal. */
   #originMs: number;
   #originNs: number;
@@ -26,13 +35,17 @@ export class Pace {
   constructor(clock: WallClock, realtime: boolean, virtualNs: number) {
     this.#clock = clock;
     this.#realtime = realtime;
-    this.#lastPauseMs = this.#originMs = clock.nowMs();
+    this.#lastLookMs = this.#lastPauseMs = this.#originMs = clock.nowMs();
     this.#originNs = virtualNs;
   }
 
-  /** Call between slices: undefined, or a wait to be awaited before the next one. */
+  /** Call between slices, and parts of them: undefined, or a wait to be awaited before the next one. */
   wait(virtualNs: number): Promise<void> | undefined {
     const nowMs = this.#clock.nowMs();
+    const tookMs = nowMs - this.#lastLookMs;
+    if (tookMs > SLOW_MS) this.partNs = Math.max(SHORTEST_PART_NS, this.partNs / 2);
+    else if (tookMs < QUICK_MS) this.partNs = Math.min(LONGEST_PART_NS, this.partNs * 2);
+    this.#lastLookMs = nowMs;
     const aheadMs = (virtualNs - this.#originNs) / 1e6 - (nowMs - this.#originMs);
     if (this.#realtime && aheadMs < -1000) {
       // the host was too slow, or asleep: what is lost is not caught up with
@@ -41,7 +54,7 @@ export class Pace {
     }
     const ahead = this.#realtime && aheadMs >= 1;
     if (!ahead && nowMs - this.#lastPauseMs < PATIENCE_MS) return undefined;
-    this.#lastPauseMs = nowMs + (ahead ? aheadMs : 0);
+    this.#lastPauseMs = this.#lastLookMs = nowMs + (ahead ? aheadMs : 0);
     return this.#clock.sleep(ahead ? aheadMs : 0);
   }
 }
