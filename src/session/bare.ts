@@ -23,6 +23,7 @@ import {
 import { type BootModule, enterMultiboot, readMultiboot } from "./multiboot.ts";
 import { type RegisterReport, registerReport } from "./registers.ts";
 import { ScenarioError } from "./scenario.ts";
+import { sliceEnd } from "./slice.ts";
 import { backingBytes, type RamRange, SparseRam } from "./sparse-ram.ts";
 import { UNCONNECTED } from "./unconnected.ts";
 import { HOST_CLOCK, Pace, type WallClock } from "./wall-clock.ts";
@@ -66,8 +67,6 @@ export interface BareLimits {
 }
 
 const RFLAGS_IF = 1n << 9n;
-/** A fixed grid of looks at whether it has ended: the same end on every host. */
-const SLICE_NS = 1_000_000;
 
 export class BareMachine {
   readonly board: Board;
@@ -261,8 +260,7 @@ export class BareMachine {
     const lastInstruction = this.#stopAfter(instructions);
     const pace = new Pace(wallClock, false, 0);
     for (;;) {
-      const slice = (Math.floor(clock.now / SLICE_NS) + 1) * SLICE_NS;
-      const end = Math.min(slice, forNs);
+      const end = Math.min(sliceEnd(clock.now), forNs);
       const part = Math.min(end, clock.now + pace.partNs);
       // whether it has ended is decided at the end of a slice
       if (scheduler.run(part) !== "deadline" || part === end) {

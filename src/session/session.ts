@@ -28,6 +28,7 @@ import type { RootAction, UnplacedAction } from "./root-action.ts";
 import type { Machine, RootLinkEnd } from "./root-link.ts";
 import { RootLinks } from "./root-links.ts";
 import { type Image, type LoadedScenario, ScenarioError } from "./scenario.ts";
+import { sliceEnd } from "./slice.ts";
 import { UNCONNECTED } from "./unconnected.ts";
 import { Waits } from "./waits.ts";
 import { HOST_CLOCK, Pace, type WallClock } from "./wall-clock.ts";
@@ -67,12 +68,6 @@ export interface SessionOptions {
   /** Told of everything that the script does, in order: see root-action.ts. */
   readonly record?: (action: RootAction) => void;
 }
-
-/**
- * Virtual nanoseconds between two looks at whether a run has ended. A fixed grid: where a run ends
- * does not depend on the host.
- */
-const SLICE_NS = 1_000_000;
 
 /** Thrown through a script when its scenario ends under it. */
 class Ended extends Error {
@@ -378,8 +373,7 @@ export class Session {
     if (this.#ending !== undefined) throw new Ended(this.#ending);
     if (this.nowNs >= limitNs) throw this.#end("time");
     if (this.#interrupt?.aborted) throw this.#end("interrupted");
-    const slice = (Math.floor(this.nowNs / SLICE_NS) + 1) * SLICE_NS;
-    const end = Math.min(slice, limitNs, untilNs);
+    const end = Math.min(sliceEnd(this.nowNs), limitNs, untilNs);
     const { scheduler } = this.board;
     const part = Math.min(end, this.nowNs + this.#pace.partNs);
     const outcome = scheduler.run(part);

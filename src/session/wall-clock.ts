@@ -1,3 +1,5 @@
+import { SLICE_NS } from "./slice.ts";
+
 /** The host's time: for pacing, and for letting the host do other things meanwhile. Injected. */
 export interface WallClock {
   /** Milliseconds from any starting point. */
@@ -16,7 +18,6 @@ const PATIENCE_MS = 50;
 
 /** Parts of a slice of virtual time between two looks at the clock: as long as takes the host some milliseconds. */
 const SHORTEST_PART_NS = 20_000;
-const LONGEST_PART_NS = 1_000_000;
 const QUICK_MS = 5;
 const SLOW_MS = 20;
 
@@ -44,7 +45,7 @@ export class Pace {
     const nowMs = this.#clock.nowMs();
     const tookMs = nowMs - this.#lastLookMs;
     if (tookMs > SLOW_MS) this.partNs = Math.max(SHORTEST_PART_NS, this.partNs / 2);
-    else if (tookMs < QUICK_MS) this.partNs = Math.min(LONGEST_PART_NS, this.partNs * 2);
+    else if (tookMs < QUICK_MS) this.partNs = Math.min(SLICE_NS, this.partNs * 2);
     this.#lastLookMs = nowMs;
     const aheadMs = (virtualNs - this.#originNs) / 1e6 - (nowMs - this.#originMs);
     if (this.#realtime && aheadMs < -1000) {

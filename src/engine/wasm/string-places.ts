@@ -14,7 +14,7 @@ import {
   WINDOW_SET_BYTES,
   WINDOWS,
 } from "../x86/state.ts";
-import type { StringRunKind } from "../x86/string-progress.ts";
+import { compares, hasSource, type StringRunKind } from "../x86/string-progress.ts";
 import { WIDEST_ACCESS } from "../x86/windows.ts";
 import type { Assembler } from "./assembler.ts";
 import type { ValueType } from "./module-builder.ts";
@@ -61,10 +61,6 @@ export interface Side {
   readonly tag: typeof TLB_READ_TAG | typeof TLB_WRITE_TAG;
   readonly register: number;
 }
-
-export const compares = (kind: StringRunKind): boolean => kind !== "movs" && kind !== "stos";
-/** Whether it has a source in memory, and not in the accumulator. */
-const hasSource = (kind: StringRunKind): boolean => kind === "movs" || kind === "cmps-equal";
 
 export function sidesOf(kind: StringRunKind): readonly Side[] {
   const source = { linear: FROM, host: SOURCE, tag: TLB_READ_TAG, register: RSI } as const;

@@ -1,6 +1,7 @@
 import { EFLAGS_DF } from "../x86/control-bits.ts";
 import { ATTENTION, BUDGET, EFLAGS, TLB_WRITE_TAG } from "../x86/state.ts";
 import {
+  compares,
   STRING_ELEMENTS,
   STRING_PROGRESS,
   STRING_RUN_KINDS,
@@ -16,7 +17,6 @@ import {
   AT,
   COUNT,
   CPU,
-  compares,
   ENTRY,
   findWindows,
   type GiveUp,

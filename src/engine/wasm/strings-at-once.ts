@@ -1,6 +1,7 @@
 import { EFLAGS_DF } from "../x86/control-bits.ts";
 import { EFLAGS } from "../x86/state.ts";
 import {
+  compares,
   STRING_ELEMENTS,
   STRING_LAST_SOURCE,
   STRING_LAST_TARGET,
@@ -17,7 +18,6 @@ import {
   AT,
   COUNT,
   CPU,
-  compares,
   findWindows,
   type GiveUp,
   LEFT,

@@ -19,6 +19,10 @@ export const STRING_ELEMENTS = 4096;
 export const STRING_RUN_KINDS = ["movs", "stos", "cmps-equal", "scas-equal", "scas-other"] as const;
 export type StringRunKind = (typeof STRING_RUN_KINDS)[number];
 
+export const compares = (kind: StringRunKind): boolean => kind !== "movs" && kind !== "stos";
+/** Whether it has a source in memory, and not in the accumulator. */
+export const hasSource = (kind: StringRunKind): boolean => kind === "movs" || kind === "cmps-equal";
+
 /** Name of its function. @param bytes of an element */
 export const stringRunName = (kind: StringRunKind, bytes: number): string => `${kind}_${bytes}`;
 /** The same of wasm/strings-at-once.ts. */

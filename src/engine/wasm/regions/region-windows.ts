@@ -47,12 +47,8 @@ export interface FixedWindow {
 export abstract class RegionWindows extends CallsOut {
   /** Where windows were when the region was compiled. */
   readonly fixed: readonly FixedWindow[] = [];
-  private readonly isFixed: boolean;
-  private readonly windows: readonly Window[] = WINDOW_WAYS.map(() => ({
-    base: this.newLocal("i64"),
-    reach: this.newLocal("i64"),
-    host: this.newLocal("i32"),
-  }));
+  /** Or locals of those that are used, by their numbers. */
+  private readonly windows = new Map<number, Window>();
 
   /** @param used windows that operands are looked for in */
   constructor(
@@ -64,11 +60,19 @@ export abstract class RegionWindows extends CallsOut {
     placeOf: (window: number) => WindowPlace,
   ) {
     super(functions, templateType, nodes, records);
-    this.isFixed = !nodes.some(({ block }) => block.instructions.some(({ callsOut }) => callsOut));
-    if (!this.isFixed) return;
-    this.fixed = [...WINDOW_WAYS.keys()]
-      .filter((window) => used.has(window))
-      .map((window) => ({ window, place: placeOf(window) }));
+    const windows = [...WINDOW_WAYS.keys()].filter((window) => used.has(window));
+    if (nodes.some(({ block }) => block.instructions.some(({ callsOut }) => callsOut)))
+      for (const window of windows)
+        this.windows.set(window, {
+          base: this.newLocal("i64"),
+          reach: this.newLocal("i64"),
+          host: this.newLocal("i32"),
+        });
+    else this.fixed = windows.map((window) => ({ window, place: placeOf(window) }));
+  }
+
+  protected override usesWindow(window: number): boolean {
+    return this.windows.has(window) || this.fixedPlace(window) !== undefined;
   }
 
   protected fixedPlace(window: number): WindowPlace | undefined {
@@ -77,19 +81,19 @@ export abstract class RegionWindows extends CallsOut {
 
   protected pushBase(window: number): void {
     const place = this.fixedPlace(window);
-    if (place === undefined) this.get((this.windows[window] as Window).base);
+    if (place === undefined) this.get((this.windows.get(window) as Window).base);
     else this.i64(BigInt(place.base));
   }
 
   protected pushReach(window: number): void {
     const place = this.fixedPlace(window);
-    if (place === undefined) this.get((this.windows[window] as Window).reach);
+    if (place === undefined) this.get((this.windows.get(window) as Window).reach);
     else this.i64(BigInt(place.reach));
   }
 
   /** The windows that the TLB set in use has. */
   protected fetchWindows(): void {
-    if (this.isFixed && this.fixed.length === 0) return;
+    if (this.windows.size + this.fixed.length === 0) return;
     this.get(CPU);
     this.get(CPU);
     this.access(LOAD_CODES.i32, TLB_SET);
@@ -97,9 +101,8 @@ export abstract class RegionWindows extends CallsOut {
     this.code.byte(I32_MUL, I32_ADD);
     this.set(this.target);
     // an empty one is missed anyway
-    if (this.isFixed) {
-      for (const one of this.fixed) if (one.place.reach > 0) this.checkWindow(one);
-    } else this.loadWindows();
+    for (const one of this.fixed) if (one.place.reach > 0) this.checkWindow(one);
+    this.loadWindows();
   }
 
   /** Have the region looked at if a window is not what its code takes it for. */
@@ -132,7 +135,7 @@ export abstract class RegionWindows extends CallsOut {
   }
 
   private loadWindows(): void {
-    for (const [window, { base, reach, host }] of this.windows.entries())
+    for (const [window, { base, reach, host }] of this.windows)
       for (const [field, local, type] of [
         [WINDOW_BASE, base, "i64"],
         [WINDOW_REACH, reach, "i64"],
@@ -148,7 +151,7 @@ export abstract class RegionWindows extends CallsOut {
     const place = this.fixedPlace(window);
     this.get(distance);
     this.code.byte(I32_WRAP);
-    if (place === undefined) this.get((this.windows[window] as Window).host);
+    if (place === undefined) this.get((this.windows.get(window) as Window).host);
     else this.i32(place.host | 0);
     this.code.byte(I32_ADD);
   }

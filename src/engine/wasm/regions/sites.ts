@@ -59,6 +59,17 @@ interface Site {
 
 const NOTHING = { retries: 0, moderated: 0 };
 
+/** What became of the regions that a block belongs to; the numbers are of those that begin with it. */
+interface History {
+  /** Operands are to be looked for in the TLB as well; or in the TLB alone. */
+  cautious: boolean;
+  withoutWindows: boolean;
+  /** How often one was compiled anew for a window, or lost windows; or met another MXCSR_FAST. */
+  moves: number;
+  losses: number;
+  controlChanges: number;
+}
+
 /** What follows for the regions with an instruction, when it was left to tier 0: they are compiled anew. */
 export type Consequence = "none" | "replaced" | "replaced for a window";
 
@@ -75,14 +86,7 @@ export class Sites {
   private operands = 0;
   /** The window that an operand was found in last. */
   private usual = 0;
-  /** Blocks whose operands are to be looked for in the TLB as well. */
-  private readonly cautious = new Set<Block>();
-  /** Blocks whose operands are looked for in the TLB alone, and how often regions that begin with a block lost windows. */
-  private readonly withoutWindows = new Set<Block>();
-  private readonly losses = new Map<Block, number>();
-  /** How often regions that begin with a block were compiled anew for a window. */
-  private readonly moves = new Map<Block, number>();
-  private readonly controlChanges = new Map<Block, number>();
+  private readonly histories = new Map<Block, History>();
 
   constructor(memory: WebAssembly.Memory, blocks: Blocks) {
     this.view = new DataView(memory.buffer);
@@ -106,6 +110,21 @@ export class Sites {
     return site;
   }
 
+  private historyOf(block: Block): History {
+    let history = this.histories.get(block);
+    if (history === undefined) {
+      history = {
+        cautious: false,
+        withoutWindows: false,
+        moves: 0,
+        losses: 0,
+        controlChanges: 0,
+      };
+      this.histories.set(block, history);
+    }
+    return history;
+  }
+
   /** How the instruction at an offset in a block, which is about to be entered, finds an operand. */
   pathOf(core: Core, block: Block, offset: number, operand: Operand, writes: boolean): AccessPath {
     this.operands++;
@@ -113,11 +132,12 @@ export class Sites {
     const isWindowless =
       windowless >= MAXIMUM_WINDOWLESS && windowless > this.operands * WINDOWLESS_PART;
     const site = this.sites.get(block.start + offset);
-    if (isWindowless || this.withoutWindows.has(block) || (site?.window === -1 && site.moves > 0))
+    const history = this.histories.get(block);
+    if (isWindowless || history?.withoutWindows || (site?.window === -1 && site.moves > 0))
       return { window: undefined, tlb: true };
     const known = site?.window ?? -1;
     const window = known >= 0 ? known : this.presentWindow(core, operand, writes);
-    return { window, tlb: this.cautious.has(block) || (site?.moves ?? 0) >= MAXIMUM_WINDOWS };
+    return { window, tlb: (history?.cautious ?? false) || (site?.moves ?? 0) >= MAXIMUM_WINDOWS };
   }
 
   /** The window that an operand is probably in. */
@@ -190,35 +210,26 @@ export class Sites {
     for (const { start, size } of [entry, ...others])
       for (const [address, site] of this.sites)
         if (address >= start && address < start + size) site.retries = 0;
-    const times = (this.controlChanges.get(entry) ?? 0) + 1;
-    this.controlChanges.set(entry, times);
-    return times;
+    return ++this.historyOf(entry).controlChanges;
   }
 
   /** A region is compiled anew for a window: if that has happened to it too often, it is not to again. */
   moved([entry, ...others]: readonly Block[]): void {
     if (entry === undefined) return;
-    const times = (this.moves.get(entry) ?? 0) + 1;
-    this.moves.set(entry, times);
-    if (times > MAXIMUM_MOVED) for (const block of [entry, ...others]) this.cautious.add(block);
+    if (++this.historyOf(entry).moves <= MAXIMUM_MOVED) return;
+    for (const block of [entry, ...others]) this.historyOf(block).cautious = true;
   }
 
   /** A region could not be entered, for its windows were other ones: if that goes on, it does without. */
   lostWindow([entry, ...others]: readonly Block[]): void {
     if (entry === undefined) return;
-    const times = (this.losses.get(entry) ?? 0) + 1;
-    this.losses.set(entry, times);
-    if (times >= MAXIMUM_LOSSES)
-      for (const block of [entry, ...others]) this.withoutWindows.add(block);
+    if (++this.historyOf(entry).losses < MAXIMUM_LOSSES) return;
+    for (const block of [entry, ...others]) this.historyOf(block).withoutWindows = true;
   }
 
   /** The block is no more. */
   forget(block: Block): void {
-    this.cautious.delete(block);
-    this.withoutWindows.delete(block);
-    this.losses.delete(block);
-    this.moves.delete(block);
-    this.controlChanges.delete(block);
+    this.histories.delete(block);
   }
 
   /** The instruction at a host-physical address was left to tier 0, which is about to do it. */
@@ -248,11 +259,7 @@ export class Sites {
   clear(): void {
     this.sites.clear();
     this.windowless = this.operands = 0;
-    this.cautious.clear();
-    this.moves.clear();
-    this.withoutWindows.clear();
-    this.losses.clear();
-    this.controlChanges.clear();
+    this.histories.clear();
     this.notes.clear();
   }
 }

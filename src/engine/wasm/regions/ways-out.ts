@@ -87,6 +87,9 @@ export abstract class WaysOut extends NarrowArithmetic {
   /** Push the first address of a window. */
   protected abstract pushBase(window: number): void;
 
+  /** Whether operands are looked for in a window. */
+  protected abstract usesWindow(window: number): boolean;
+
   /** Emit code that leaves by {@link leaveBy}, and the ways behind it. */
   protected withWaysOut(entryRip: bigint, code: () => void): void {
     this.open(BLOCK);
@@ -147,7 +150,8 @@ export abstract class WaysOut extends NarrowArithmetic {
       resume();
       this.close();
     });
-    for (const [window, way] of WINDOW_WAYS.entries())
+    for (const [window, way] of WINDOW_WAYS.entries()) {
+      if (!this.usesWindow(window)) continue;
       this.ifWay(way, () => {
         this.get(CPU);
         this.get(this.missed);
@@ -155,6 +159,7 @@ export abstract class WaysOut extends NarrowArithmetic {
         this.code.byte(0x7c);
         this.access(STORE_CODES.i64, ADDRESS);
       });
+    }
     this.get(CPU);
     this.get(this.kind);
     this.i32(KIND_SHIFT);

@@ -7,6 +7,8 @@ import { isSegmented } from "../record.ts";
 import { row, type Semantics } from "../row.ts";
 import { EFLAGS, RIP, VALUE } from "../state.ts";
 import {
+  compares,
+  hasSource,
   STRING_ELEMENTS,
   STRING_LAST_SOURCE,
   STRING_LAST_TARGET,
@@ -86,26 +88,25 @@ function kindOf(
 
 /** In compiled code, all at once. @returns false in tier 0 */
 function allAtOnce(i: Instruction, kind: StringRunKind, bytes: number): boolean {
-  const hasSource = kind === "movs" || kind === "cmps-equal";
   const count = i.general(RCX, 64);
   const to = i.general(RDI, 64);
-  const from = i.general(hasSource ? RSI : RAX, 64);
+  const from = i.general(hasSource(kind) ? RSI : RAX, 64);
   const result = i.repeatAtOnce(stringAtOnceName(kind, bytes), from, to, count);
   if (result === undefined) return false;
-  const compares = kind !== "movs" && kind !== "stos";
+  const isComparison = compares(kind);
   const shift = i.i64(Math.log2(bytes));
-  const size = i.shl(compares ? result : count, shift);
+  const size = i.shl(isComparison ? result : count, shift);
   // comparisons go up here
-  const by = compares ? size : i.select(goesDown(i), i.sub(i.i64(0), size), size);
-  i.setGeneral(RCX, 64, compares ? i.sub(count, result) : i.i64(0));
-  if (hasSource) i.setGeneral(RSI, 64, i.add(from, by));
+  const by = isComparison ? size : i.select(goesDown(i), i.sub(i.i64(0), size), size);
+  i.setGeneral(RCX, 64, isComparison ? i.sub(count, result) : i.i64(0));
+  if (hasSource(kind)) i.setGeneral(RSI, 64, i.add(from, by));
   i.setGeneral(RDI, 64, i.add(to, by));
   const more = i.sub(result, i.i64(1));
-  i.spend(i.wrap(compares ? i.shrU(more, i.i64(Math.log2(STRING_ELEMENTS))) : more));
-  if (compares) {
+  i.spend(i.wrap(isComparison ? i.shrU(more, i.i64(Math.log2(STRING_ELEMENTS))) : more));
+  if (isComparison) {
     const bits = bytes * 8;
     const b = i.loadState(STRING_LAST_TARGET, "i64");
-    const a = hasSource ? i.loadState(STRING_LAST_SOURCE, "i64") : i.truncate(from, bits);
+    const a = hasSource(kind) ? i.loadState(STRING_LAST_SOURCE, "i64") : i.truncate(from, bits);
     setSubtraction(i, bits, a, b, i.truncate(i.sub(a, b), bits));
   }
   i.storeState(RIP, "i64", i.nextRip());
